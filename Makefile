@@ -1,0 +1,89 @@
+# Two commands: `make lab` opens the course, `make test` proves it. Both set up .venv on first use.
+.DEFAULT_GOAL := help
+.PHONY: help setup lab test lint types unit nbval compare notebooks record bench certify lock clean
+
+bin := .venv/bin
+notebooks := $(wildcard notebooks/*.ipynb)
+
+# What Jupyter, IPython and matplotlib keep stays in this folder, and the kernel finds .venv first.
+cache := $(CURDIR)/.cache
+export JUPYTER_CONFIG_DIR := $(cache)/jupyter/config
+export JUPYTER_DATA_DIR := $(cache)/jupyter/data
+export JUPYTER_RUNTIME_DIR := $(cache)/jupyter/runtime
+export IPYTHONDIR := $(cache)/ipython
+export MPLCONFIGDIR := $(cache)/matplotlib
+export PATH := $(CURDIR)/$(bin):$(PATH)
+unexport PYTHONHOME PYTHONPATH
+
+# Only from make's own command line: a stray IP in the environment must not open the server to the network.
+given = $(and $(findstring command,$(origin $(1))),$($(1)),--$(2) '$($(1))')
+
+help:
+	@echo 'make lab         open the course in JupyterLab   (PORT=9000, IP=0.0.0.0 for other machines)'
+	@echo 'make test        lint, types, unit and nbval: all that must pass'
+	@echo 'make compare     measure the models in the terminal, draw build/compare.png   (ARGS=...)'
+	@echo
+	@echo 'make lint        ruff: rules and layout'
+	@echo 'make types       mypy, strict'
+	@echo 'make unit        the tests'
+	@echo 'make nbval       run every notebook, fail on an error'
+	@echo 'make notebooks   run every notebook and save it with its outputs'
+	@echo 'make record      run the experiments of the literature, keep them in data/recorded'
+	@echo 'make bench       every model beside C, into data/bench and docs/benchmarks.md   (10 minutes)'
+	@echo 'make certify     the long proofs: the suite over and over, the soak, the agreements   (hours)'
+	@echo 'make lock        pin the dependencies of pyproject.toml   (ARGS=--upgrade for newer ones)'
+	@echo 'make clean       remove what make made, .venv too; notebooks and progress stay'
+	@echo
+	@echo 'PYTHON=/path/to/python3 makes .venv from that Python (3.11 or newer).'
+
+setup:
+	@tools/setup
+
+lab: setup
+	@$(bin)/python tools/lab.py $(call given,IP,ip) $(call given,PORT,port)
+
+test: lint types unit nbval
+
+lint: setup
+	$(bin)/ruff check .
+	$(bin)/ruff format --check .
+
+types: setup
+	$(bin)/mypy
+
+unit: setup
+	$(bin)/pytest tests
+
+nbval: export IOLAB_PROGRESS := $(cache)/progress.json
+nbval: setup
+	$(if $(notebooks),$(bin)/pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=60 $(notebooks),@echo 'no notebooks yet')
+
+compare: setup
+	@mkdir -p build
+	@$(bin)/iolab compare --figure build/compare.png $(ARGS)
+
+notebooks: export IOLAB_PROGRESS := $(cache)/progress.json
+notebooks: setup
+	$(if $(notebooks),$(bin)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False $(notebooks),@echo 'no notebooks yet')
+
+record: setup
+	IOLAB_PROFILE=full $(bin)/iolab record --to data/recorded $(ARGS)
+
+bench: setup
+	$(bin)/python -m bench.clients
+	$(bin)/python -m bench.models $(ARGS)
+
+certify: setup
+	$(bin)/pytest -m certify tests
+	$(bin)/python tools/matrix.py --repeats 20 $(ARGS)
+
+lock: setup
+	$(bin)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras pyproject.toml -o requirements.lock $(ARGS)
+	echo uv | $(bin)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - -o tools/uv.txt $(ARGS)
+	tools/constraints requirements.lock > tools/constraints.txt
+	@tools/setup
+
+clean:
+	rm -rf .venv .cache build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+	find . -name .ipynb_checkpoints -prune -exec rm -rf {} +

@@ -1,0 +1,63 @@
+"""What every test leans on: a progress file of its own, and a census of what a test leaves behind."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def progress_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep guesses and verdicts of a test out of the folder that the tests run in."""
+    path = tmp_path / "progress.json"
+    monkeypatch.setenv("IOLAB_PROGRESS", str(path))
+    return path
+
+
+@dataclass(frozen=True)
+class Census:
+    """What a process holds: descriptors by number and target, threads, child processes, signal handlers."""
+
+    descriptors: dict[int, str]
+    threads: set[int]
+    children: set[int]
+    handlers: dict[int, object]
+
+
+def census() -> Census:
+    # pytest-timeout's thread is a Timer, and ends early if the test fails.
+    threads = {thread.native_id or 0 for thread in threading.enumerate() if not isinstance(thread, threading.Timer)}
+    handlers: dict[int, object] = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    return Census(_descriptors(), threads, _children(), handlers)
+
+
+def _descriptors() -> dict[int, str]:
+    found = {}
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208  pathlib holds a descriptor of its own
+        try:
+            found[int(name)] = os.readlink(f"/proc/self/fd/{name}")  # noqa: PTH115
+        except FileNotFoundError:  # the one of listdir itself
+            continue
+    return found
+
+
+def _children() -> set[int]:
+    found: set[int] = set()
+    for task in Path("/proc/self/task").iterdir():
+        try:
+            found |= {int(pid) for pid in (task / "children").read_text().split()}
+        except (FileNotFoundError, ProcessLookupError):  # a thread that was just joined
+            continue
+    return found
+
+
+@pytest.fixture
+def nothing_left() -> Iterator[None]:
+    """Fail if the test leaves a descriptor, a thread, a process or a signal handler."""
+    before = census()
+    yield
+    assert census() == before

@@ -1,0 +1,1 @@
+"""The scripts that set up, open, record and certify the course."""

@@ -1,0 +1,167 @@
+"""Run a server in a background thread of this process, and stop it without a trace."""
+
+import os
+import threading
+import time
+import warnings
+import weakref
+from socket import socket
+from types import TracebackType
+from typing import Self
+
+from iolab.errors import ServerFailed
+from iolab.kernel import descriptors
+from iolab.listening import ListeningSocket, Respond, Stopped, listen
+from iolab.replies import upper
+from iolab.servers import Serve, require
+
+STOP_S = 5.0
+"""How long a stopped server may take to end; the models here take a few milliseconds."""
+
+CHILDREN_S = 0.5
+"""How long its threads may take to see that their connections are shut down."""
+
+_server_threads: "weakref.WeakSet[threading.Thread]" = weakref.WeakSet()
+
+
+class ReplyFailed(ConnectionAbortedError):
+    """Tell a server that there is no reply: it closes that connection, as after a reset."""
+
+
+class ReplyWarning(UserWarning):
+    """Show the learner that a reply function raised."""
+
+
+class Server:
+    """A server in a background thread, made by `start`; leaving its `with` block stops it."""
+
+    def __init__(self, name: str, serve: Serve, listening: ListeningSocket, respond: Respond, cpu: int | None) -> None:
+        self.name = name
+        self.cpu = cpu
+        self.listening = listening
+        self.address: tuple[str, int] = listening.getsockname()[:2]
+        """The host and port that the server listens on."""
+        self.reply_errors: list[Exception] = []
+        self.others = set(threading.enumerate())
+        """The threads that were there before: what this process uses beside them is the server's."""
+        self._failure: BaseException | None = None
+        self._serve, self._respond = serve, respond
+        self._thread = threading.Thread(target=self._run, name=f"iolab {name}", daemon=True)
+        _server_threads.add(self._thread)
+        self._thread.start()
+
+    @property
+    def thread_id(self) -> int | None:
+        """The kernel's number of the server's thread (`gettid(2)`)."""
+        return self._thread.native_id
+
+    def wait(self) -> None:
+        """Sleep until the server's thread ends, which it does only when stopped or broken."""
+        self._thread.join()
+
+    def stop(self) -> None:
+        """Stop the server and close what it left open.
+
+        Raise ServerFailed if it had ended by itself, or does not end within STOP_S.
+        Warn with ReplyWarning if its reply function raised.
+        """
+        if self.listening.fileno() < 0:
+            return
+        self.listening.stop()
+        self._thread.join(STOP_S)
+        self.listening.close()
+        if self.reply_errors:
+            count, first = len(self.reply_errors), self.reply_errors[0]
+            warnings.warn(
+                f"respond raised {'once' if count == 1 else f'{count} times'}, and the connection was closed; "
+                f"the first: {first!r}",
+                ReplyWarning,
+                stacklevel=2,
+            )
+        if self._thread.is_alive():
+            raise ServerFailed(
+                f"{self.name} still runs {STOP_S:.0f} s after its sockets were shut down; it waits for something else"
+            )
+        if self._failure is not None:
+            raise ServerFailed(f"{self.name} ended by itself: {self._failure!r}") from self._failure
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.stop()
+        except ServerFailed as failure:
+            if error is None:
+                raise
+            error.add_note(str(failure))
+
+    def _run(self) -> None:
+        held: list[socket] = []
+        try:
+            if self.cpu is not None:
+                os.sched_setaffinity(0, {self.cpu})  # 0 is this thread, and its children inherit it
+            self._serve(self.listening, self._guarded)
+            if not self.listening.stopping:
+                raise RuntimeError("serve() returned, though its listening socket was open")
+        except Stopped:
+            pass
+        except BaseException as error:
+            held = self.listening.connections()  # they must outlive the frames that held them, to be closed
+            # While stop() is in shutdown(2) of a connection, the server's close(2) does not take
+            # it out of an epoll interest yet: the server may be told of what it has closed.
+            if not self.listening.stopping:
+                self._failure = error  # stop() raises it in the caller's thread
+                self.listening.stop()  # or clients would wait in the backlog of a server that is gone
+        finally:
+            self._clear()
+            held.clear()
+
+    def _guarded(self, request: bytes) -> bytes:
+        try:
+            reply = self._respond(request)
+            if not isinstance(reply, bytes):  # or each model would break in a way of its own
+                raise TypeError(f"expected bytes as a reply, not {type(reply).__name__}")
+            return reply
+        except Exception as error:
+            self.reply_errors.append(error)
+            raise ReplyFailed(f"respond raised {error!r}") from error
+
+    def _clear(self) -> None:
+        # Threads of the server see their connection shut down and close it. What a
+        # single-threaded server held is still open: its loop was left by an exception.
+        deadline = time.monotonic() + CHILDREN_S
+        for child in self._children():
+            child.join(max(0.0, deadline - time.monotonic()))
+        for connection in self.listening.connections():
+            connection.close()
+
+    def _children(self) -> set[threading.Thread]:
+        # One that has not begun is listed too, and cannot be joined.
+        threads = {thread for thread in threading.enumerate() if thread.is_alive()}
+        return threads - self.others - set(_server_threads)
+
+
+def start(
+    model: str | Serve,
+    respond: Respond = upper,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    expose: bool = False,
+    listening: ListeningSocket | None = None,
+    cpu: int | None = None,
+) -> Server:
+    """Start a server in a background thread, and return it.
+
+    `model` is a name of MODELS or a `serve(listening, respond)` of your own; `cpu` pins
+    its thread (`sched_setaffinity(2)`); a listening socket of your own takes the place of
+    host and port. Raise UsageError for a model that cannot run here or an address that
+    cannot be listened on.
+    """
+    serve = require(model).serve if isinstance(model, str) else model
+    descriptors.raise_limit()
+    name = model if isinstance(model, str) else getattr(serve, "__name__", "serve")
+    return Server(name, serve, listening or listen(host, port, expose=expose), respond, cpu)

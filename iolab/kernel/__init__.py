@@ -1,0 +1,1 @@
+"""What the standard library does not reach: one small binding a file."""

@@ -1,0 +1,193 @@
+"""The listening socket, by which every server is stopped.
+
+`shutdown(SHUT_RDWR)` on a listening socket wakes whatever waits on it: a blocked
+`accept`, `select`, `epoll_wait`, an event loop. From then on `accept` raises
+`Stopped`. So no server here needs a stop flag, a wake-up pipe or a timeout.
+"""
+
+import errno
+import ipaddress
+import os
+import select
+import socket
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from iolab.errors import UsageError
+
+RECEIVE_BYTES = 65536
+"""What every server asks of one `recv`: enough that a megabyte takes few calls."""
+
+BACKLOG = 4096
+"""Connections that may wait for `accept`; Linux cuts it to net.core.somaxconn (`listen(2)`)."""
+
+Respond = Callable[[bytes], bytes]
+"""The work of a server: the bytes of one `recv` in, the bytes to send back out."""
+
+
+class Stopped(SystemExit):
+    """End a server from inside its `accept`; no `except Exception` swallows it."""
+
+
+class ListeningSocket(socket.socket):
+    """Listen for connections, remember the accepted ones, and stop them all at once."""
+
+    def __init__(self, family: int, address: tuple[Any, ...]) -> None:
+        super().__init__(family, socket.SOCK_STREAM)
+        self.stopping = False
+        self._accepted: dict[int, weakref.ref[socket.socket]] = {}
+        self._kept: list[socket.socket] = []
+        self._spare: int | None = None
+        self.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Accepted sockets inherit TCP_NODELAY from the listening one (tcp(7)).
+        self.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            self.bind(address)
+            self.listen()
+        except BaseException:
+            self.close()
+            raise
+        self._keep_spare()
+
+    def listen(self, backlog: int = BACKLOG, /) -> None:
+        """Listen; a socket that was stopped stays stopped, though an asyncio server listens again."""
+        super().listen(backlog)
+        if self.stopping:  # listen(2) revives a socket that was shut down
+            shut_down(self)
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """Return the next connection and its peer.
+
+        Raise Stopped once the socket is shut down, and ConnectionAbortedError for a
+        connection that could not be kept: descriptors were used up (`accept(2)`, EMFILE).
+        """
+        try:
+            connection, peer = super().accept()
+        except OSError as error:
+            if self.stopping:
+                raise self._stopped() from None
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            connection, peer = self._accept_on_spare()
+        return self.remember(connection), peer
+
+    def remember(self, connection: socket.socket) -> socket.socket:
+        """Take charge of a connection that came by another way than `accept`."""
+        # Keyed by descriptor: a reused number replaces the closed connection before it,
+        # so this holds no more entries than there were connections at once.
+        self._accepted[connection.fileno()] = weakref.ref(connection)
+        if self.stopping:  # it came in while stop() was walking the connections
+            connection.close()
+            raise self._stopped()
+        return connection
+
+    def connections(self) -> list[socket.socket]:
+        """List the accepted connections that are open."""
+        alive = [accepted() for accepted in list(self._accepted.values())]
+        return [connection for connection in alive if connection is not None and connection.fileno() >= 0]
+
+    def stop(self) -> None:
+        """Shut down this socket and every connection: whoever waits on one is woken."""
+        self.stopping = True
+        try:
+            self.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            self._knock()
+        for connection in self.connections():
+            shut_down(connection)
+
+    def close(self) -> None:
+        """Close the socket and the spare descriptor; connections stay as they are."""
+        self._drop_spare()
+        super().close()
+
+    def _stopped(self) -> Stopped:
+        # The server's frames and tasks are about to go, and would drop the connections
+        # unclosed (ResourceWarning): keep them for the one who closes them.
+        self._kept = self.connections()
+        return Stopped()
+
+    def _knock(self) -> None:
+        # Where a listening socket cannot be shut down (ENOTCONN on macOS), one last
+        # connection wakes whoever waits for it, and accept raises Stopped.
+        try:
+            socket.create_connection(self.getsockname()[:2], timeout=1).close()
+        except OSError:
+            pass
+
+    def _accept_on_spare(self) -> tuple[socket.socket, Any]:
+        # Out of descriptors, the connection stays in the backlog and the socket stays
+        # readable: an event loop would spin. So accept it on the spare descriptor, and if
+        # none is free then, close it, so that its peer learns of it. One may be: a blocking
+        # accept takes its descriptor, or fails, before there is a connection.
+        if not self.getblocking() and not self._somebody_waits():
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        self._drop_spare()
+        try:
+            connection, peer = super().accept()
+        finally:
+            self._keep_spare()
+        if self._spare is None:
+            connection.close()
+            self._keep_spare()
+            raise ConnectionAbortedError(errno.ECONNABORTED, "no descriptor left for this connection")
+        return connection, peer
+
+    def _somebody_waits(self) -> bool:
+        # EMFILE does not tell, for the same reason; and a spare let go for nothing may be lost to another thread.
+        backlog = select.poll()
+        backlog.register(self, select.POLLIN)
+        return bool(backlog.poll(0))
+
+    def _keep_spare(self) -> None:
+        try:
+            self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            self._spare = None
+
+    def _drop_spare(self) -> None:
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            os.close(spare)
+
+
+def shut_down(connection: socket.socket) -> None:
+    """Shut a connection down in both directions, if it still is one."""
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:  # the peer was faster
+        pass
+
+
+def listen(
+    host: str = "127.0.0.1", port: int = 0, *, expose: bool = False, kind: type[ListeningSocket] = ListeningSocket
+) -> ListeningSocket:
+    """Listen on a loopback address; port 0 lets the kernel choose one.
+
+    Other machines are let in only with `expose=True`: these servers are lessons, not services.
+    Raise UsageError for an address that cannot be listened on.
+    """
+    family, address = resolve(host, port)
+    if not expose and not ipaddress.ip_address(address[0]).is_loopback:
+        raise UsageError(
+            f"{host} is no loopback address, so other machines could connect; "
+            "use 127.0.0.1, or say expose=True (--expose) if that is what you want"
+        )
+    try:
+        return kind(family, address)
+    except OSError as error:
+        raise UsageError(
+            f"cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}; port 0 takes one that is free"
+        ) from None
+
+
+def resolve(host: str, port: int) -> tuple[int, tuple[Any, ...]]:
+    """Return the address family and socket address of a host and port; raise UsageError if there is none."""
+    if not 0 <= port <= 65535:  # getaddrinfo would take it modulo 65536
+        raise UsageError(f"a port is a number from 0 to 65535, not {port}")
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (OSError, UnicodeError) as error:
+        raise UsageError(f"the host {host!r} does not resolve ({error}); 127.0.0.1 always does") from None
+    return family, address

@@ -1,0 +1,40 @@
+"""The servers as texts: the source that a learner reads, what changes between two, and the card."""
+
+from iolab import servers, tables
+
+
+class Text(str):
+    """A text that a notebook shows in monospace, coloured where it is a diff or Python."""
+
+    language = "python"
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        return {"text/markdown": f"```{self.language}\n{self}\n```", "text/plain": str(self)}
+
+
+class Diff(Text):
+    """The lines that two servers do not share."""
+
+    language = "diff"
+
+
+class Card(dict[str, str]):
+    """What sets a model apart, in six lines."""
+
+    def _repr_html_(self) -> str:
+        return tables.as_html([{"": heading, "what the card says": line} for heading, line in self.items()])
+
+
+def source(model: str) -> Text:
+    """Show the text of a server, without its card."""
+    return Text("\n".join(servers.body(servers.find(model))).strip())
+
+
+def diff(before: str, after: str) -> Diff:
+    """Show what changes from one server to another."""
+    return Diff(servers.diff(before, after))
+
+
+def card(model: str) -> Card:
+    """Show the card of a model: what it waits in, what it keeps, when it breaks."""
+    return Card(servers.find(model).card)

@@ -1,0 +1,42 @@
+"""Misbehaving clients, and what else befalls a server: every fault by its name.
+
+They know an address and no server. Those that are `with` blocks end their fault with the block.
+"""
+
+from iolab.load.faults.connections import (
+    Address,
+    SlowReader,
+    connect,
+    connect_and_close,
+    connect_narrow,
+    one_byte_at_a_time,
+    receive_all,
+    reset,
+    reset_midway,
+    reset_together,
+    slow_reader,
+    urgent_byte,
+)
+from iolab.load.faults.processes import StoppedClient, idle_connections, stopped_client
+from iolab.load.faults.shortages import Rain, signals_rain, use_up_descriptors
+
+__all__ = [
+    "Address",
+    "Rain",
+    "SlowReader",
+    "StoppedClient",
+    "connect",
+    "connect_and_close",
+    "connect_narrow",
+    "idle_connections",
+    "one_byte_at_a_time",
+    "receive_all",
+    "reset",
+    "reset_midway",
+    "reset_together",
+    "signals_rain",
+    "slow_reader",
+    "stopped_client",
+    "urgent_byte",
+    "use_up_descriptors",
+]

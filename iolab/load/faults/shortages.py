@@ -1,0 +1,80 @@
+"""Faults of the process that a server runs in: no descriptor left, and no system call left in peace."""
+
+import os
+import resource
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from iolab.errors import UsageError
+from iolab.kernel import tasks
+
+
+@contextmanager
+def use_up_descriptors() -> Iterator[None]:
+    """Leave this process no descriptor to open (`open(2)`, EMFILE), and free them at the end of the block.
+
+    A socket made before the block can still connect in it; it is the server's end that finds no descriptor.
+    """
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(name) for name in os.listdir("/dev/fd"))  # noqa: PTH208  no paths are wanted
+    held: list[int] = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, limits[1]))
+    try:
+        _hold_all(held)
+        yield
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def _hold_all(held: list[int]) -> None:
+    with suppress(OSError):
+        while True:
+            held.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+
+
+class Rain:
+    """Signals that fall; `fallen` counts them."""
+
+    fallen = 0
+
+
+@contextmanager
+def signals_rain(per_s: float = 1000, number: int = signal.SIGUSR1) -> Iterator[Rain]:
+    """Send a signal to every thread of this process again and again: system calls are interrupted (`signal(7)`, EINTR).
+
+    It needs the main thread, which alone can set signal handlers; raise UsageError in another.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        raise UsageError("signals_rain sets a signal handler, and only the main thread can; call it there")
+    rain, over = Rain(), threading.Event()
+    before = signal.signal(number, lambda *_: None)
+    cloud = threading.Thread(target=_fall, args=(rain, over, per_s, number), name="signals_rain", daemon=True)
+    cloud.start()
+    try:
+        yield rain
+    finally:
+        over.set()
+        cloud.join()
+        _restore(number, before)
+
+
+def _fall(rain: Rain, over: threading.Event, per_s: float, number: int) -> None:
+    here = threading.get_native_id()
+    while not over.wait(1 / per_s):
+        for task in tasks.task_ids():
+            if task != here:
+                tasks.interrupt(task, number)
+                rain.fallen += 1
+
+
+def _restore(number: int, before: object) -> None:
+    time.sleep(0.01)  # a signal that a thread is about to take should find its handler
+    # A thread that blocks the signal still has it pending: ignoring it discards it (signal(7)),
+    # where the default action would kill the process.
+    signal.signal(number, signal.SIG_IGN)
+    signal.signal(number, before)  # type: ignore[arg-type]

@@ -1,0 +1,76 @@
+"""Made-up runs of the experiments, each with knobs for what its judge looks at."""
+
+import itertools
+
+from iolab.measure.experiments import ConnectionCost, Gil, IdleCost, Omission, WaitCost
+from iolab.measure.experiments.gil import ALONE, BESIDE, TOGETHER
+from iolab.measure.experiments.omission import CLOSED, DUE, SENT
+
+WORDS = ("holds", "fails", "cannot tell", "cannot run here")
+
+
+def waits(*, poll: float = 1.0, epoll: float = 0.0, select: float = 1.0, most: int = 10000, us: float = 10) -> WaitCost:
+    """Calls whose cost grows with the given exponents, from `us` microseconds at 100 descriptors."""
+    grown = {"poll": poll, "select": select, "epoll": epoll}
+    sizes = [size for size in (10, 100, 500, 1000, 10000) if size <= most]
+    return WaitCost(
+        tuple(
+            {"watched": size, "call": call, "us_per_wait": us * (size / 100) ** power, "why_not": ""}
+            for size, (call, power) in itertools.product(sizes, grown.items())
+        ),
+        "on CPU 0",
+    )
+
+
+def idles(*, select: float | None = 4.0, poll: float | None = 4.0, epoll: float | None = 1.0) -> IdleCost:
+    """Models whose requests cost so many times as much with 900 idle connections as with none."""
+    grown = {"select": select, "poll": poll, "epoll": epoll}
+    return IdleCost(
+        tuple(
+            {
+                **dict.fromkeys(IdleCost.figures, 7.0),
+                "idle": idle,
+                "model": model,
+                "cpu_us_per_request": None if times is None else 7.0 * (times if idle else 1),
+                "why_not": "" if times else "made up to be missing",
+            }
+            for idle, (model, times) in itertools.product((0, 900), grown.items())
+        ),
+        "",
+    )
+
+
+def stalls(closed: float | None, sent: float | None, due: float | None, stall: float = 100_000) -> Omission:
+    """Return p99s of the three clocks, in microseconds."""
+    p99 = {CLOSED: closed, SENT: sent, DUE: due}
+    rows = [{**dict.fromkeys(Omission.figures, us), "clock": clock, "why_not": ""} for clock, us in p99.items()]
+    return Omission(tuple(row | {"stall_us": stall} for row in rows), "")
+
+
+def gils(alone: float | None, together: float | None, beside: float | None, why_not: str = "") -> Gil:
+    """Return requests per second in the three cases; one after the other, so that each takes its share of a second."""
+    rates = {ALONE: alone, TOGETHER: together, BESIDE: beside}
+    rows = [
+        {
+            "case": case,
+            "per_s": rate,
+            **dict.fromkeys(("p50_us", "p99_us"), rate and 1e6 / rate),
+            "why_not": "" if rate else why_not,
+        }
+        for case, rate in rates.items()
+    ]
+    return Gil(tuple(rows), "")
+
+
+def memories(threads: float | None, epoll: float | None, asyncio: float | None) -> ConnectionCost:
+    """Return the bytes of a connection; at 100 of them nothing is right, so that the most must be taken."""
+    held = {"threads": threads, "epoll": epoll, "asyncio": asyncio}
+    figures = dict.fromkeys(ConnectionCost.figures, 1.0)
+    return ConnectionCost(
+        tuple(
+            {**figures, "model": model, "connections": count, "memory_bytes_per_connection": size, "why_not": ""}
+            for model, most in held.items()
+            for count, size in ((100, most and 1.0), (1000, most))
+        ),
+        "",
+    )

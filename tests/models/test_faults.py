@@ -1,0 +1,171 @@
+"""What no model may be knocked over by: the faults of `iolab.load.faults`, one by one and all together."""
+
+import random
+import signal
+import socket
+import threading
+from contextlib import ExitStack
+
+import pytest
+
+from iolab.background import ReplyWarning
+from iolab.listening import listen
+from iolab.load import faults
+from iolab.load.process import Client
+from iolab.load.workload import Workload
+from iolab.measure.memory import resident_bytes, trim
+from models.support import MIB, Subject, ends, eventually, inverted, same, unconnected
+from models.traces import descriptors
+
+BLOCK = random.Random(4).randbytes(1 << 16)
+
+
+def test_a_reset_in_mid_request(subject: Subject) -> None:
+    request = subject.framed(b"a request that is cut off")
+    with subject.start() as server, subject.bystander(server):
+        for length in [*range(1, len(request)), *[len(request)] * 50]:
+            faults.reset_midway(server.address, request[:length])
+
+
+def test_a_reset_before_accept(subject: Subject) -> None:
+    listening = listen()
+    for length in range(40):
+        faults.reset_midway(listening.getsockname(), subject.framed(b"nobody is there yet")[:length])
+    with subject.start(listening=listening) as server:
+        subject.serves(server)
+
+
+def test_a_slow_reader_with_megabytes_owed(subject: Subject) -> None:
+    request = subject.framed(BLOCK)
+    with subject.start() as server, subject.bystander(server) as goes_on:
+        trim()
+        before_bytes = resident_bytes()
+        with faults.slow_reader(server.address, request, most_bytes=64 * MIB) as reader:
+            assert reader.asked_bytes < 64 * MIB  # the server read no more, so the client could send no more
+            assert resident_bytes() - before_bytes < 8 * MIB
+            goes_on()
+            subject.rests()
+            replies = subject.unframed(reader.read_again())
+        assert same(replies, inverted(BLOCK) * (reader.asked_bytes // len(request)))
+
+
+def test_one_byte_at_a_time(subject: Subject) -> None:
+    request = bytes(range(256))
+    with subject.start() as server, subject.bystander(server), subject.peer(server) as peer:
+        faults.one_byte_at_a_time(peer.connection, subject.framed(request))
+        peer.connection.shutdown(socket.SHUT_WR)
+        assert subject.unframed(faults.receive_all(peer.connection, bite_bytes=1)) == inverted(request)
+
+
+def test_1000_idle_connections(subject: Subject) -> None:
+    subject.needs_many()
+    limit = subject.model.descriptors_below
+    with subject.start() as server, subject.bystander(server) as goes_on:
+        with faults.idle_connections(server.address, limit or 1000):
+            goes_on()
+            if limit:
+                subject.by_nature()
+                with subject.peer(server) as peer:  # nobody has a descriptor below the limit to give
+                    assert ends(peer.connection) == b""
+            else:
+                subject.serves(server)
+            subject.rests()
+
+
+def test_descriptors_used_up_and_freed_again(subject: Subject) -> None:
+    with subject.start() as server, subject.bystander(server) as goes_on, ExitStack() as stack:
+        first, *others = [stack.enter_context(unconnected()) for _ in range(20)]
+        if not subject.model.serves_many:
+            subject.by_nature()
+        with faults.use_up_descriptors():
+            for connection in (first, *others):
+                connection.connect(server.address)
+            # The first may be served: an accept that waits has taken its descriptor before. A model
+            # that serves one at a time needs no other, and serves them all with it.
+            for connection in () if subject.model.serves_many else (first, *others):
+                connection.shutdown(socket.SHUT_WR)
+            assert [ends(connection) for connection in others] == [b""] * 19
+            goes_on()
+            subject.rests()
+
+
+def test_10000_connects_and_closes(subject: Subject) -> None:
+    with subject.start() as server, subject.bystander(server):
+        before, resident_before = descriptors(), 0
+        for number in range(10):
+            faults.connect_and_close(server.address, 1000)
+            subject.serves(server)
+            if number == 4:  # what 5000 connections needed at once is there by now; what each leaves adds up
+                trim()
+                resident_before = resident_bytes()
+        assert eventually(lambda: descriptors() == before)
+        assert resident_bytes() - resident_before < 4 * MIB
+
+
+def test_signals_rain_on_the_process(subject: Subject) -> None:
+    requests = [BLOCK[number:] + BLOCK[:number] for number in range(32)]
+    with subject.start() as server:
+        for number in (signal.SIGUSR1, signal.SIGINT, signal.SIGALRM, signal.SIGCHLD, signal.SIGIO):
+            with faults.signals_rain(number=number) as rain:
+                with subject.peer(server) as peer, peer.sending(requests):
+                    assert same(b"".join(peer.rest()), b"".join(map(inverted, requests)))
+                for _ in range(10):
+                    subject.serves(server)
+                fallen = rain.fallen
+                assert eventually(lambda: rain.fallen > fallen + 50)  # noqa: B023  on a server that waits
+                subject.serves(server)
+
+
+def test_a_client_stopped_with_sigstop(subject: Subject) -> None:
+    with subject.start() as server, subject.bystander(server) as goes_on:
+        with faults.stopped_client(server.address, subject.framed(BLOCK) * 128) as client:
+            goes_on()
+            subject.rests()
+            assert same(subject.unframed(client.resume()), inverted(BLOCK) * 128)
+
+
+def test_a_reply_that_raises(subject: Subject) -> None:
+    errors = [ValueError("a bug"), OSError("no file"), BlockingIOError(11, "not now"), StopIteration(), TimeoutError()]
+    raising = iter(errors)
+
+    def respond(request: bytes) -> bytes:
+        if request == b"raise":
+            raise next(raising)
+        return inverted(request)
+
+    with subject.start(respond) as server:
+        with subject.bystander(server) as goes_on:
+            for _ in errors:
+                with subject.peer(server) as peer:
+                    assert peer.ask(b"question") == inverted(b"question")
+                    peer.send(b"raise")
+                    assert ends(peer.connection) == b""
+                goes_on()
+        with pytest.warns(ReplyWarning, match=r"respond raised 5 times.*ValueError\('a bug'\)"):
+            server.stop()
+    assert server.reply_errors == errors
+
+
+def test_a_stop_in_the_midst_of_all_this(subject: Subject) -> None:
+    request, moving = subject.framed(BLOCK), threading.Event()
+    with ExitStack() as stack, subject.start() as server:
+        work = Workload(connections=50, seconds=60, **subject.measured(server, b"question"))
+        client = stack.enter_context(Client(server.address, work))
+        client.connect()
+        load = threading.Thread(target=client.run, args=(lambda tick: moving.set() if tick.requests else None,))
+        load.start()
+        stack.enter_context(faults.idle_connections(server.address, 100))
+        reader = stack.enter_context(faults.slow_reader(server.address, request, least_bytes=0))
+        stack.enter_context(faults.stopped_client(server.address, request * 16))
+        stack.enter_context(faults.signals_rain())
+        cut_off = [stack.enter_context(subject.peer(server)) for _ in range(20)]
+        for peer in cut_off:
+            peer.connection.sendall(request[:20])
+        faults.connect_and_close(server.address, 20)
+        faults.reset_together(server.address, 20, request[:100])
+        assert moving.wait(20)
+        server.stop()
+        load.join(20)
+        assert not load.is_alive()
+        for connection in [reader.connection, *(peer.connection for peer in cut_off)]:
+            ends(connection)

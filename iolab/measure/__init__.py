@@ -1,0 +1,1 @@
+"""Tie a server to a load, and record what both did."""

@@ -1,0 +1,104 @@
+"""The calls of a server, each with its phases, made from the rows of a recorder."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from iolab.kernel import timestamps
+from iolab.load.workload import Workload
+from iolab.measure.recorder import EAGAIN, Row
+
+Phase = Literal["waiting", "copying", "working", "in vain", "either"]
+
+WAITS = (
+    "select", "poll", "epoll_wait", "kevent", "sigwait", "sigwaitinfo", "sigtimedwait", "aio_suspend", "ring wait",
+)  # fmt: skip
+"""Calls that wait for many connections at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of the server: when, on which connection, and with what result.
+
+    `connection` is its number in the records, idle ones after the active; None for a call
+    that waits for many. `result` is a number of bytes or of ready descriptors, a signal, a
+    descriptor, or the name of an error. `arrived_ns` is when the bytes came in, by the kernel's
+    stamp, or by when; for a call that waits, those bytes of which it was the first to tell.
+    """
+
+    name: str
+    connection: int | None
+    start_ns: int
+    end_ns: int
+    result: int | str
+    thread: int
+    arrived_ns: int | None = None
+
+    @property
+    def waited_ns(self) -> int:
+        """From entry until the data was there; 0 if it was there before, or no stamp tells."""
+        return 0 if self.arrived_ns is None else max(0, min(self.arrived_ns, self.end_ns) - self.start_ns)
+
+    @property
+    def phases(self) -> list[tuple[Phase, int, int]]:
+        """The parts of the call with their begin and end: waiting for data, then wake-up and copy.
+
+        A call that had neither to wait nor to receive is `working`, or `in vain` if it came back with
+        EAGAIN. Without a stamp the two phases of a `recv` cannot be told apart: it is `either`.
+        """
+        if self.arrived_ns is None or not self._receives:
+            return [(self._whole, self.start_ns, self.end_ns)]
+        arrived_ns = self.start_ns + self.waited_ns
+        waiting: tuple[Phase, int, int] = ("waiting", self.start_ns, arrived_ns)
+        rest: Phase = "copying" if self.waited_ns or self.name == "recv" else "working"
+        return ([waiting] if self.waited_ns else []) + [(rest, arrived_ns, self.end_ns)]
+
+    @property
+    def _receives(self) -> bool:
+        """Whether it brought something in: readiness, a connection, or bytes."""
+        return isinstance(self.result, int) and self.name in ("accept", "recv", *WAITS)
+
+    @property
+    def _whole(self) -> Phase:
+        if self.result == EAGAIN:
+            return "in vain"
+        if self.name not in ("accept", "recv", *WAITS) or (self.name == "recv" and isinstance(self.result, str)):
+            return "working"
+        return "either" if self.name == "recv" and self.result else "waiting"
+
+
+def calls_of(rows: Iterable[Row], offset_ns: int) -> list[Call]:
+    """Return the calls in the order in which they began; the offset turns a stamp into a time of the records."""
+    ordered = sorted(rows, key=lambda row: row[2])
+    return told([Call(*row[:6], arrival_ns(row[6], offset_ns)) for row in ordered])
+
+
+def arrival_ns(stamp: bytes | int | None, offset_ns: int) -> int | None:
+    """Return a stamp as a time on the clock of the records; an integer is one already."""
+    if not isinstance(stamp, bytes):
+        return stamp
+    real_ns = timestamps.arrival_ns(stamp)
+    return None if real_ns is None else real_ns + offset_ns
+
+
+def told(calls: Sequence[Call]) -> list[Call]:
+    """Give every call that waits for many the arrival of the first bytes that it told of."""
+    waits: dict[int, int] = {}
+    arrived: dict[int, int] = {}
+    for index, call in enumerate(calls):
+        if call.name in WAITS:
+            waits[call.thread] = index
+        elif call.name == "recv" and call.arrived_ns is not None and call.thread in waits:
+            wait = waits[call.thread]
+            if call.arrived_ns <= calls[wait].end_ns:
+                arrived[wait] = min(call.arrived_ns, arrived.get(wait, call.arrived_ns))
+    return [replace(call, arrived_ns=arrived.get(index, call.arrived_ns)) for index, call in enumerate(calls)]
+
+
+def renumbered(calls: Sequence[Call], workload: Workload) -> list[Call]:
+    """Give every connection its number in the records; they were accepted in order, the idle ones first."""
+    idle, everyone = workload.idle, workload.idle + workload.connections
+    return [
+        call if call.connection is None else replace(call, connection=(call.connection - idle) % everyone)
+        for call in calls
+    ]

@@ -1,0 +1,137 @@
+"""Several servers under the same load, one after the other: `compare`."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from iolab import tables
+from iolab.errors import UsageError
+from iolab.listening import Respond
+from iolab.load.workload import Tick, Workload
+from iolab.measure.run import Run, measure
+from iolab.measure.statistics import median, ratio, verdict
+from iolab.replies import upper
+from iolab.servers import MODELS, find, require, runnable
+
+OnRun = Callable[[str, int, Tick], None]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The runs of a comparison, in the order in which they were made."""
+
+    runs: tuple[Run, ...]
+
+    @property
+    def groups(self) -> dict[tuple[str, int], list[Run]]:
+        """The runs of each model at each number of connections, in the order in which they were made."""
+        groups: dict[tuple[str, int], list[Run]] = {}
+        for run in self.runs:
+            groups.setdefault((run.model, run.records.workload.connections), []).append(run)
+        return groups
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a model and number of connections: the run in the middle by CPU time per request."""
+        return [middle(group).summary() for group in self.groups.values()]
+
+    @property
+    def ranking(self) -> list[dict[str, Any]]:
+        """The rows of each number of connections, cheapest first, each held against the cheapest.
+
+        `ratio` is of CPU time per request, pair by pair of the runs that took turns, with its
+        95 % interval; six repeats are the fewest that allow one, and fewer end in *cannot tell*.
+        """
+        counts = dict.fromkeys(connections for _, connections in self.groups)
+        return [row for count in counts for row in self._ranked(count)]
+
+    def _ranked(self, connections: int) -> list[dict[str, Any]]:
+        groups = [runs for (_, count), runs in self.groups.items() if count == connections]
+        groups.sort(key=lambda runs: cost(middle(runs)))
+        first = [cost(run) for run in groups[0]]
+        rows = [middle(groups[0]).summary() | {"ratio": 1.0, "interval": None, "verdict": "cheapest"}]
+        for runs in groups[1:]:
+            costs = [cost(run) for run in runs]
+            times = ratio(costs, first)
+            rows.append(
+                middle(runs).summary()
+                | {
+                    "ratio": round(median([mine / other for mine, other in zip(costs, first, strict=True)]), 3),
+                    "interval": times and [round(times.low, 3), round(times.high, 3)],
+                    "verdict": verdict(times),
+                }
+            )
+        return rows
+
+    def frame(self) -> Any:
+        """Return a pandas DataFrame with one row a run, repeats included."""
+        import pandas
+
+        return pandas.DataFrame([run.summary() for run in self.runs])
+
+    @property
+    def doubts(self) -> list[str]:
+        """What makes single runs less than they seem."""
+        return [
+            f"{run.model} @{run.records.workload.connections}: {doubt}" for run in self.runs for doubt in run.doubts
+        ]
+
+    def _repr_html_(self) -> str:
+        return tables.as_html(self.rows, str(self.runs[0].placement)) + tables.notes(self.doubts)
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """The models that cannot run here, and why."""
+        return {name: reason for name in MODELS if (reason := find(name).why_not())}
+
+
+def middle(runs: Sequence[Run]) -> Run:
+    """Return the run with the median CPU time per request."""
+    ranked = sorted(runs, key=cost)
+    return ranked[(len(ranked) - 1) // 2]
+
+
+def cost(run: Run) -> float:
+    """Return the CPU time per request by which runs are ranked; without an answer, no end of it."""
+    return run.cpu_us_per_request or float("inf")
+
+
+def compare(
+    models: Iterable[str] = (),
+    connections: Iterable[int] = (10,),
+    *,
+    repeats: int = 1,
+    respond: Respond = upper,
+    pin: bool = True,
+    on_run: OnRun = lambda model, connections, tick: None,
+    **work: Any,
+) -> Comparison:
+    """Measure each model at each number of connections; all models take turns in every repeat.
+
+    Without names, every model that runs here; of those named, the ones that do. Raise UsageError
+    for a name that does not exist, and if none is left.
+    """
+    names, runs = _names(models), []
+    for workload in _workloads(connections, work):
+        for _ in range(repeats):
+            for name in names:
+                told = partial(on_run, name, workload.connections)
+                runs.append(measure(name, workload, respond=respond, pin=pin, on_tick=told))
+    return Comparison(tuple(runs))
+
+
+def _names(models: Iterable[str]) -> list[str]:
+    asked = list(models)
+    names = runnable(asked)
+    if not names:
+        require(asked[0])  # which says why it cannot run
+    return names
+
+
+def _workloads(connections: Iterable[int], work: dict[str, Any]) -> list[Workload]:
+    # All before the first run, so that a wrong number does not cost the others.
+    workloads = [Workload(connections=count, **work) for count in connections]
+    if not workloads:
+        raise UsageError("a comparison needs at least one number of connections, such as [10]")
+    return workloads

@@ -1,0 +1,94 @@
+"""The CPU time of a server, read from outside its thread."""
+
+import resource
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class CpuClock:
+    """The CPU time of all threads of this process but the given ones.
+
+    It is what the process used less what those threads used, so that threads of the
+    server that have come and gone count, and so do helper threads that Python cannot see.
+    """
+
+    def __init__(self, others: Iterable[threading.Thread]) -> None:
+        # macOS has no such clocks: there it is the whole process.
+        tasks = [thread.native_id for thread in others if thread.native_id] if sys.platform == "linux" else []
+        self._clocks = {clock_of(task): 0 for task in tasks}
+
+    def read_ns(self) -> int:
+        """Return the CPU time used so far, in ns; half a microsecond a thread (`clock_gettime(2)`)."""
+        total_ns = time.process_time_ns()
+        for clock in self._clocks:
+            try:
+                self._clocks[clock] = time.clock_gettime_ns(clock)
+            except OSError:  # the thread has ended; what it used stays in the process's total
+                pass
+        return total_ns - sum(self._clocks.values())
+
+
+def clock_of(task: int) -> int:
+    """Return the number of a thread's CPU clock, by the kernel's number of the thread.
+
+    `pthread_getcpuclockid(3)` computes the same, but reads it from the thread's memory, which
+    is gone if the thread has ended; and Python lists some that have.
+    """
+    return ~task << 3 | 6  # CPUCLOCK_SCHED of one thread (linux/posix-timers.h)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What the server's threads used in one run (`getrusage(2)`)."""
+
+    user_s: float
+    system_s: float
+    voluntary_switches: int
+    involuntary_switches: int
+
+
+def usage() -> Usage:
+    """Return what all threads but the calling one have used so far."""
+    process = resource.getrusage(resource.RUSAGE_SELF)
+    here = resource.getrusage(resource.RUSAGE_THREAD) if hasattr(resource, "RUSAGE_THREAD") else None
+    names = ("ru_utime", "ru_stime", "ru_nvcsw", "ru_nivcsw")
+    return Usage(*(getattr(process, name) - (getattr(here, name) if here else 0) for name in names))
+
+
+def used(before: Usage, after: Usage) -> Usage:
+    """Return the difference of two readings."""
+    return Usage(*(getattr(after, name) - getattr(before, name) for name in Usage.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class CpuSamples:
+    """Readings of a CpuClock: `at_ns` on the clock of the records, `cpu_ns` used by then."""
+
+    at_ns: NDArray[np.int64]
+    cpu_ns: NDArray[np.int64]
+
+    def since(self, start_ns: int) -> "CpuSamples":
+        """Return the readings from the last one before this time on: those after a warm-up."""
+        first = max(0, min(int(np.searchsorted(self.at_ns, start_ns, "right")) - 1, len(self.at_ns) - 2))
+        return CpuSamples(self.at_ns[first:], self.cpu_ns[first:])
+
+    def share(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the middle of every interval (ns), and the share of one CPU used in it."""
+        middle = (self.at_ns[1:] + self.at_ns[:-1]) / 2
+        return middle, np.diff(self.cpu_ns) / np.diff(self.at_ns)
+
+    @property
+    def total_ns(self) -> int:
+        """The CPU time from the first reading to the last."""
+        return int(self.cpu_ns[-1] - self.cpu_ns[0])
+
+    @property
+    def wall_ns(self) -> int:
+        """The time from the first reading to the last."""
+        return int(self.at_ns[-1] - self.at_ns[0])

@@ -1,0 +1,16 @@
+"""Records in, a matplotlib Figure out, each with a text that says what it shows.
+
+All figures share axes, colours and units: latency in microseconds on a logarithmic axis,
+one colour a model in every lesson, the placement of server and client under the plot.
+"""
+
+from iolab.figures.anatomy import anatomy
+from iolab.figures.cpu import cpu
+from iolab.figures.experiments import experiment
+from iolab.figures.latency import latency, percentiles
+from iolab.figures.omission import omission
+from iolab.figures.phases import phases
+from iolab.figures.style import CourseFigure
+from iolab.figures.textbook import textbook
+
+__all__ = ["CourseFigure", "anatomy", "cpu", "experiment", "latency", "omission", "percentiles", "phases", "textbook"]

@@ -1,0 +1,28 @@
+"""Coordinated omission: what a load that waits for the server does not see."""
+
+import numpy as np
+
+from iolab.figures.latency import curve
+from iolab.figures.style import BLUE, GREEN, VERMILION, CourseFigure, drawn, finish, key, new, short_time
+from iolab.measure.run import Run
+
+
+@drawn
+def omission(closed: Run, open_: Run) -> CourseFigure:
+    """Draw a closed loop, and an open one timed twice: from the send, and from when each request was due."""
+    curves = (
+        ("closed loop", closed.records.service_ns, BLUE, "--"),
+        ("open loop, timed from the send", open_.records.service_ns, GREEN, ":"),
+        ("open loop, timed from when it was due", open_.records.response_ns, VERMILION, "-"),
+    )
+    figure, (axes,) = new()
+    for label, times_ns, colour, dash in curves:
+        curve(axes, times_ns, colour, dash, label)
+    key(axes, loc="lower right")
+    axes.set_title("one server that stalls, seen by three clocks")
+    alt = "Percentile curves of one stalling server. " + " ".join(
+        f"{label}: 99 % within {short_time(float(np.percentile(times_ns, 99)) / 1e3)}."
+        for label, times_ns, _, _ in curves
+        if len(times_ns)
+    )
+    return finish(figure, alt, str(open_.placement))

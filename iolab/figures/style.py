@@ -1,0 +1,122 @@
+"""What every figure shares: size, colours, units, and the text for those who do not see it."""
+
+import base64
+import functools
+import html
+import io
+from collections.abc import Callable
+from typing import Any, ParamSpec
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+
+# Okabe and Ito's palette, told apart with any colour vision; yellow is too pale for a line.
+BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, BLACK = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000",
+)  # fmt: skip
+Drawing = ParamSpec("Drawing")
+
+GREY = "#6B6B6B"
+WAITING, COPYING, WORKING = SKY, VERMILION, GREEN
+"""The phases of a call: waiting for data, wake-up and copy, and a call that did not wait."""
+
+CYCLE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
+DASHES = ("-", "--", "-.", ":")
+WIDTH_IN, HEIGHT_IN, DPI = 8.0, 3.4, 110
+
+RC: dict[Any, Any] = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E4E4E4",
+    "axes.titlesize": 10.5,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "legend.fontsize": 8.5,
+    "legend.handletextpad": 0.4,
+    "legend.columnspacing": 1.2,
+    "legend.frameon": False,
+}
+
+
+class CourseFigure(Figure):
+    """A figure that carries its alternative text into the notebook."""
+
+    alt: str = ""
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        picture = io.BytesIO()
+        self.savefig(picture, format="png")
+        encoded = base64.b64encode(picture.getvalue()).decode()
+        alt = html.escape(self.alt, quote=True)
+        shown = f'<img src="data:image/png;base64,{encoded}" alt="{alt}" style="max-width: 100%">'
+        return {"text/html": shown, "text/plain": self.alt}, {}
+
+
+def drawn(draw: Callable[Drawing, CourseFigure]) -> Callable[Drawing, CourseFigure]:
+    """Let a function draw in the course's style; nothing of it stays behind in matplotlib."""
+
+    @functools.wraps(draw)
+    def styled(*records: Drawing.args, **options: Drawing.kwargs) -> CourseFigure:
+        with matplotlib.rc_context(RC):
+            return draw(*records, **options)
+
+    return styled
+
+
+def new(
+    rows: int = 1, columns: int = 1, height_in: float = HEIGHT_IN, **ratios: Any
+) -> tuple[CourseFigure, list[Axes]]:
+    """Return an empty figure in the course's style, and its axes in reading order."""
+    figure = CourseFigure(figsize=(WIDTH_IN, height_in), dpi=DPI, layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, gridspec_kw=ratios or None)
+    return figure, list(axes.flat)
+
+
+def finish(figure: CourseFigure, alt: str, caption: str) -> CourseFigure:
+    """Set the alternative text, and write the caption (the placement, as a rule) under the plot."""
+    figure.alt = alt
+    figure.supxlabel(caption, fontsize=8.5, color=GREY)
+    return figure
+
+
+def key(axes: Axes, **place: Any) -> None:
+    """Draw the legend, if there is anything in the plot to name."""
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(**place)
+
+
+def short_time(us: float) -> str:
+    """Write a time with the unit that keeps it short."""
+    for unit, factor in (("s", 1e6), ("ms", 1e3), ("µs", 1.0)):
+        if us >= factor:
+            return f"{us / factor:.3g} {unit}"
+    return f"{us * 1e3:.3g} ns"
+
+
+def time_axis(axis: Any, label: str) -> None:
+    """Make an axis logarithmic, in times from microseconds to seconds."""
+    axis.axes.set_yscale("log") if axis.axis_name == "y" else axis.axes.set_xscale("log")
+    axis.set_major_formatter(FuncFormatter(lambda us, _: short_time(us)))
+    axis.set_minor_formatter(NullFormatter())
+    axis.set_label_text(label)
+
+
+def quantile_axis(axes: Axes, most: float) -> None:
+    """Make the x axis one of percentiles: each step to the right is ten times rarer."""
+    marks = [mark for mark in (0, 90, 99, 99.9, 99.99, 99.999) if rarity(mark) <= most * 1.01]
+    axes.set_xscale("log")
+    axes.set_xlim(0.9, None)
+    axes.set_xticks([float(rarity(mark)) for mark in marks], [f"{mark:g}" for mark in marks])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel("percentile")
+
+
+def rarity(percent: Any) -> Any:
+    """Return one in how many requests lies beyond a percentile."""
+    return 1 / np.maximum(1 - np.asarray(percent) / 100, 1e-12)

@@ -1,0 +1,98 @@
+"""Rows of figures as tables: the headings, and how a value is written, the same everywhere."""
+
+import html
+import numbers
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+HEADINGS = {
+    "model": "model",
+    "connections": "conns",
+    "server_cpu_us_per_request": "CPU µs/req",
+    "server_cpu_share": "CPU",
+    "requests": "requests",
+    "per_s": "req/s",
+    "p50_us": "p50 µs",
+    "p99_us": "p99 µs",
+    "max_us": "max µs",
+    "errors": "errors",
+    "client_cpu_share": "client CPU",
+}
+"""The figures of a run in the order in which a table shows them, CPU time per request first."""
+
+SHARES = {"server_cpu_share", "client_cpu_share"}
+RATIOS = {"ratio", "interval"}
+
+
+def written(key: str, value: Any) -> str:
+    """Write one figure: shares as percent, large numbers without decimals, a dash for none, an interval as two."""
+    if value is None:
+        return "–"
+    if isinstance(value, (list, tuple)):
+        return " to ".join(written(key, each) for each in value)
+    number = not isinstance(value, bool) and isinstance(value, numbers.Real)
+    if not number:
+        return str(value)
+    if key in SHARES:
+        return f"{value:.0%}"
+    if key in RATIOS:
+        return f"{value:,.2f}"
+    return f"{value:,.1f}" if isinstance(value, float) and abs(value) < 100 else f"{value:,.0f}"
+
+
+def columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the keys of the rows with their headings: those of HEADINGS first, in its order."""
+    known = [key for key in HEADINGS if key in rows[0]]
+    return {key: HEADINGS.get(key, key) for key in known + [key for key in rows[0] if key not in HEADINGS]}
+
+
+def as_html(rows: Sequence[Mapping[str, Any]], caption: str = "") -> str:
+    """Return rows as an HTML table with a caption, the first column as row headings."""
+    if not rows:
+        return f"<p>{html.escape(caption)}</p>"
+    shown = columns(rows)
+    head = "".join(
+        f'<th scope="col"{_aligned(rows[0][key])}>{html.escape(heading)}</th>' for key, heading in shown.items()
+    )
+    body = "".join(f"<tr>{_cells(row, list(shown))}</tr>" for row in rows)
+    return (
+        f"<table><caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def _cells(row: Mapping[str, Any], keys: list[str]) -> str:
+    first, *rest = (html.escape(written(key, row[key])) for key in keys)
+    return f'<th scope="row" style="text-align: left">{first}</th>' + "".join(
+        f"<td{_aligned(row[key])}>{cell}</td>" for key, cell in zip(keys[1:], rest, strict=True)
+    )
+
+
+def _aligned(value: Any) -> str:
+    return ' style="text-align: left"' if isinstance(value, str) else ""
+
+
+class Table(list[Mapping[str, Any]]):
+    """Rows that a notebook shows as a table."""
+
+    def __init__(self, rows: Iterable[Mapping[str, Any]], caption: str = "") -> None:
+        super().__init__(rows)
+        self.caption = caption
+
+    def _repr_html_(self) -> str:
+        return as_html(self, self.caption)
+
+
+def notes(sentences: Sequence[str]) -> str:
+    """Return sentences as an HTML list, to stand under a table; nothing for none."""
+    items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences)
+    return f"<ul>{items}</ul>" if items else ""
+
+
+def as_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows as plain text in columns."""
+    shown = columns(rows)
+    lines = [list(shown.values())] + [[written(key, row[key]) for key in shown] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )

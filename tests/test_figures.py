@@ -1,0 +1,241 @@
+"""The figures: nobody left out, the same colours everywhere, and words for those who do not see them."""
+
+import base64
+import html
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import made_up
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_hex
+from matplotlib.patches import Rectangle
+
+from iolab import figures
+from iolab.figures import style
+from iolab.figures.style import CourseFigure, short_time
+from iolab.load.records import Records
+from iolab.load.workload import Workload
+from iolab.measure.anatomy import Anatomy
+from iolab.measure.calls import Call
+from iolab.measure.cpu import CpuSamples, Usage
+from iolab.measure.placement import Placement
+from iolab.measure.run import Run
+from iolab.measure.timeline import Timeline
+
+PALETTE = {*style.CYCLE, style.GREY, style.WAITING, style.COPYING, style.WORKING}
+PAPER = {"#ffffff", "#e4e4e4", "#000000"}
+PLACEMENT = Placement(0, 1)
+US = 1000
+
+
+def run_of(*times_us: Sequence[float], model: str = "epoll", idle: int = 0) -> Run:
+    """Return a run in which each connection took these times, one after the other."""
+    connection = np.array([n for n, times in enumerate(times_us) for _ in times], dtype=np.int32)
+    service = (np.array([us for times in times_us for us in times], dtype=float) * US).astype(np.int64)
+    answered = np.cumsum(service) if len(service) else service
+    records = Records(
+        workload=Workload(connections=len(times_us), seconds=1, idle=idle),
+        connection=connection,
+        due_ns=answered - service,
+        sent_ns=answered - service,
+        answered_ns=answered,
+        start_ns=0,
+        end_ns=10**9,
+        connect_ns=1,
+        client_cpu_ns=10**8,
+    )
+    cpu = CpuSamples(np.arange(5) * 10**8, np.array([0, 1, 3, 3, 4]) * 10**7)
+    return Run(model, records, cpu, Usage(0, 0, 0, 0), 0, PLACEMENT)
+
+
+def timeline_of(*calls: Call, stamped: bool = True) -> Timeline:
+    return Timeline("blocking", calls, run_of([200.0] * 3).records, PLACEMENT, stamped, 500)
+
+
+def conversation(turns: int = 10) -> Iterator[Call]:
+    """Yield the calls of a blocking server: every recv waits 150 us, and copies for 20."""
+    yield Call("accept", 0, 0, 5 * US, 7, 1)
+    for turn in range(turns):
+        begin = (10 + 200 * turn) * US
+        yield Call("recv", 0, begin, begin + 170 * US, 64, 1, begin + 150 * US)
+        yield Call("sendall", 0, begin + 175 * US, begin + 185 * US, 64, 1)
+
+
+RUN = run_of([10, 12, 11], [20, 20, 1000], [15])
+SAMPLES: dict[str, Callable[[], CourseFigure]] = {
+    "latency": lambda: figures.latency(RUN),
+    "percentiles": lambda: figures.percentiles(RUN, replace(RUN, model="threads")),
+    "cpu": lambda: figures.cpu(RUN, replace(RUN, model="threads")),
+    "omission": lambda: figures.omission(RUN, RUN),
+    "phases": lambda: figures.phases(timeline_of(*conversation())),
+    "textbook": lambda: figures.textbook(timeline_of(*conversation())),
+    "anatomy": lambda: figures.anatomy(Anatomy(timeline_of(), np.array([[3.0, 1, 2, 4, 5]]))),
+    "experiment": lambda: figures.experiment(made_up.waits()),
+}
+IN_NUMBERS = re.compile(r"\d[\d,.]* ?(s|ms|µs|ns|%|times|calls|bytes|kB|CPU|requests)\b|\d")
+
+
+def colours(figure: CourseFigure) -> set[str]:
+    """Return the colours of everything that is drawn."""
+    found: list[Any] = []
+    for axes in figure.axes:
+        found += [line.get_color() for line in axes.get_lines()]
+        found += [patch.get_facecolor() for patch in axes.patches if patch.get_visible()]
+        found += [colour for each in axes.collections for colour in each.get_edgecolor()]
+        found += [text.get_color() for text in axes.texts]
+    return {to_hex(colour) for colour in found}
+
+
+def test_no_public_figure_is_forgotten_here() -> None:
+    assert set(SAMPLES) == set(figures.__all__) - {"CourseFigure"}
+
+
+@pytest.fixture(scope="module", params=SAMPLES)
+def figure(request: pytest.FixtureRequest) -> CourseFigure:
+    return SAMPLES[request.param]()
+
+
+class TestEveryFigure:
+    def test_it_has_words_and_numbers_in_them(self, figure: CourseFigure) -> None:
+        assert isinstance(figure, CourseFigure)
+        assert len(figure.alt) > 40
+        assert IN_NUMBERS.search(figure.alt)
+
+    def test_a_notebook_shows_it_with_its_words(self, figure: CourseFigure) -> None:
+        shown, _ = figure._repr_mimebundle_()
+        assert f'alt="{html.escape(figure.alt, quote=True)}"' in shown["text/html"]
+        assert shown["text/plain"] == figure.alt
+        found = re.search('base64,([^"]+)', shown["text/html"])
+        assert found
+        assert base64.b64decode(found[1]).startswith(b"\x89PNG")
+
+    def test_its_colours_are_of_the_palette(self, figure: CourseFigure) -> None:
+        assert colours(figure) <= {colour.lower() for colour in PALETTE} | PAPER
+
+    def test_its_axes_are_named(self, figure: CourseFigure) -> None:
+        assert all(axes.get_xlabel() for axes in figure.axes)
+        assert any(axes.get_title(loc="left") for axes in figure.axes)
+
+    def test_what_is_under_it_says_where_it_was_measured(self, figure: CourseFigure) -> None:
+        assert figure.get_supxlabel()
+
+    def test_it_leaves_matplotlib_as_it_was(self) -> None:
+        before = dict(matplotlib.rcParams)
+        SAMPLES["latency"]()
+        assert dict(matplotlib.rcParams) == before
+
+
+def drawn_columns(figure: CourseFigure) -> tuple[int, int, int]:
+    """Return how many connections have a span, a median and a mark of silence."""
+    left = figure.axes[0]
+    (spans,) = (each for each in left.collections if isinstance(each, LineCollection))
+    points = {str(line.get_label()): len(np.atleast_1d(line.get_xdata())) for line in left.get_lines()}
+    return len(spans.get_segments()), points.get("median", 0), points.get("no reply", 0)
+
+
+class TestLatency:
+    @pytest.mark.parametrize("connections", [1, 2, 10, 100, 1000])
+    def test_every_connection_is_drawn(self, connections: int) -> None:
+        figure = figures.latency(run_of(*([float(n + 1)] for n in range(connections))))
+        assert drawn_columns(figure) == (connections, connections, 0)
+        low, high = figure.axes[0].get_xlim()
+        assert low < 0
+        assert high > connections - 1
+
+    def test_silent_connections_are_marked(self) -> None:
+        figure = figures.latency(run_of([5], [], [7], []))
+        assert drawn_columns(figure) == (2, 2, 2)
+        assert "2 connections had no reply" in figure.alt
+
+    def test_the_words_name_the_figures_drawn(self) -> None:
+        alt = figures.latency(run_of([10, 10, 10], [2000, 2000, 2000])).alt
+        assert "the medians lie between 10 µs and 2 ms" in alt
+        assert "slowest 2 ms" in alt
+
+    @pytest.mark.parametrize(
+        "run",
+        [run_of([]), run_of([], []), run_of([5.0]), run_of([5.0] * 10), run_of([0.001, 5e6])],
+        ids=["nothing", "nobody", "one", "all the same", "nanosecond to seconds"],
+    )
+    def test_no_run_is_too_strange_to_draw(self, run: Run) -> None:
+        for figure in (figures.latency(run), figures.percentiles(run, RUN)):
+            figure.draw_without_rendering()
+            assert figure.alt
+
+    def test_a_run_without_a_reply_says_so(self) -> None:
+        assert figures.latency(run_of([], [])).alt == "Latency of epoll: no request was answered."
+
+    def test_curves_without_a_reply_say_so(self) -> None:
+        assert "epoll: no reply." in figures.percentiles(run_of([])).alt
+
+    def test_two_curves_differ_in_more_than_colour(self) -> None:
+        runs = [replace(RUN, model=f"model {number}") for number in range(6)]
+        lines = figures.percentiles(*runs).axes[0].get_lines()
+        assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 6
+        assert len({line.get_linestyle() for line in lines[:4]}) == 4
+
+    def test_the_curve_goes_from_the_fastest_to_the_slowest(self) -> None:
+        (line,) = figures.percentiles(run_of([3, 1, 2, 9])).axes[0].get_lines()
+        times = np.asarray(line.get_ydata(), dtype=float)
+        assert (times[0], times[-1]) == (1, 9)
+        assert (np.diff(times) >= 0).all()
+
+
+class TestCpu:
+    def test_the_line_is_the_share_in_every_interval(self) -> None:
+        (line,) = figures.cpu(RUN).axes[0].get_lines()
+        assert np.asarray(line.get_ydata(), dtype=float).tolist() == pytest.approx([10, 20, 0, 10])
+        assert np.asarray(line.get_xdata(), dtype=float).tolist() == pytest.approx([0.05, 0.15, 0.25, 0.35])
+
+    def test_the_words_name_the_average(self) -> None:
+        assert "epoll: 10% of one CPU on average." in figures.cpu(RUN).alt
+
+    def test_a_run_without_an_answer_has_a_line_too(self) -> None:
+        assert len(figures.cpu(run_of([])).axes[0].get_lines()) == 1
+
+
+def widths_us(axes: Any, colour: str) -> list[float]:
+    bars = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
+    return [bar.get_width() for bar in bars if to_hex(bar.get_facecolor()) == colour.lower()]
+
+
+class TestPhases:
+    def test_a_wait_and_its_copy_are_drawn_as_long_as_they_were(self) -> None:
+        axes = figures.phases(timeline_of(*conversation()), skip=1, calls=6).axes[0]
+        assert widths_us(axes, style.WAITING) == pytest.approx([150] * 3)
+        assert widths_us(axes, style.COPYING) == pytest.approx([20] * 3)
+
+    def test_the_words_name_both_phases(self) -> None:
+        alt = figures.phases(timeline_of(*conversation())).alt
+        assert "150 µs in the median, and then take 20 µs for wake-up and copy" in alt
+
+    @pytest.mark.parametrize("calls", [[], [Call("accept", 0, 0, 5, 7, 1)], [Call("recv", 0, 5, 5, "EAGAIN", 1)]])
+    def test_a_short_timeline_is_drawn_too(self, calls: list[Call]) -> None:
+        figure = figures.phases(timeline_of(*calls))
+        figure.draw_without_rendering()
+        assert figure.alt
+
+    def test_connections_stand_in_the_order_of_their_numbers(self) -> None:
+        calls = [Call("recv", number, number * 10, number * 10 + 5, 64, 1) for number in (0, 2, 10, 1)]
+        axes = figures.phases(timeline_of(*calls), skip=0).axes[0]
+        labels = [label.get_text() for label in axes.get_yticklabels()]
+        assert labels == [f"connection {number}" for number in (0, 1, 2, 10)]
+
+
+def test_an_omission_without_replies_is_drawn() -> None:
+    figure = figures.omission(run_of([]), run_of([]))
+    figure.draw_without_rendering()
+    assert figure.alt
+
+
+@pytest.mark.parametrize(
+    ("us", "written"),
+    [(0.5, "500 ns"), (1, "1 µs"), (999, "999 µs"), (1000, "1 ms"), (1.5e6, "1.5 s"), (12345, "12.3 ms")],
+)
+def test_a_time_is_written_with_the_unit_that_keeps_it_short(us: float, written: str) -> None:
+    assert short_time(us) == written

@@ -1,0 +1,91 @@
+"""The load client against the C client, at fixed rates, on the same server, taking turns.
+
+    python -m bench.agreement
+
+Prints a table of medians; a ratio of 1 is agreement. Both clients run on a CPU of their
+own, the server on another. Service time is from the send, response time from when a
+request was due.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from bench import floor
+from iolab.load.process import load
+from iolab.load.records import percentile_us
+from iolab.load.workload import Workload
+from iolab.measure.placement import place
+from iolab.measure.statistics import median
+from iolab.tables import as_text
+
+RATES = (1_000, 2_000, 5_000, 10_000, 20_000)
+ROUNDS, SECONDS, WARM_UP_S, CONNECTIONS, SIZE_BYTES = 5, 1.0, 0.2, 10, 64
+LIMITS = {50: 0.10, 99: 0.25}
+"""By how much a percentile may differ, as a part of the C client's."""
+
+Percentiles = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The percentiles of one rate, of all rounds, by both clients."""
+
+    rate_per_s: int
+    ours: list[Percentiles]
+    theirs: list[Percentiles]
+
+    def medians(self, name: str) -> tuple[float, float]:
+        """Return the medians of a percentile, ours and theirs, in microseconds."""
+        return median([run[name] for run in self.ours]), median([run[name] for run in self.theirs])
+
+    def ratio(self, name: str) -> float:
+        """Return how many times theirs ours is."""
+        ours, theirs = self.medians(name)
+        return ours / theirs
+
+    def holds(self) -> bool:
+        """Say whether every percentile of the service time is within its limit."""
+        return all(abs(self.ratio(f"p{percent}") - 1) <= limit for percent, limit in LIMITS.items())
+
+    def row(self) -> dict[str, Any]:
+        """Return the medians and their ratios as a row of a table."""
+        names = ("p50", "p99", "response p50", "response p99")
+        figures = {f"{name} µs, {who}": self.medians(name)[at] for name in names for at, who in enumerate(("py", "C"))}
+        ratios = {f"{name} ratio": f"{self.ratio(name):.2f}" for name in names}
+        return {"rate/s": self.rate_per_s, **figures, **ratios, "agrees": "yes" if self.holds() else "no"}
+
+
+def agreement(rates: Iterable[int] = RATES, rounds: int = ROUNDS) -> list[Agreement]:
+    """Measure both clients in turn, A B A B, at every rate."""
+    placement = place()
+    with floor.Server(placement.server) as server:
+        return [_at(server.address, rate, rounds, placement.client) for rate in rates]
+
+
+def _at(address: tuple[str, int], rate_per_s: int, rounds: int, cpu: int | None) -> Agreement:
+    runs = [(_ours(address, rate_per_s, cpu), _theirs(address, rate_per_s, cpu)) for _ in range(rounds)]
+    return Agreement(rate_per_s, [ours for ours, _ in runs], [theirs for _, theirs in runs])
+
+
+def _ours(address: tuple[str, int], rate_per_s: int, cpu: int | None) -> Percentiles:
+    work = Workload(
+        connections=CONNECTIONS, size_bytes=SIZE_BYTES, seconds=SECONDS, rate_per_s=rate_per_s, warm_up_s=WARM_UP_S
+    )
+    records = load(address, work, cpu=cpu)
+    assert not records.errors, records.errors
+    times = {"": records.service_ns, "response ": records.response_ns}
+    return {f"{name}p{percent}": percentile_us(ns, percent) or 0.0 for name, ns in times.items() for percent in LIMITS}
+
+
+def _theirs(address: tuple[str, int], rate_per_s: int, cpu: int | None) -> Percentiles:
+    result = floor.client(
+        address, CONNECTIONS, SIZE_BYTES, seconds=SECONDS, rate_per_s=rate_per_s, cpu=cpu, warm_up_s=WARM_UP_S
+    )
+    assert not result["errors"], result["error"]
+    names = {"": "", "response ": "response_"}
+    return {f"{name}p{percent}": result[f"{key}p{percent}_us"] for name, key in names.items() for percent in LIMITS}
+
+
+if __name__ == "__main__":
+    print(as_text([found.row() for found in agreement()]))

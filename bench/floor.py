@@ -1,0 +1,175 @@
+"""The C floor: a server and a load client in C, to hold the Python ones against.
+
+The sources are in bench/floor; `build` compiles them into build/floor, which git ignores.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from iolab.errors import LoadFailed, ServerFailed, UsageError
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = ROOT / "bench" / "floor"
+BUILD = ROOT / "build" / "floor"
+FLAGS = ("-O2", "-Wall", "-Wextra", "-Werror")
+CPUCLOCK_SCHED = 2  # the CPU clock of process p is (~p << 3) | CPUCLOCK_SCHED, for any process (linux/posix-timers.h)
+
+
+class NoFloor(RuntimeError):
+    """Say why the C floor cannot be built here."""
+
+
+def build() -> Path:
+    """Compile the server and the client where they are missing or older than their sources.
+
+    Return the folder that holds `server` and `client`. Raise NoFloor, in one sentence, without Linux or a C compiler.
+    """
+    if sys.platform != "linux":
+        raise NoFloor(f"the C floor needs Linux (epoll), and this is {sys.platform}")
+    BUILD.mkdir(parents=True, exist_ok=True)
+    for name in ("server", "client"):
+        if not _fresh(BUILD / name):
+            _compile(SOURCES / f"{name}.c", BUILD / name)
+    return BUILD
+
+
+def _fresh(program: Path) -> bool:
+    newest = max(source.stat().st_mtime_ns for source in SOURCES.iterdir())
+    return program.exists() and program.stat().st_mtime_ns > newest
+
+
+def _compiler() -> list[str]:
+    wanted = [shlex.split(os.environ["CC"])] if os.environ.get("CC") else [["cc"], ["gcc"], ["clang"]]
+    for command in wanted:
+        if shutil.which(command[0]):
+            return command
+    tried = ", ".join(command[0] for command in wanted)
+    raise NoFloor(
+        f"the C floor needs a C compiler, and there is none by the name of {tried}; install gcc or clang, or set CC"
+    )
+
+
+def _compile(source: Path, program: Path) -> None:
+    fresh = program.with_suffix(f".{os.getpid()}")
+    command = [*_compiler(), *FLAGS, "-o", str(fresh), str(source), "-lm"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        first = next((line for line in done.stderr.splitlines() if "error" in line), "no reason given")
+        raise NoFloor(f"{shlex.join(command)} failed: {first}")
+    fresh.replace(program)  # at once, so that two builds at a time do no harm
+
+
+class Server:
+    """The C server on a free port of loopback; leaving the `with` block ends it.
+
+    It also ends with the thread that starts it (`prctl(2)`, PR_SET_PDEATHSIG).
+    """
+
+    def __init__(self, cpu: int | None = None) -> None:
+        self.cpu = cpu
+        self.address = ("127.0.0.1", 0)
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            [build() / "server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        )
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def _start(self) -> None:
+        assert self._process.stdout is not None
+        port = self._process.stdout.readline()
+        if not port:
+            raise ServerFailed(f"the C server ended with status {self._process.wait()} before it named its port")
+        self.address = ("127.0.0.1", int(port))
+        if self.cpu is not None:
+            self._pin(self.cpu)
+
+    def _pin(self, cpu: int) -> None:
+        try:
+            os.sched_setaffinity(self.pid, {cpu})
+        except (OSError, ValueError, OverflowError):
+            usable = sorted(os.sched_getaffinity(0))
+            raise UsageError(f"the C server can be pinned to one of the CPUs {usable}, not to {cpu}") from None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def cpu_ns(self) -> int:
+        """Return the CPU time that the server has used, user and system together; ask while it runs."""
+        return time.clock_gettime_ns((~self.pid << 3) | CPUCLOCK_SCHED)
+
+    def close(self) -> None:
+        """End the server: the end of its standard input tells it to."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def client(
+    address: tuple[str, int],
+    connections: int,
+    size_bytes: int,
+    seconds: float | None = None,
+    requests: int | None = None,
+    rate_per_s: float | None = None,
+    cpu: int | None = None,
+    *,
+    warm_up_s: float = 0.0,
+    patience_s: float = 5.0,
+    spin: bool = False,
+    records: Path | None = None,
+) -> dict[str, Any]:
+    """Run the C load client to its end, and return what it prints.
+
+    Without `rate_per_s` the loop is closed. `spin` never sleeps, and takes a whole CPU. `records` names
+    a file that takes due, sent, answered (ns, CLOCK_MONOTONIC) and connection of every request, as rows
+    of four 64-bit integers. What went wrong on the way is in `errors` and `error`, beside the data up to
+    then; for any one reply the client waits `patience_s`, no longer. Raise UsageError for what cannot work.
+    """
+    options = {
+        "connections": connections,
+        "size": size_bytes,
+        "seconds": seconds,
+        "requests": requests,
+        "rate": rate_per_s,
+        "cpu": cpu,
+        "warmup": warm_up_s,
+        "patience": patience_s,
+        "records": records,
+    }
+    told = [word for name, value in options.items() if value is not None for word in (f"--{name}", str(value))]
+    command = [str(build() / "client"), f"{address[0]}:{address[1]}", *told, *(["--spin"] if spin else [])]
+    return _result(subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True))
+
+
+def _result(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    if done.returncode == 2:
+        raise UsageError(done.stderr.strip())
+    if done.returncode not in (0, 1):
+        raise LoadFailed(f"the C client ended with status {done.returncode} and no result")
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result

@@ -1,0 +1,198 @@
+"""The C floor's server: it sends back what it should, whoever the peer is, and ends when told to."""
+
+import hashlib
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench import floor
+from iolab.errors import UsageError
+
+MIB = 1 << 20
+Address = tuple[str, int]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built() -> None:
+    try:
+        floor.build()
+    except floor.NoFloor as why_not:
+        pytest.skip(str(why_not))
+
+
+@pytest.fixture
+def server() -> Iterator[floor.Server]:
+    with floor.Server() as running:
+        yield running
+
+
+def connect(address: Address) -> socket.socket:
+    connection = socket.create_connection(address, timeout=20)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+def send_all(connection: socket.socket, data: bytes) -> None:
+    connection.sendall(data)
+    connection.shutdown(socket.SHUT_WR)
+
+
+def receive_all(connection: socket.socket) -> bytes:
+    chunks = []
+    while chunk := connection.recv(MIB):
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def reset(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def fill(connection: socket.socket) -> bytes:
+    """Send without reading, until neither side has room, and return what was sent."""
+    text, sent = bytes(range(256)) * 4096, b""
+    connection.setblocking(False)
+    quiet_since = time.monotonic()
+    while time.monotonic() - quiet_since < 0.2:
+        try:
+            taken = connection.send(text)
+        except BlockingIOError:
+            time.sleep(0.01)
+            continue
+        sent, quiet_since = sent + text[:taken], time.monotonic()
+        text = text[taken:] + text[:taken]
+    connection.setblocking(True)
+    return sent
+
+
+class TestServer:
+    def test_64_mib_come_back_in_upper_case(self, server: floor.Server) -> None:
+        sent = np.random.default_rng(1).bytes(MIB) * 64
+        with connect(server.address) as connection:
+            sender = threading.Thread(target=send_all, args=(connection, sent))
+            sender.start()
+            came = receive_all(connection)
+            sender.join()
+        assert len(came) == len(sent)
+        assert hashlib.sha256(came).digest() == hashlib.sha256(sent.upper()).digest()
+
+    def test_a_half_closed_connection_gets_its_reply(self, server: floor.Server) -> None:
+        with connect(server.address) as connection:
+            connection.sendall(b"half close")
+            connection.shutdown(socket.SHUT_WR)
+            assert receive_all(connection) == b"HALF CLOSE"
+
+    def test_a_slow_reader_holds_up_nobody_and_loses_nothing(self, server: floor.Server) -> None:
+        with connect(server.address) as slow, connect(server.address) as quick:
+            sent = fill(slow)
+            quick.sendall(b"quick")
+            assert quick.recv(100) == b"QUICK"
+            slow.shutdown(socket.SHUT_WR)
+            assert receive_all(slow) == sent.upper()
+        assert len(sent) > 65536
+
+    def test_it_waits_without_spinning_for_a_slow_reader(self, server: floor.Server) -> None:
+        with connect(server.address) as slow:
+            fill(slow)
+            before_ns = server.cpu_ns()
+            time.sleep(0.5)
+            assert server.cpu_ns() - before_ns < 50_000_000
+
+    def test_a_reset_ends_one_connection_only(self, server: floor.Server) -> None:
+        with connect(server.address) as kept:
+            idle, owed = connect(server.address), connect(server.address)
+            fill(owed)
+            reset(idle)
+            reset(owed)
+            kept.sendall(b"still here")
+            assert kept.recv(100) == b"STILL HERE"
+
+    def test_cpu_time_grows_with_the_work(self, server: floor.Server) -> None:
+        before_ns = server.cpu_ns()
+        floor.client(server.address, 1, 64, requests=100)
+        little_ns = server.cpu_ns() - before_ns
+        floor.client(server.address, 1, 64, requests=10_000)
+        assert server.cpu_ns() - before_ns > 10 * little_ns > 0
+
+    def test_it_can_be_pinned(self) -> None:
+        cpu = max(os.sched_getaffinity(0))
+        with floor.Server(cpu=cpu) as pinned:
+            assert os.sched_getaffinity(pinned.pid) == {cpu}
+
+    @pytest.mark.parametrize("cpu", [-1, 4095, 1 << 40])
+    def test_a_cpu_that_is_not_there_is_named(self, cpu: int) -> None:
+        with pytest.raises(UsageError, match=str(cpu)), floor.Server(cpu=cpu):
+            pass
+
+
+class TestServerEnds:
+    def start(self) -> subprocess.Popen[bytes]:
+        pipe = subprocess.PIPE
+        started = subprocess.Popen([floor.build() / "server"], stdin=pipe, stdout=pipe)
+        assert started.stdout is not None
+        assert int(started.stdout.readline()) > 0
+        return started
+
+    def test_when_its_input_ends(self) -> None:
+        with self.start() as started:
+            assert started.stdin is not None
+            started.stdin.write(b"anything but an end\n")
+            started.stdin.flush()
+            with pytest.raises(subprocess.TimeoutExpired):
+                started.wait(0.2)
+            started.stdin.close()
+            assert started.wait(10) == 0
+
+    def test_on_sigterm(self) -> None:
+        with self.start() as started:
+            started.terminate()
+            assert started.wait(10) == -signal.SIGTERM
+
+    def test_with_its_parent_though_its_input_stays_open(self) -> None:
+        text = (
+            "import os, subprocess, sys; child = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE);"
+            "child.stdout.readline(); os.write(1, b'%d' % child.pid); os._exit(0)"
+        )
+        reading, writing = os.pipe()
+        command = [sys.executable, "-c", text, str(floor.build() / "server")]
+        parent = subprocess.run(command, stdin=reading, capture_output=True, check=True)
+        assert ended(int(parent.stdout))
+        os.close(reading)
+        os.close(writing)
+
+
+def ended(pid: int) -> bool:
+    """Wait up to 10 s until a process is gone, or is a zombie that nobody has reaped."""
+    for _ in range(1000):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.01)
+    return False
+
+
+class TestBuild:
+    def test_without_a_compiler_one_sentence_says_so(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setattr(floor, "BUILD", tmp_path / "build")
+        monkeypatch.setenv("PATH", str(tmp_path))
+        monkeypatch.delenv("CC", raising=False)
+        with pytest.raises(floor.NoFloor, match=r"needs a C compiler, .*; install gcc or clang, or set CC$"):
+            floor.build()
+
+    def test_a_second_build_builds_nothing(self) -> None:
+        before = (floor.build() / "server").stat().st_mtime_ns
+        assert (floor.build() / "server").stat().st_mtime_ns == before

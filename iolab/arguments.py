@@ -1,0 +1,101 @@
+"""What the commands are told: addresses, counts and files; and how one that is told wrong ends."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from iolab.errors import LoadFailed, ServerFailed, UsageError
+
+
+class Refused(click.ClickException):
+    """What was asked for cannot be done: one line, and exit status 2."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        """Print the line."""
+        click.echo(f"iolab: {' '.join(self.message.split())}", err=True, file=file)
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Turn every known error into a line."""
+    try:
+        yield
+    except (UsageError, LoadFailed, ServerFailed) as error:
+        raise Refused(str(error)) from None
+    except click.UsageError as error:
+        if error.ctx is None or isinstance(error, click.exceptions.NoArgsIsHelpError):
+            raise
+        says = error.format_message().rstrip(".")
+        raise Refused(f"{says}; `{error.ctx.command_path} --help` tells what works") from None
+
+
+class Commands(click.Group):
+    """Commands whose known errors end in one line and exit status 2, without a traceback."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the options, and say what is wrong with them."""
+        with refusing():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, and say what stopped it."""
+        try:
+            with refusing():
+                return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(130)  # as a shell counts the end by SIGINT
+
+
+class Address(click.ParamType[tuple[str, int]]):
+    """HOST:PORT."""
+
+    name = "host:port"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        """Return the host and the port number."""
+        host, colon, port = str(value).rpartition(":")
+        if not colon or not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 65536:
+            self.fail(f"{value!r} is not HOST:PORT, such as 127.0.0.1:9000", param, ctx)
+        return host.strip("[]") or "127.0.0.1", int(port)
+
+
+class FigureFile(click.ParamType[Path]):
+    """FILE.png, or another kind that matplotlib can write, in a folder that can be written to."""
+
+    name = "FILE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path; this is before the measurement, which takes its time."""
+        path = Path(value)
+        if path.suffix not in (".png", ".svg", ".pdf"):
+            self.fail(f"{str(path)!r} is no figure; use a name that ends in .png, .svg or .pdf", param, ctx)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            there = path.exists()
+            path.open("ab").close()
+            if not there:
+                path.unlink()
+        except OSError as error:
+            self.fail(f"cannot write to {str(path)!r}: {error.strerror}", param, ctx)
+        return path
+
+
+class Counts(click.ParamType[tuple[int, ...]]):
+    """N[,N...]."""
+
+    name = "N[,N...]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Return the numbers."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(int(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is no list of numbers such as 1,10,100", param, ctx)

@@ -1,0 +1,66 @@
+"""What a lesson calls: the package's functions, with a progress bar around those that take time.
+
+numpy takes 0.1 s to import, so it is imported by the first call that needs it.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from iolab import bars
+from iolab.listening import Respond
+from iolab.load.workload import Workload
+from iolab.replies import upper
+from iolab.servers import Serve
+
+if TYPE_CHECKING:
+    from iolab.load.records import Records
+    from iolab.measure.comparison import Comparison
+    from iolab.measure.run import Run
+    from iolab.measure.timeline import Timeline
+
+
+def measure(
+    model: str | Serve, workload: Workload | None = None, *, respond: Respond = upper, pin: bool = True, **work: Any
+) -> "Run":
+    """Start a server in a background thread, put a load on it, and record both.
+
+    `work` spells a Workload out: `measure("epoll", connections=10, seconds=1)`.
+    """
+    from iolab.measure import run
+
+    name = model if isinstance(model, str) else getattr(model, "__name__", "serve")
+    with bars.bar() as show:
+        return run.measure(model, workload, respond=respond, pin=pin, on_tick=lambda tick: show(name, tick), **work)
+
+
+def load(address: tuple[str, int], workload: Workload | None = None, **work: Any) -> "Records":
+    """Put a load on a server that runs already, and return the record of every request."""
+    from iolab.load import process
+
+    with bars.bar() as show:
+        return process.load(address, workload or Workload(**work), on_tick=lambda tick: show("load", tick))
+
+
+def compare(
+    models: Iterable[str] = (), connections: Iterable[int] = (10,), *, repeats: int = 1, **work: Any
+) -> "Comparison":
+    """Measure each model at each number of connections, taking turns; without names, all that run here."""
+    from iolab.measure import comparison
+
+    with bars.bar() as show:
+        return comparison.compare(
+            models,
+            connections,
+            repeats=repeats,
+            on_run=lambda model, count, tick: show(f"{model} @{count}", tick),
+            **work,
+        )
+
+
+def timeline(
+    model: str | Serve, workload: Workload | None = None, *, respond: Respond = upper, **work: Any
+) -> "Timeline":
+    """Put a load on a model or a function of your own, and record what its threads did, call by call."""
+    from iolab.measure import timeline as recording
+
+    return recording.timeline(model, workload, respond=respond, **work)

@@ -1,0 +1,61 @@
+"""What the commands of the experiments print."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from iolab import experiments, terminal
+from iolab.errors import UsageError
+from iolab.measure.experiments import Record, recording
+from iolab.measure.experiments.shape import short
+
+
+def experiment(name: str, figure: Path | None, out: Any, json_: bool) -> None:
+    """Run one experiment, print it to the console `out`, and draw it."""
+    with terminal.steps(quiet=json_) as on_step:
+        made = experiments.find(name)(on_step=on_step)
+    if json_:
+        print(json.dumps(recording.as_recorded(made, experiments.command(name)) | {"verdict": vars(made.verdict)}))
+    else:
+        for drawn in terminal.experiment(made):
+            out.print(drawn, soft_wrap=True)
+    if figure:
+        _draw(made, figure)
+
+
+def record(names: Sequence[str], folder: Path, json_: bool) -> None:
+    """Record experiments, all of them if none is named, and print where they are."""
+    chosen, files = [experiments.find(name) for name in names or experiments.EXPERIMENTS], []
+    recording.prepared(folder)
+    for run in chosen:
+        with terminal.steps(quiet=json_) as on_step:
+            made = run(on_step=on_step)
+        files.append(str(recording.save(made, folder, experiments.command(made.name))))
+        if not json_:
+            print(f"{files[-1]}: same shape: {made.verdict.word}", flush=True)
+    if json_:
+        print(json.dumps({"files": files}))
+
+
+def compare(against: Path, files: Sequence[str], out: Any, json_: bool) -> None:
+    """Print a run of this machine and a recorded one side by side."""
+    with terminal.steps(quiet=json_) as on_step:
+        here, there = experiments.pair(against, files, on_step=on_step)
+    rows, shape = recording.side_by_side(here, there), recording.same_shape(here, there)
+    if json_:
+        print(json.dumps({"rows": rows, "verdict": vars(shape)}))
+    else:
+        shown = [row | {"ratio": short(row["ratio"])} for row in rows]
+        out.print(terminal.table(shown))
+        print(f"here: {here.placement}\nthere: {there.placement}\n{shape}")
+
+
+def _draw(made: Record, path: Path) -> None:
+    from iolab.figures.experiments import experiment as draw
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draw(made).savefig(path)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot write the figure to {path}: {error}") from None

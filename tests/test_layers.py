@@ -1,0 +1,173 @@
+"""The house: arrows point one way, and each library stays in its room."""
+
+import ast
+import graphlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import iolab
+from iolab.servers import Model
+
+ROOT = Path(iolab.__file__).parent
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "kernel": set(),
+    "listening": {"errors"},
+    "servers": {"errors", "kernel", "listening"},
+    "replies": {"listening"},
+    "background": {"errors", "kernel", "listening", "replies", "servers"},
+    "load": {"errors", "kernel", "listening"},
+    "measure": {"errors", "kernel", "listening", "servers", "replies", "background", "load", "tables"},
+    "figures": {"load", "measure"},
+    "tables": set(),
+    "progress": set(),
+    "widgets": set(),
+}
+"""What each room of the house may know, beside itself. Rooms that are not named come last."""
+
+ROOM_OF_LIBRARY = {
+    "matplotlib": {"figures"},
+    "ipywidgets": {"widgets"},
+    "click": {"cli", "arguments"},
+    "rich": {"cli", "terminal", "bars"},
+    "IPython": {"bars"},
+}
+
+LINES = {"iolab.load.client": 450}
+"""The load client is one file, because it runs as a script that imports nothing of ours."""
+
+WITHOUT_NUMPY = {"errors", "kernel", "listening", "servers", "replies", "background"}
+
+
+def files() -> list[Path]:
+    return sorted(ROOT.rglob("*.py"))
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path) for path in files()}
+
+
+def room_of(module: str) -> str:
+    return [*module.split("."), ""][1]
+
+
+@cache
+def imports(path: Path) -> tuple[str, ...]:
+    """Return the full name of every module that a file imports, in functions too, but not for types alone."""
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[str]:
+    tree = ast.parse(path.read_text())
+    for_types = {id(part) for node in ast.walk(tree) if types_only(node) for part in ast.walk(node)}
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in MODULES else str(node.module)
+
+
+def types_only(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+@pytest.mark.parametrize("path", files(), ids=module_of)
+class TestEveryModule:
+    def test_its_room_may_know_what_it_imports(self, path: Path) -> None:
+        room = room_of(module_of(path))
+        if room not in MAY_IMPORT:
+            return
+        known = {room_of(name) for name in imports(path) if name.split(".")[0] == "iolab"}
+        assert known <= MAY_IMPORT[room] | {room}
+
+    def test_libraries_stay_in_their_rooms(self, path: Path) -> None:
+        room, tops = room_of(module_of(path)), {name.split(".")[0] for name in imports(path)}
+        assert not [name for name in tops if room not in ROOM_OF_LIBRARY.get(name, {room})]
+        assert "numpy" not in tops or room not in WITHOUT_NUMPY
+        assert "matplotlib.pyplot" not in set(imports(path))
+
+    def test_it_is_small(self, path: Path) -> None:
+        page = room_of(module_of(path)) == "servers" and path.stem != "__init__"
+        limit = LINES.get(module_of(path), 100 if page else 250)
+        assert len(path.read_text().splitlines()) <= limit
+
+
+def test_no_module_imports_itself_in_the_end() -> None:
+    graph = {module_of(path): {name for name in imports(path) if name in MODULES} for path in files()}
+    graph.pop("iolab")  # the face imports all, and nobody imports a name from it
+    for names in graph.values():
+        assert "iolab" not in names
+    list(graphlib.TopologicalSorter(graph).static_order())
+
+
+def test_the_load_client_needs_the_standard_library_alone() -> None:
+    tops = {name.split(".")[0] for name in imports(ROOT / "load" / "client.py")}
+    assert tops <= sys.stdlib_module_names
+
+
+def modules_after(code: str) -> set[str]:
+    command = [sys.executable, "-c", f"{code}\nimport json, sys\nprint(json.dumps(list(sys.modules)))"]
+    return set(json.loads(subprocess.run(command, capture_output=True, check=True).stdout))
+
+
+class TestTheFace:
+    def test_importing_it_imports_nothing_heavy(self) -> None:
+        heavy = {"numpy", "matplotlib", "ipywidgets", "IPython", "rich", "click", "asyncio"}
+        assert not heavy & modules_after("import iolab")
+
+    def test_a_server_needs_no_numpy(self) -> None:
+        code = "import iolab\nfor model in iolab.MODELS: iolab.start(model).stop()"
+        assert "numpy" not in modules_after(code)
+
+    def test_it_has_under_25_names_and_each_says_what_it_is(self) -> None:
+        assert len(iolab.__all__) < 25
+        assert sorted(set(iolab.__all__)) == sorted(iolab.__all__)
+        assert all(getattr(iolab, name).__doc__ for name in iolab.__all__)
+
+    def test_its_functions_stay_functions_whatever_is_imported(self) -> None:
+        code = """
+import iolab, iolab.figures, iolab.claims, iolab.load.process, iolab.measure.run, iolab.measure.timeline, iolab.cli
+assert all(callable(getattr(iolab, name)) for name in ("load", "measure", "doctor", "compare", "timeline", "start"))
+"""
+        assert "matplotlib.figure" in modules_after(code)
+
+    def test_no_window_system_is_asked_for(self) -> None:
+        assert "matplotlib.pyplot" not in modules_after("import iolab; iolab.figures; iolab.claims")
+
+    def test_a_name_that_is_not_there_is_told_what_is(self) -> None:
+        with pytest.raises(AttributeError, match=r"no attribute 'mesure'; it has .*measure"):
+            iolab.mesure  # noqa: B018
+
+
+class TestModels:
+    @pytest.mark.parametrize("model", iolab.MODELS.values(), ids=lambda model: model.name)
+    def test_a_card_has_the_six_lines_in_order(self, model: Model) -> None:
+        assert list(model.card) == [
+            "Model",
+            "Waits in",
+            "Readiness or completion",
+            "State per connection",
+            "Runs the reply",
+            "Breaks when",
+        ]
+        assert all(model.card.values())
+
+    def test_every_file_of_the_servers_is_a_model(self) -> None:
+        pages = {path for path in (ROOT / "servers").glob("*.py") if path.stem != "__init__"}
+        assert pages == {model.path for model in iolab.MODELS.values()}

@@ -1,17 +1,27 @@
-"""The claims of the source text, and the judges that hold each against a measurement."""
+"""Verdicts on the claims of the source text: one word, the figures behind it, and a place in the progress file."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from iolab import progress, tables
-from iolab.measure.timeline import Timeline
 
 Word = Literal["holds", "fails", "cannot tell", "cannot run here"]
 
 CLAIMS = {
     "C1": "A blocking call is blocked in both phases: the wait for data, and the copy to the process.",
+    "C2": "A non-blocking call always returns at once, with data or with an error.",
+    "C3": "Polling a non-blocking socket burns the CPU, mostly for nothing, and nobody does it in practice.",
+    "C4": "With multiplexing one thread serves many clients: the system watches, the program handles what is ready.",
+    "C5": "`select` returns every descriptor of the write list in its write list.",
+    "C6": "With many watched objects `select` and `poll` get slow.",
+    "C7": "`select` works on Windows and Linux; `poll` and `epoll` work on Linux only.",
+    "C8": "`epoll` is close to perfect, thanks to lazy event callbacks.",
+    "C9": "`selectors.DefaultSelector` chooses the best mechanism of the platform.",
+    "C10": "In asynchronous I/O the kernel does both phases while the program goes on.",
+    "C11": "Asynchronous I/O is the most efficient model.",
+    "C12": "Plain Python cannot do asynchronous I/O; `asyncio` and the frameworks can.",
+    "C13": "`@asyncio.coroutine` is going away; `async` and `await` take its place.",
+    "C14": "Two coroutines that sleep for one second end together, after one second.",
 }
 """The claims, by number, in our words."""
 
@@ -48,26 +58,3 @@ def conclude(claim: str, word: Word, because: str) -> Verdict:
     """Return a verdict, and record it in the progress file."""
     progress.record("verdicts", claim, {"word": word, "because": because})
     return Verdict(claim, word, because)
-
-
-def judge_blocking(timeline: Timeline) -> Verdict:
-    """Judge C1 by the receive stamps of a blocking server: does a `recv` wait, and then copy?"""
-    waits = [
-        call for call in timeline.named("recv") if isinstance(call.result, int) and call.result and call.arrived_ns
-    ]
-    if not timeline.stamped:
-        return conclude(
-            "C1", "cannot run here", "the kernel gives no receive stamps, so the two phases cannot be told apart"
-        )
-    slept = [call for call in waits if call.waited_ns > 0]
-    if len(slept) < 10:
-        return conclude(
-            "C1", "cannot tell", f"only {len(slept)} calls of recv were there before their data; 10 are needed"
-        )
-    wait_us = np.median([call.waited_ns for call in slept]) / 1e3
-    rest_us = np.median([call.end_ns - (call.arrived_ns or 0) for call in slept]) / 1e3
-    because = (
-        f"in {len(slept)} calls of recv the thread waited {wait_us:,.0f} µs for data, "
-        f"and {rest_us:,.0f} µs more for wake-up and copy (medians)"
-    )
-    return conclude("C1", "holds" if wait_us > 0 and rest_us > 0 else "fails", because)

@@ -1,0 +1,6 @@
+"""The claims of the source text, and the judges that hold each against a measurement."""
+
+from iolab.claims.blocking import judge_blocking
+from iolab.claims.verdicts import CLAIMS, Verdict, Verdicts
+
+__all__ = ["CLAIMS", "Verdict", "Verdicts", "judge_blocking"]

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable
 from threading import Thread
 
+from bench import plain_kernel, plain_libraries
 from iolab.listening import RECEIVE_BYTES, ListeningSocket, Respond, Stopped
 
 
@@ -156,5 +157,14 @@ PLAIN: dict[str, Callable[[ListeningSocket, Respond], None]] = {
     "selectors": selectors_,
     "asyncio": asyncio_,
     "asyncio-protocol": asyncio_protocol,
+    "epoll-edge": plain_kernel.epoll_edge,
+    "signals": plain_kernel.signals,
+    "io_uring": plain_kernel.io_uring,
+    "coroutines": plain_kernel.coroutines,
+    "uvloop": plain_libraries.uvloop,
+    "tornado": plain_libraries.tornado,
+    "twisted": plain_libraries.twisted,
+    "gevent": plain_libraries.gevent,
+    "trio": plain_libraries.trio,
 }
 """The plainest server of its kind, by the name of the model that is held against it."""

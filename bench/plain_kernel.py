@@ -1,0 +1,115 @@
+"""The plainest server of each kind that leans on more of the kernel than `select` and `poll`; see `bench.plain`."""
+
+import select
+import socket
+from collections.abc import Generator
+from selectors import EVENT_READ, DefaultSelector
+from signal import sigwaitinfo
+
+from iolab.kernel.signals import SIGNALS, Interest, descriptor_of
+from iolab.listening import RECEIVE_BYTES, ListeningSocket, Respond
+
+
+def epoll_edge(listening: ListeningSocket, respond: Respond) -> None:
+    listening.setblocking(False)
+    watched: dict[int, socket.socket] = {}
+    with select.epoll() as watch:
+        watch.register(listening, select.EPOLLIN | select.EPOLLET)
+        while True:
+            for descriptor, _ in watch.poll():
+                try:
+                    while descriptor == listening.fileno():
+                        connection = listening.accept()[0]
+                        connection.setblocking(False)
+                        watched[connection.fileno()] = connection
+                        watch.register(connection, select.EPOLLIN | select.EPOLLET)
+                    while request := watched[descriptor].recv(RECEIVE_BYTES):
+                        watched[descriptor].send(respond(request))
+                    watch.unregister(descriptor)
+                    watched.pop(descriptor).close()
+                except BlockingIOError:
+                    pass
+
+
+def signals(listening: ListeningSocket, respond: Respond) -> None:
+    listening.setblocking(False)
+    connections: dict[int, socket.socket] = {}
+
+    def accept_all() -> None:
+        while True:
+            connection = listening.accept()[0]
+            connection.setblocking(False)
+            interest.register(connection)
+            connections[connection.fileno()] = connection
+            answer_all(connection.fileno())  # what came before raised no signal
+
+    def answer_all(descriptor: int) -> None:
+        try:
+            while request := connections[descriptor].recv(RECEIVE_BYTES):
+                connections[descriptor].send(respond(request))
+            interest.unregister(descriptor)
+            connections.pop(descriptor).close()
+        except (BlockingIOError, KeyError):  # drained; closed before its signal was taken
+            pass
+
+    with Interest() as interest:
+        interest.register(listening)
+        while True:
+            try:
+                accept_all()
+            except BlockingIOError:
+                pass
+            while (descriptor := descriptor_of(sigwaitinfo(SIGNALS))) != listening.fileno():
+                answer_all(descriptor)
+
+
+def io_uring(listening: ListeningSocket, respond: Respond) -> None:
+    from uring_api import IORING_RECVSEND_POLL_FIRST
+
+    from iolab.kernel.uring import MultishotAccept, open_ring, submit_and_wait
+
+    connections: dict[int, socket.socket] = {}
+    replies: dict[int, bytes] = {}
+    with open_ring(RECEIVE_BYTES) as (ring, buffers):
+        accepting = MultishotAccept(ring, listening)
+        while True:
+            for completion in submit_and_wait(ring):
+                descriptor = completion.user_data
+                if descriptor == listening.fileno():
+                    connection = accepting.connection(completion)
+                    descriptor = connection.fileno()
+                    connections[descriptor] = connection
+                elif completion.res <= 0:
+                    connections.pop(descriptor).close()
+                    continue
+                elif not replies.pop(descriptor, None):
+                    replies[descriptor] = respond(bytes(completion.result))
+                    ring.prepare_send(descriptor, replies[descriptor], 0, descriptor)
+                    continue
+                ring.prepare_recv_buf(descriptor, buffers, IORING_RECVSEND_POLL_FIRST, descriptor)
+
+
+def coroutines(listening: ListeningSocket, respond: Respond) -> None:
+    def accept() -> Generator[None]:
+        while True:
+            yield
+            connection = listening.accept()[0]
+            start(connection, converse(connection))
+
+    def converse(connection: socket.socket) -> Generator[None]:
+        yield
+        while request := connection.recv(RECEIVE_BYTES):
+            connection.send(respond(request))
+            yield
+        selector.unregister(connection)
+        connection.close()
+
+    def start(waiting: socket.socket, coroutine: Generator[None]) -> None:
+        next(coroutine)
+        selector.register(waiting, EVENT_READ, coroutine)
+
+    with DefaultSelector() as selector:
+        start(listening, accept())
+        while True:
+            for key, _ in selector.select():
+                next(key.data, None)

@@ -133,12 +133,14 @@ def compare(
             **options,
         )
     if json_:
-        click.echo(json.dumps({"rows": made.rows, "left_out": made.left_out, "placement": str(made.runs[0].placement)}))
+        click.echo(
+            json.dumps({"rows": made.ranking, "left_out": made.left_out, "placement": str(made.runs[0].placement)})
+        )
     else:
-        out.print(terminal.table(made.rows))
+        out.print(terminal.table(made.ranking))
         out.print(str(made.runs[0].placement), style="dim")
         missing = [f"{name} cannot run here: {why}" for name, why in made.left_out.items() if name in models]
-        _print_each(terminal.notes(missing + made.doubts))
+        _print_each(terminal.notes([*missing, *made.doubts, *made.too_few]))
     if figure:
         _write_figure(figure, made.runs)
         click.echo(f"the percentile curves are in {figure}", err=json_)

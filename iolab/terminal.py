@@ -14,7 +14,7 @@ from iolab.doctor import Report
 if TYPE_CHECKING:
     from iolab.measure.experiments import Record
 
-NARROW = ("requests", "client_cpu_share")
+NARROW = ("requests", "max_us", "server_cpu_share", "client_cpu_share", "interval")
 """Figures that a comparison leaves out in a terminal, to fit 80 columns."""
 
 

@@ -27,6 +27,7 @@ IOLAB = [sys.executable, "-c", "import sys; sys.argv[0] = 'iolab'; from iolab.cl
 ENDS_S = 20
 LOAD_FIELDS = ["requests", "per_s", "p50_us", "p99_us", "max_us", "errors", "client_cpu_share"]
 COMPARE_FIELDS = ["model", "connections", *LOAD_FIELDS, "server_cpu_us_per_request", "server_cpu_share"]
+COMPARE_FIELDS += ["ratio", "interval", "verdict"]
 
 
 def iolab_(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -268,9 +269,11 @@ def client_of(pid: int) -> int:
 class TestCompare:
     def test_json_is_one_object_with_the_fields_promised(self) -> None:
         shown = json.loads(good("compare", "blocking", "epoll", "--connections", "1,2", "--requests", 100, "--json"))
-        assert [(row["model"], row["connections"]) for row in shown["rows"]] == [
-            *(("blocking", 1), ("epoll", 1), ("blocking", 2), ("epoll", 2)),
-        ]
+        assert [row["connections"] for row in shown["rows"]] == [1, 1, 2, 2]
+        assert [row["verdict"] for row in shown["rows"]] == ["cheapest", "cannot tell"] * 2
+        for first, second in (shown["rows"][:2], shown["rows"][2:]):
+            assert {first["model"], second["model"]} == {"blocking", "epoll"}
+            assert first["server_cpu_us_per_request"] <= second["server_cpu_us_per_request"]
         for row in shown["rows"]:
             assert list(row) == COMPARE_FIELDS
             assert (row["requests"], row["errors"]) == (100, 0)
@@ -282,7 +285,7 @@ class TestCompare:
         figure = Path("new", "figure.svg")
         shown = good("compare", "epoll", "--requests", 200, "--figure", figure)
         assert shown.splitlines()[0].split()[:2] == ["model", "conns"]
-        assert shown.splitlines()[1].split()[0] == "epoll"
+        assert (shown.splitlines()[1].split()[0], shown.splitlines()[1].split()[-1]) == ("epoll", "cheapest")
         assert "<svg" in figure.read_text()
 
     def test_a_figure_does_not_spoil_the_json(self, tmp_path: Path) -> None:

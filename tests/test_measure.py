@@ -352,6 +352,20 @@ class TestCompare:
         )
         assert "epoll @3: 2 x reset: no" in made.doubts
 
+    def test_a_doubt_of_many_repeats_is_told_once(self, run: Run) -> None:
+        slow, slower = (
+            replace(run, records=replace(run.records, errors={"reset": count}, examples={"reset": "no"}))
+            for count in (2, 3)
+        )
+        made = comparison.Comparison((slow, run, slower))
+        assert [doubt for doubt in made.doubts if "reset" in doubt] == ["epoll @3: 2 x reset: no (2 of 3 runs)"]
+
+    @pytest.mark.parametrize(("repeats", "enough"), [(1, False), (5, False), (6, True)])
+    def test_a_verdict_takes_repeats(self, run: Run, repeats: int, enough: bool) -> None:
+        pair = (run, replace(run, model="poll"))
+        assert (comparison.Comparison(pair * repeats).too_few == []) is enough
+        assert comparison.Comparison(pair[:1]).too_few == []
+
 
 def test_a_run_from_made_up_figures_has_no_division_by_zero(run: Run) -> None:
     nothing = replace(run.records, **{name: getattr(run.records, name)[:0] for name in COLUMNS})

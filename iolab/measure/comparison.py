@@ -1,6 +1,7 @@
 """Several servers under the same load, one after the other: `compare`."""
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,7 +11,7 @@ from iolab.errors import UsageError
 from iolab.listening import Respond
 from iolab.load.workload import Tick, Workload
 from iolab.measure.run import Run, measure
-from iolab.measure.statistics import median, ratio, verdict
+from iolab.measure.statistics import FEWEST, median, ratio, verdict
 from iolab.replies import upper
 from iolab.servers import MODELS, find, require, runnable
 
@@ -72,10 +73,19 @@ class Comparison:
 
     @property
     def doubts(self) -> list[str]:
-        """What makes single runs less than they seem."""
+        """What makes single runs less than they seem; of the repeats that are doubted alike, the first speaks."""
         return [
-            f"{run.model} @{run.records.workload.connections}: {doubt}" for run in self.runs for doubt in run.doubts
+            f"{model} @{count}: {doubt}{_times(alike, len(runs))}"
+            for (model, count), runs in self.groups.items()
+            for doubt, alike in _told_once(runs)
         ]
+
+    @property
+    def too_few(self) -> list[str]:
+        """Why no model is called slower than another, if there were too few repeats for it."""
+        repeats = min(len(runs) for runs in self.groups.values())
+        alone = len(self.groups) == len({count for _, count in self.groups})
+        return [] if alone or repeats >= FEWEST else [f"a verdict takes {FEWEST} repeats; this was {repeats}"]
 
     def _repr_html_(self) -> str:
         return tables.as_html(self.rows, str(self.runs[0].placement)) + tables.notes(self.doubts)
@@ -84,6 +94,18 @@ class Comparison:
     def left_out(self) -> dict[str, str]:
         """The models that cannot run here, and why."""
         return {name: reason for name in MODELS if (reason := find(name).why_not())}
+
+
+def _told_once(runs: Sequence[Run]) -> Iterator[tuple[str, int]]:
+    """Yield each doubt of some runs, and in how many of them it stands, with whatever figures."""
+    doubts = [doubt for run in runs for doubt in run.doubts]
+    kinds = [re.sub(r"[\d.,]+", "", doubt) for doubt in doubts]
+    for kind in dict.fromkeys(kinds):
+        yield doubts[kinds.index(kind)], kinds.count(kind)
+
+
+def _times(count: int, of: int) -> str:
+    return f" ({count} of {of} runs)" if of > 1 else ""
 
 
 def middle(runs: Sequence[Run]) -> Run:

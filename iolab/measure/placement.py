@@ -12,6 +12,8 @@ class Placement:
     server: int | None
     client: int | None
     why: str = ""
+    recorded: str = ""
+    """Where and when, if the run was not made here: it stands under every figure."""
 
     @property
     def cpus(self) -> set[int]:
@@ -22,9 +24,9 @@ class Placement:
         return usable if len(usable) == 1 else set()
 
     def __str__(self) -> str:
-        if self.server is None:
-            return f"not pinned: {self.why}"
-        return f"server on CPU {self.server}, client on CPU {self.client}{self.why}"
+        pinned = f"server on CPU {self.server}, client on CPU {self.client}{self.why}"
+        here = f"not pinned: {self.why}" if self.server is None else pinned
+        return f"{here}; {self.recorded}" if self.recorded else here
 
 
 def place(pin: bool = True) -> Placement:

@@ -6,6 +6,9 @@ from math import comb
 from typing import Literal
 
 CONFIDENCE = 0.95
+FEWEST = 6
+"""The fewest runs that allow an interval of this confidence: 1 - 2 / 2**6 is the first above it."""
+
 Word = Literal["faster", "slower", "cannot tell"]
 
 

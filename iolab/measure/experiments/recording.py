@@ -39,18 +39,25 @@ def prepared(folder: Path) -> Path:
 
 def as_recorded(record: Record, command: str) -> dict[str, Any]:
     """Return what a recorded run says; no name and no path of the machine is in it."""
-    here = machine()
     return {
         "experiment": record.name,
         "title": record.title,
+        **circumstances(command),
+        "placement": record.placement,
+        "doubts": list(record.doubts),
+        "rows": [dict(row) for row in record.rows],
+    }
+
+
+def circumstances(command: str) -> dict[str, Any]:
+    """Say on what machine, when (UTC), with which command and at which commit something is recorded."""
+    here = machine()
+    return {
         "machine": str(here),
         **vars(here),
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "command": command,
         "commit": commit(),
-        "placement": record.placement,
-        "doubts": list(record.doubts),
-        "rows": [dict(row) for row in record.rows],
     }
 
 

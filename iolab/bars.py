@@ -39,6 +39,16 @@ def bar(quiet: bool = False) -> Iterator[Show]:
         clear()
 
 
+def say(sentence: str) -> None:
+    """Show one sentence under the cell, or on the terminal's error stream."""
+    if "ipykernel" not in sys.modules:
+        print(sentence, file=sys.stderr)
+        return
+    from IPython.display import display
+
+    display({"text/html": f"<p><em>{html.escape(sentence)}</em></p>", "text/plain": sentence}, raw=True)
+
+
 def _nothing() -> tuple[Show, Callable[[], None]]:
     return (lambda what, tick: None), (lambda: None)
 

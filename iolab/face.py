@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from iolab import bars
 from iolab.listening import Respond
 from iolab.load.workload import Workload
+from iolab.recorded import here_or_recorded
 from iolab.replies import upper
 from iolab.servers import Serve
 
@@ -20,17 +21,28 @@ if TYPE_CHECKING:
 
 
 def measure(
-    model: str | Serve, workload: Workload | None = None, *, respond: Respond = upper, pin: bool = True, **work: Any
+    model: str | Serve,
+    workload: Workload | None = None,
+    *,
+    respond: Respond = upper,
+    pin: bool = True,
+    recorded: str | None = None,
+    **work: Any,
 ) -> "Run":
     """Start a server in a background thread, put a load on it, and record both.
 
-    `work` spells a Workload out: `measure("epoll", connections=10, seconds=1)`.
+    `work` spells a Workload out: `measure("epoll", connections=10, seconds=1)`. `recorded` names the run
+    of `data/recorded/lessons` to show where this one cannot be made.
     """
     from iolab.measure import run
 
     name = model if isinstance(model, str) else getattr(model, "__name__", "serve")
-    with bars.bar() as show:
-        return run.measure(model, workload, respond=respond, pin=pin, on_tick=lambda tick: show(name, tick), **work)
+
+    def made() -> "Run":
+        with bars.bar() as show:
+            return run.measure(model, workload, respond=respond, pin=pin, on_tick=lambda tick: show(name, tick), **work)
+
+    return here_or_recorded(recorded, run.Run, made, model, workload, work)
 
 
 def load(address: tuple[str, int], workload: Workload | None = None, **work: Any) -> "Records":
@@ -58,9 +70,20 @@ def compare(
 
 
 def timeline(
-    model: str | Serve, workload: Workload | None = None, *, respond: Respond = upper, **work: Any
+    model: str | Serve,
+    workload: Workload | None = None,
+    *,
+    respond: Respond = upper,
+    recorded: str | None = None,
+    **work: Any,
 ) -> "Timeline":
-    """Put a load on a model or a function of your own, and record what its threads did, call by call."""
+    """Put a load on a model or a function of your own, and record what its threads did, call by call.
+
+    `recorded` names the timeline of `data/recorded/lessons` to show where this one cannot be made.
+    """
     from iolab.measure import timeline as recording
 
-    return recording.timeline(model, workload, respond=respond, **work)
+    def made() -> "Timeline":
+        return recording.timeline(model, workload, respond=respond, **work)
+
+    return here_or_recorded(recorded, recording.Timeline, made, model, workload, work)

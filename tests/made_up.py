@@ -2,6 +2,9 @@
 
 import itertools
 
+import pytest
+
+from iolab import MODELS
 from iolab.measure.experiments import ConnectionCost, Gil, IdleCost, Omission, WaitCost
 from iolab.measure.experiments.gil import ALONE, BESIDE, TOGETHER
 from iolab.measure.experiments.omission import CLOSED, DUE, SENT
@@ -74,3 +77,9 @@ def memories(threads: float | None, epoll: float | None, asyncio: float | None) 
         ),
         "",
     )
+
+
+def machine_without(model: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let one model be unable to run here, for a reason."""
+    probe = type(MODELS[model]).why_not
+    monkeypatch.setattr(type(MODELS[model]), "why_not", lambda asked: reason if asked.name == model else probe(asked))

@@ -29,6 +29,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tables": set(),
     "progress": set(),
     "widgets": set(),
+    "bars": {"load"},
+    "profiles": {"errors"},
+    "recorded": {"bars", "errors", "kernel", "load", "measure", "profiles", "servers"},
 }
 """What each room of the house may know, beside itself. Rooms that are not named come last."""
 

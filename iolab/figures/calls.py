@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from matplotlib.transforms import ScaledTranslation
 
-from iolab.figures.style import COPYING, GREY, ORANGE, PURPLE, WAITING, WORKING
+from iolab.figures.style import CAPTION_LETTERS, COPYING, GREY, ORANGE, PURPLE, WAITING, WORKING
 from iolab.measure.calls import Call
 
 COLOURS = {"waiting": WAITING, "copying": COPYING, "working": WORKING, "in vain": PURPLE, "either": ORANGE}
@@ -20,8 +20,8 @@ MEANINGS = {
     "in vain": "a call in vain: EAGAIN",
     "either": "waiting or copying: no stamp tells",
 }
-BAR_HEIGHT, LETTER_SHARE, CAPTION_LETTERS = 0.5, 0.0088, 115
-"""How high a bar is, how wide a letter is as a part of the axes, and how many letters fit under a figure."""
+BAR_HEIGHT, LETTER_SHARE = 0.5, 0.0088
+"""How high a bar is, and how wide a letter is as a part of the axes."""
 
 LEGEND_BELOW_IN = 0.45
 """How far below the axes the legend is: beneath the name of the x axis."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from iolab.figures.style import CYCLE, DASHES, CourseFigure, drawn, finish, key, new
+from iolab.figures.style import CYCLE, DASHES, CourseFigure, drawn, finish, key, new, placements
 from iolab.measure.run import Run
 
 
@@ -26,4 +26,4 @@ def cpu(*runs: Run, labels: Sequence[str] = ()) -> CourseFigure:
     alt = "CPU use of the server over time. " + " ".join(
         f"{name}: {run.cpu_share:.0%} of one CPU on average." for run, name in zip(runs, names, strict=True)
     )
-    return finish(figure, alt, str(runs[0].placement))
+    return finish(figure, alt, placements(*runs))

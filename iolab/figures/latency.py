@@ -17,6 +17,7 @@ from iolab.figures.style import (
     finish,
     key,
     new,
+    placements,
     quantile_axis,
     short_time,
     time_axis,
@@ -53,7 +54,7 @@ def percentiles(*runs: Run, labels: Sequence[str] = ()) -> CourseFigure:
     alt = "Percentile curves of the latency. " + " ".join(
         _sentence(name, run.records.service_ns) for run, name in zip(runs, names, strict=True)
     )
-    return finish(figure, alt, str(runs[0].placement))
+    return finish(figure, alt, placements(*runs))
 
 
 def _connections(axes: Axes, run: Run) -> None:

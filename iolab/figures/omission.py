@@ -3,7 +3,7 @@
 import numpy as np
 
 from iolab.figures.latency import curve
-from iolab.figures.style import BLUE, GREEN, VERMILION, CourseFigure, drawn, finish, key, new, short_time
+from iolab.figures.style import BLUE, GREEN, VERMILION, CourseFigure, drawn, finish, key, new, placements, short_time
 from iolab.measure.run import Run
 
 
@@ -25,4 +25,4 @@ def omission(closed: Run, open_: Run) -> CourseFigure:
         for label, times_ns, _, _ in curves
         if len(times_ns)
     )
-    return finish(figure, alt, str(open_.placement))
+    return finish(figure, alt, placements(closed, open_))

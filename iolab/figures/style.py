@@ -4,6 +4,7 @@ import base64
 import functools
 import html
 import io
+import textwrap
 from collections.abc import Callable
 from typing import Any, ParamSpec
 
@@ -12,6 +13,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+
+from iolab.measure.run import Run
+from iolab.measure.timeline import Timeline
 
 # Okabe and Ito's palette, told apart with any colour vision; yellow is too pale for a line.
 BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, BLACK = (
@@ -26,6 +30,8 @@ WAITING, COPYING, WORKING = SKY, VERMILION, GREEN
 CYCLE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
 DASHES = ("-", "--", "-.", ":")
 WIDTH_IN, HEIGHT_IN, DPI = 8.0, 3.4, 110
+CAPTION_LETTERS = 115
+"""How many letters fit into a line under a figure."""
 
 RC: dict[Any, Any] = {
     "font.size": 10,
@@ -81,8 +87,15 @@ def new(
 def finish(figure: CourseFigure, alt: str, caption: str) -> CourseFigure:
     """Set the alternative text, and write the caption (the placement, as a rule) under the plot."""
     figure.alt = alt
-    figure.supxlabel(caption, fontsize=8.5, color=GREY)
+    lines = [textwrap.fill(line, CAPTION_LETTERS) for line in caption.splitlines()]
+    figure.supxlabel("\n".join(lines), fontsize=8.5, color=GREY)
     return figure
+
+
+def placements(*runs: Run | Timeline) -> str:
+    """Say where these runs were made: once, if it was the same for all."""
+    places = {str(run.placement) for run in runs}
+    return places.pop() if len(places) == 1 else "\n".join(f"{run.model}: {run.placement}" for run in runs)
 
 
 def key(axes: Axes, **place: Any) -> None:

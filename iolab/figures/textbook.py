@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from iolab.figures import calls as bars
-from iolab.figures.style import BLACK, GREY, CourseFigure, drawn, finish, new, short_time
+from iolab.figures.style import BLACK, GREY, CourseFigure, drawn, finish, new, placements, short_time
 from iolab.measure.calls import Call
 from iolab.measure.timeline import Timeline
 
@@ -92,5 +92,5 @@ def _caption(timelines: tuple[Timeline, ...]) -> str:
     costs = [timeline.cost_ns_per_call for timeline in timelines]
     notes = [f"{timeline.model}: {note}" for timeline in timelines for note in timeline.notes]
     return bars.caption(
-        str(timelines[0].placement), f"recording adds {max(costs) / 1e3:.1f} µs to a call at the most", *notes
+        placements(*timelines), f"recording adds {max(costs) / 1e3:.1f} µs to a call at the most", *notes
     )

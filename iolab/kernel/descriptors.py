@@ -1,5 +1,6 @@
 """The limit on open descriptors (`getrlimit(2)`, RLIMIT_NOFILE)."""
 
+import os
 import resource
 
 RESERVED = 64
@@ -20,3 +21,15 @@ def most_connections() -> int:
     """Return how many connections one process can hold here."""
     limit = raise_limit()
     return max(0, (limit if limit > 0 else 1 << 20) - RESERVED)
+
+
+def room() -> int:
+    """Return how many connections this process can accept beside the descriptors that it holds."""
+    return max(0, most_connections() - _held())
+
+
+def _held() -> int:
+    try:
+        return len(os.listdir("/dev/fd"))  # noqa: PTH208  /proc/self/fd on Linux
+    except OSError:
+        return 0

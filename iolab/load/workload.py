@@ -2,9 +2,9 @@
 
 import math
 import numbers
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from iolab.errors import UsageError
 from iolab.kernel import descriptors
@@ -102,6 +102,19 @@ class Workload:
         told = asdict(self)
         told["request"] = None if self.request is None else self.request.hex()
         return told
+
+    @classmethod
+    def of(cls, message: Mapping[str, Any]) -> Self:
+        """Return the work of a message; it was done elsewhere, and need not be possible here.
+
+        Raise ValueError for what is no such message.
+        """
+        if set(message) != set(cls.__dataclass_fields__):
+            raise ValueError(f"expected the fields of a workload, not {sorted(message)}")
+        made = object.__new__(cls)
+        for name, value in message.items():
+            object.__setattr__(made, name, bytes.fromhex(value) if name == "request" and value else value)
+        return made
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,58 @@
+"""The judges of what lesson 06 claims."""
+
+from collections.abc import Iterable, Sequence
+
+from iolab.claims.verdicts import Verdict, Word, conclude
+from iolab.measure.comparison import Comparison, cost
+from iolab.measure.delivery import Delivery
+from iolab.measure.run import Run
+from iolab.measure.statistics import ratio, verdict
+
+LIBRARY, KERNEL = "aio", "io_uring"
+"""The asynchronous models; the best of them stands for asynchronous I/O."""
+
+
+def judge_asynchronous(deliveries: Iterable[Delivery]) -> Verdict:
+    """Judge C10 by what io_uring brought while the program made no call, where a readiness call brings nothing."""
+    by_way = {delivery.way: delivery for delivery in deliveries}
+    ring = by_way.get(KERNEL, Delivery(KERNEL, 0, 0, "no bytes were asked for with io_uring"))
+    if ring.why_not:
+        return conclude("C10", "cannot run here", ring.why_not)
+    because = "without another call " + ", ".join(
+        f"{each.way} had brought the bytes {each.brought} of {each.asked} times"
+        for each in by_way.values()
+        if not each.why_not
+    )
+    if ring.asked < 10 or 0 < ring.brought < ring.asked or by_way.get("poll", ring).brought not in (0, ring.brought):
+        return conclude("C10", "cannot tell", because)
+    return conclude("C10", "holds" if ring.brought else "fails", because)
+
+
+def judge_most_efficient(comparison: Comparison) -> Verdict:
+    """Judge C11 by the CPU time per request of io_uring, beside that of each other model, in runs that took turns."""
+    counts = sorted({connections for model, connections in comparison.groups if model == KERNEL})
+    pairs = [
+        (count, model, comparison.groups[KERNEL, count], runs)
+        for count in counts
+        for (model, connections), runs in comparison.groups.items()
+        if connections == count and model not in (LIBRARY, KERNEL)
+    ]
+    if not pairs:
+        return conclude("C11", "cannot run here", "io_uring and another model were not both measured")
+    words, figures = zip(*(_held_against(*pair) for pair in pairs), strict=True)
+    return conclude("C11", _word(words), "; ".join(figures))
+
+
+def _held_against(count: int, model: str, ours: Sequence[Run], theirs: Sequence[Run]) -> tuple[str, str]:
+    times = ratio([cost(run) for run in ours], [cost(run) for run in theirs])
+    if times is None:
+        return "cannot tell", f"{len(ours)} runs at {count} connections give no interval; six are needed"
+    word = verdict(times)
+    return word, f"at {count} connections io_uring takes {times} times the CPU time of {model} for a request: {word}"
+
+
+def _word(words: Sequence[str]) -> Word:
+    # One load under which another model is cheaper is enough: the claim is about all.
+    if "slower" in words:
+        return "fails"
+    return "holds" if set(words) == {"faster"} else "cannot tell"

@@ -1,0 +1,124 @@
+"""Claims of lesson 06: made-up deliveries and comparisons get the word that they deserve."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from iolab.claims import judge_asynchronous, judge_most_efficient
+from iolab.kernel import aio
+from iolab.load.records import Records
+from iolab.load.workload import Workload
+from iolab.measure.comparison import Comparison
+from iolab.measure.cpu import CpuSamples, Usage
+from iolab.measure.delivery import WAYS, Delivery, deliver
+from iolab.measure.placement import Placement
+from iolab.measure.run import Run
+
+REFUSED = Delivery("io_uring", 0, 0, "a seccomp filter forbids it")
+
+
+def brought(poll: int, aio_read: int, ring: int, of: int = 20) -> list[Delivery]:
+    return [Delivery("poll", of, poll), Delivery("aio_read", of, aio_read), Delivery("io_uring", of, ring)]
+
+
+def run_of(model: str, us: float, connections: int = 10) -> Run:
+    """Return a run of one request that took so much CPU time."""
+    once, at_ns = np.array([1]), np.array([0, 10**6])
+    records = Records(Workload(connections=connections), once, once, once, once, 0, 1, 1, 1)
+    cpu = CpuSamples(at_ns, np.array([0, round(us * 1000)]))
+    return Run(model, records, cpu, Usage(0, 0, 0, 0), 0, Placement(0, 1))
+
+
+def turns(ring_us: Sequence[float], epoll_us: Sequence[float], connections: int = 10) -> list[Run]:
+    """Return runs of both that took turns."""
+    pairs = zip(ring_us, epoll_us, strict=True)
+    return [
+        run
+        for ring, epoll in pairs
+        for run in (run_of("io_uring", ring, connections), run_of("epoll", epoll, connections))
+    ]
+
+
+class TestAsynchronous:
+    def test_bytes_that_come_without_a_call_hold(self) -> None:
+        verdict = judge_asynchronous(brought(0, 20, 20))
+        assert (verdict.claim, verdict.word) == ("C10", "holds")
+        assert verdict.because == (
+            "without another call poll had brought the bytes 0 of 20 times, "
+            "aio_read had brought the bytes 20 of 20 times, io_uring had brought the bytes 20 of 20 times"
+        )
+
+    def test_bytes_that_must_be_fetched_fail(self) -> None:
+        assert judge_asynchronous(brought(0, 20, 0)).word == "fails"
+
+    @pytest.mark.parametrize(
+        "deliveries", [brought(0, 20, 19), brought(0, 20, 1), brought(3, 20, 20), brought(0, 9, 9, of=9)]
+    )
+    def test_some_but_not_all_cannot_tell(self, deliveries: list[Delivery]) -> None:
+        assert judge_asynchronous(deliveries).word == "cannot tell"
+
+    def test_without_io_uring_it_cannot_run_and_says_why(self) -> None:
+        verdict = judge_asynchronous([*brought(0, 20, 0)[:2], REFUSED])
+        assert (verdict.word, verdict.because) == ("cannot run here", REFUSED.why_not)
+        assert judge_asynchronous([]).word == "cannot run here"
+
+
+class TestDelivery:
+    @pytest.mark.parametrize(("way", "expected"), [("poll", 0), ("aio_read", 20), ("io_uring", 20)])
+    def test_a_completion_brings_what_readiness_leaves(self, way: str, expected: int) -> None:
+        found = deliver(way)
+        if found.why_not:
+            pytest.skip(found.why_not)
+        assert (found.asked, found.brought) == (20, expected)
+
+    def test_a_row_has_the_count_or_the_reason(self) -> None:
+        rows = [each.row() for each in (Delivery("poll", 20, 3), REFUSED)]
+        assert [list(row.values()) for row in rows] == [
+            ["poll", "3 of 20 times"],
+            ["io_uring", "a seccomp filter forbids it"],
+        ]
+        assert list(WAYS) == ["poll", "aio_read", "io_uring"]
+
+    @pytest.mark.skipif(aio.why_not() is not None, reason=str(aio.why_not()))
+    def test_each_read_that_is_pending_has_a_helper_thread(self) -> None:
+        said = "from iolab.measure import delivery; print(delivery.helper_threads(5))"
+        done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
+        assert done.stdout == "5\n"
+
+    def test_what_cannot_be_asked_is_not(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(WAYS, "io_uring", (WAYS["io_uring"][0], lambda: "no ring"))
+        assert deliver("io_uring") == Delivery("io_uring", 0, 0, "no ring")
+
+
+class TestMostEfficient:
+    def test_cheaper_in_all_pairs_holds(self) -> None:
+        verdict = judge_most_efficient(Comparison(tuple(turns([5] * 6, [10] * 6))))
+        assert (verdict.claim, verdict.word) == ("C11", "holds")
+        assert "0.50 (0.50 to 0.50) times the CPU time of epoll" in verdict.because
+
+    def test_dearer_under_one_load_fails(self) -> None:
+        runs = turns([5] * 6, [10] * 6) + turns([12] * 6, [10] * 6, connections=100)
+        verdict = judge_most_efficient(Comparison(tuple(runs)))
+        assert verdict.word == "fails"
+        assert "at 100 connections io_uring takes 1.20" in verdict.because
+
+    def test_an_interval_that_holds_1_cannot_tell(self) -> None:
+        runs = turns([9, 11, 9, 11, 9, 11], [10] * 6)
+        assert judge_most_efficient(Comparison(tuple(runs))).word == "cannot tell"
+
+    def test_a_few_runs_cannot_tell(self) -> None:
+        verdict = judge_most_efficient(Comparison(tuple(turns([5] * 5, [10] * 5))))
+        assert (verdict.word, "six are needed" in verdict.because) == ("cannot tell", True)
+
+    def test_aio_is_no_rival_and_no_stand_in(self) -> None:
+        aio = [run_of("aio", 40)] * 6
+        runs = turns([5] * 6, [10] * 6)
+        assert judge_most_efficient(Comparison((*runs, *aio))).word == "holds"
+        assert judge_most_efficient(Comparison((*aio, *runs[1::2]))).word == "cannot run here"
+
+    def test_without_io_uring_it_cannot_run(self) -> None:
+        runs = turns([5] * 6, [10] * 6)[1::2]
+        assert judge_most_efficient(Comparison(tuple(runs))).word == "cannot run here"

@@ -7,6 +7,7 @@ which. No server and no network: what is left is the system call, and Python aro
 import os
 import random
 import select
+import selectors
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,13 @@ from iolab.measure.reference import rows_of
 from iolab.measure.statistics import median
 
 CALLS = ("poll", "select", "epoll")
+SELECTORS = tuple(
+    f"{kind}Selector"
+    for kind in ("Epoll", "Kqueue", "Devpoll", "Poll", "Select")
+    if hasattr(selectors, f"{kind}Selector")
+)
+"""The classes of `selectors` that this platform has: each can be measured as a call, too."""
+
 LEAST = 100
 """Growth is read from this many descriptors on: below, Python's own cost of a call hides it."""
 
@@ -32,6 +40,9 @@ EVENTFD = hasattr(os, "eventfd")
 ROUNDS = 5
 BESIDE = ("poll", "epoll")
 FD_SETSIZE = 1024
+READ = selectors.EVENT_READ
+"""The number 1, as POLLIN and EPOLLIN are (`poll(2)`)."""
+
 ONE = (1).to_bytes(8, sys.byteorder)
 """What makes an eventfd readable, and any pipe too (`eventfd(2)`)."""
 
@@ -86,7 +97,10 @@ def wait_cost(
     seconds: float = 0.1,
     on_step: OnStep = quiet,
 ) -> WaitCost:
-    """Measure the CPU time of a wait for each number of descriptors and each call, `seconds` each."""
+    """Measure the CPU time of a wait for each number of descriptors and each call, `seconds` each.
+
+    A call is a system call of CALLS or a class of SELECTORS.
+    """
     placement, rows = place(), list[Row]()
     with _pinned(placement.server):
         for count in watched:
@@ -123,17 +137,18 @@ def _open(opened: ExitStack) -> tuple[int, int]:
 
 def _wait(call: str, watched: Sequence[int], opened: ExitStack) -> Wait | str:
     """Return a function that waits for all of them, or say why there is none."""
-    if not hasattr(select, call):
+    if not hasattr(select, call) and call not in SELECTORS:
         return f"{call} is not a system call of this system"
+    if call in ("select", "SelectSelector") and max(watched) >= FD_SETSIZE:
+        return f"select takes descriptors below 1024, and one is {max(watched)}"
     if call == "select":
-        why = f"select takes descriptors below 1024, and one is {max(watched)}"
-        return why if max(watched) >= FD_SETSIZE else partial(select.select, watched, (), ())
-    interest = getattr(select, call)()
-    if call == "epoll":
+        return partial(select.select, watched, (), ())
+    interest = getattr(selectors if call in SELECTORS else select, call)()
+    if hasattr(interest, "close"):
         opened.callback(interest.close)
     for end in watched:
-        interest.register(end, select.POLLIN)
-    wait: Wait = interest.poll
+        interest.register(end, READ)
+    wait: Wait = interest.select if call in SELECTORS else interest.poll
     return wait
 
 

@@ -74,8 +74,10 @@ def serve(listening: socket, respond: Respond) -> None:
                 except OSError:  # reset by the peer
                     close(descriptor)
             signal = sigtimedwait(SIGNALS, 0) if ready else sigwaitinfo(SIGNALS)
-            if signal and signal.si_signo == SIGIO:  # the queue was full, and signals are lost: ask everyone
-                interest.discard()
-                ready.update(connections, {listening.fileno()})
-            elif signal:
-                ready.add(descriptor_of(signal))
+            while signal:  # all that are queued, or a busy connection would get more turns than others
+                if signal.si_signo == SIGIO:  # the queue was full, and signals are lost: ask everyone
+                    interest.discard()
+                    ready.update(connections, {listening.fileno()})
+                else:
+                    ready.add(descriptor_of(signal))
+                signal = sigtimedwait(SIGNALS, 0)

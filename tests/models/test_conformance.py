@@ -6,6 +6,7 @@ import random
 import socket
 import time
 
+import numpy as np
 import pytest
 
 from iolab.listening import RECEIVE_BYTES
@@ -81,6 +82,16 @@ def test_500_connections_at_once(subject: Subject) -> None:
         work = Workload(connections=500, requests=2000, **subject.measured(server, b"question"))
         records = load(server.address, work)
     assert (len(records), records.errors) == (2000, {})
+
+
+def test_50_busy_connections_get_like_turns(subject: Subject) -> None:
+    subject.needs_many()
+    with subject.start() as server:
+        work = Workload(connections=50, seconds=0.5, **subject.measured(server, b"question"))
+        records = load(server.address, work)
+    turns = np.bincount(records.connection, minlength=50)
+    assert records.errors == {}
+    assert turns.min() * 5 > turns.mean()
 
 
 def test_a_half_close_with_replies_still_owed(subject: Subject) -> None:

@@ -2,7 +2,7 @@
 
 import selectors
 
-from iolab.claims.verdicts import Verdict, conclude
+from iolab.claims.verdicts import Verdict, Word, conclude
 from iolab.measure.experiments.wait_cost import WaitCost
 
 DEFAULT = selectors.DefaultSelector.__name__
@@ -27,7 +27,7 @@ def judge_default_selector(costs: WaitCost, default: str = DEFAULT) -> Verdict:
     if not cost_us:
         return conclude("C9", "cannot tell", f"{default} was measured alone, with none to hold it against")
     best_us = min(mine_us, *cost_us.values())
-    word = "holds" if mine_us <= LEVEL * best_us else "fails" if mine_us >= DEARER * best_us else "cannot tell"
+    word: Word = "holds" if mine_us <= LEVEL * best_us else "fails" if mine_us >= DEARER * best_us else "cannot tell"
     others = ", ".join(f"{kind} {taken_us:,.1f}" for kind, taken_us in cost_us.items())
     because = f"with {most:,} watched, {default}, the default, takes {mine_us:,.1f} µs a wait; {others}"
     return conclude("C9", word, because)

@@ -22,6 +22,7 @@ from iolab.load.records import Records
 from iolab.load.workload import Workload
 from iolab.measure.anatomy import Anatomy
 from iolab.measure.calls import Call
+from iolab.measure.comparison import Comparison
 from iolab.measure.cpu import CpuSamples, Usage
 from iolab.measure.placement import Placement
 from iolab.measure.run import Run
@@ -73,6 +74,7 @@ SAMPLES: dict[str, Callable[[], CourseFigure]] = {
     "cpu": lambda: figures.cpu(RUN, replace(RUN, model="threads")),
     "omission": lambda: figures.omission(RUN, RUN),
     "phases": lambda: figures.phases(timeline_of(*conversation())),
+    "ranking": lambda: figures.ranking(Comparison((run_of([90.0] * 9), run_of([50.0] * 90, model="poll")))),
     "textbook": lambda: figures.textbook(timeline_of(*conversation())),
     "anatomy": lambda: figures.anatomy(Anatomy(timeline_of(), np.array([[3.0, 1, 2, 4, 5]]))),
     "experiment": lambda: figures.experiment(made_up.waits()),
@@ -239,3 +241,16 @@ def test_an_omission_without_replies_is_drawn() -> None:
 )
 def test_a_time_is_written_with_the_unit_that_keeps_it_short(us: float, written: str) -> None:
     assert short_time(us) == written
+
+
+class TestRanking:
+    def test_every_model_has_its_place_the_cheapest_first(self) -> None:
+        dear, cheap = run_of([90.0] * 9, model="threads"), run_of([50.0] * 90, model="epoll")
+        figure = figures.ranking(Comparison((dear, cheap)))
+        assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["epoll", "threads"]
+        assert figure.alt.index("epoll") < figure.alt.index("threads")
+        assert "at 1 connection, cheapest first" in figure.alt
+
+    def test_a_model_that_answered_nothing_is_left_out(self) -> None:
+        figure = figures.ranking(Comparison((run_of([50.0] * 9), run_of([], model="poll"))))
+        assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["epoll"]

@@ -2,6 +2,20 @@
 
 from iolab.claims.asynchronous import judge_asynchronous, judge_most_efficient
 from iolab.claims.blocking import judge_blocking
+from iolab.claims.ledger import ledger
+from iolab.claims.nonblocking import judge_nonblocking, judge_spinning
+from iolab.claims.selectors import judge_default_selector
 from iolab.claims.verdicts import CLAIMS, Verdict, Verdicts
 
-__all__ = ["CLAIMS", "Verdict", "Verdicts", "judge_asynchronous", "judge_blocking", "judge_most_efficient"]
+__all__ = [
+    "CLAIMS",
+    "Verdict",
+    "Verdicts",
+    "judge_asynchronous",
+    "judge_blocking",
+    "judge_default_selector",
+    "judge_most_efficient",
+    "judge_nonblocking",
+    "judge_spinning",
+    "ledger",
+]

@@ -5,7 +5,7 @@ from typing import Literal
 
 from iolab import progress, tables
 
-Word = Literal["holds", "fails", "cannot tell", "cannot run here"]
+Word = Literal["holds", "fails", "cannot tell", "cannot run here", "not judged yet"]
 
 CLAIMS = {
     "C1": "A blocking call is blocked in both phases: the wait for data, and the copy to the process.",

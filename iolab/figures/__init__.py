@@ -10,7 +10,19 @@ from iolab.figures.experiments import experiment
 from iolab.figures.latency import latency, percentiles
 from iolab.figures.omission import omission
 from iolab.figures.phases import phases
+from iolab.figures.ranking import ranking
 from iolab.figures.style import CourseFigure
 from iolab.figures.textbook import textbook
 
-__all__ = ["CourseFigure", "anatomy", "cpu", "experiment", "latency", "omission", "percentiles", "phases", "textbook"]
+__all__ = [
+    "CourseFigure",
+    "anatomy",
+    "cpu",
+    "experiment",
+    "latency",
+    "omission",
+    "percentiles",
+    "phases",
+    "ranking",
+    "textbook",
+]

@@ -1,5 +1,9 @@
 """The servers as texts: the source that a learner reads, what changes between two, and the card."""
 
+import inspect
+from collections.abc import Callable
+from typing import Any
+
 from iolab import servers, tables
 
 
@@ -25,8 +29,10 @@ class Card(dict[str, str]):
         return tables.as_html([{"": heading, "what the card says": line} for heading, line in self.items()])
 
 
-def source(model: str) -> Text:
-    """Show the text of a server, without its card."""
+def source(model: str | Callable[..., Any]) -> Text:
+    """Show the text of a server, without its card; or that of a function."""
+    if callable(model):
+        return Text(inspect.getsource(model).strip())
     return Text("\n".join(servers.body(servers.find(model))).strip())
 
 

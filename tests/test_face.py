@@ -117,6 +117,9 @@ class TestTexts:
         assert "def serve(listening" in text
         assert text._repr_mimebundle_()["text/markdown"].startswith("```python\n")
 
+    def test_the_source_of_a_function_is_its_own(self) -> None:
+        assert iolab.source(iolab.replies.upper).startswith("def upper(request: bytes) -> bytes:")
+
     def test_a_diff_shows_what_changes_and_nothing_of_the_cards(self) -> None:
         text = iolab.diff("blocking", "threads")
         assert text._repr_mimebundle_()["text/markdown"].startswith("```diff\n")

@@ -1,13 +1,20 @@
 """Made-up runs of the experiments, each with knobs for what its judge looks at."""
 
 import itertools
+from collections.abc import Iterable
 
+import numpy as np
 import pytest
 
 from iolab import MODELS
+from iolab.load.records import Records
+from iolab.load.workload import Workload
+from iolab.measure.calls import Call
 from iolab.measure.experiments import ConnectionCost, Gil, IdleCost, Omission, WaitCost
 from iolab.measure.experiments.gil import ALONE, BESIDE, TOGETHER
 from iolab.measure.experiments.omission import CLOSED, DUE, SENT
+from iolab.measure.placement import Placement
+from iolab.measure.timeline import Timeline
 
 WORDS = ("holds", "fails", "cannot tell", "cannot run here")
 
@@ -83,3 +90,10 @@ def machine_without(model: str, reason: str, monkeypatch: pytest.MonkeyPatch) ->
     """Let one model be unable to run here, for a reason."""
     probe = type(MODELS[model]).why_not
     monkeypatch.setattr(type(MODELS[model]), "why_not", lambda asked: reason if asked.name == model else probe(asked))
+
+
+def timeline_of(calls: Iterable[Call], stamped: bool = True, model: str = "blocking") -> Timeline:
+    """A timeline of these calls, under a load that recorded nothing."""
+    nothing = np.array([], dtype=np.int64)
+    records = Records(Workload(), nothing.astype(np.int32), nothing, nothing, nothing, 0, 1, 1, 1)
+    return Timeline(model, tuple(calls), records, Placement(0, 1), stamped, 500)

@@ -4,24 +4,14 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
+from made_up import timeline_of
 
 import iolab
 from iolab.claims import CLAIMS, Verdict, Verdicts, judge_blocking
-from iolab.load.records import Records
-from iolab.load.workload import Workload
 from iolab.measure.calls import Call
-from iolab.measure.placement import Placement
-from iolab.measure.timeline import Timeline
 
 US = 1000
-NOTHING = np.array([], dtype=np.int64)
-
-
-def timeline_of(calls: Iterator[Call], stamped: bool = True) -> Timeline:
-    records = Records(Workload(), NOTHING.astype(np.int32), NOTHING, NOTHING, NOTHING, 0, 1, 1, 1)
-    return Timeline("blocking", tuple(calls), records, Placement(0, 1), stamped, 500)
 
 
 def receives(count: int, wait_us: float = 150, rest_us: float = 20, result: int | str = 64) -> Iterator[Call]:

@@ -15,6 +15,7 @@ from iolab import replies
 from iolab.background import start
 from iolab.doctor import doctor
 from iolab.errors import LoadFailed, ServerFailed, UsageError
+from iolab.explore import explore
 from iolab.face import compare, load, measure, timeline
 from iolab.load.workload import Workload
 from iolab.predictions import predict
@@ -36,6 +37,7 @@ __all__ = [
     "diff",
     "doctor",
     "experiments",
+    "explore",
     "figures",
     "load",
     "measure",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 if TYPE_CHECKING:
+    from iolab.explore import Explorer, Setting, View
     from iolab.predictions import Prediction
 
 
@@ -14,7 +15,7 @@ def question(prediction: "Prediction") -> dict[str, Any]:
     control = _choices(prediction) if prediction.choices else _number(prediction)
     control.observe(lambda change: prediction.commit(change["new"]), names="value")
     text = ipywidgets.HTML(f"<b>{html.escape(prediction.question)}</b>")
-    shown = ipywidgets.VBox([text, control])
+    shown = ipywidgets.VBox([text, control if prediction.choices else _typed(prediction, control)])
     bundle: dict[str, Any] = shown._repr_mimebundle_()
     # Where no widget can be shown, the question is still there to read.
     return bundle | {"text/plain": str(prediction), "text/html": f"<p>{html.escape(str(prediction))}</p>"}
@@ -37,7 +38,69 @@ def _number(prediction: "Prediction") -> Any:
         min=math.log10(prediction.low),
         max=math.log10(prediction.high),
         step=0.1,
-        description=prediction.unit,
-        readout_format=",.3g",
+        readout=False,
+        layout={"width": "24rem"},
         continuous_update=False,
+        tooltip=prediction.question,
     )
+
+
+def _typed(prediction: "Prediction", slider: Any) -> Any:
+    # The handle of a slider has no name for a screen reader: so the number beside it has, and the two move together.
+    number = ipywidgets.BoundedFloatText(
+        value=slider.value,
+        min=prediction.low,
+        max=prediction.high,
+        description=prediction.unit or "number",
+        layout={"width": "13rem"},
+        tooltip=prediction.question,
+    )
+    ipywidgets.link((number, "value"), (slider, "value"), transform=(float, lambda value: float(f"{value:.3g}")))
+    return ipywidgets.HBox([number, slider])
+
+
+WIDE = {"width": "auto", "min_width": "22rem"}
+GRID = {"grid_template_columns": "repeat(auto-fit, minmax(22rem, 1fr))", "grid_gap": "0.2rem 1.5rem"}
+NAMED = {"description_width": "8rem"}
+
+
+def panel(explorer: "Explorer") -> dict[str, Any]:
+    """Return the controls of an explorer, and the place where it shows what it measured."""
+    bundle: dict[str, Any] = controls(explorer)._repr_mimebundle_()
+    return bundle | {"text/plain": str(explorer), "text/html": f"<p>{html.escape(str(explorer))}</p>"}
+
+
+def controls(explorer: "Explorer") -> Any:
+    """Return the controls: what can be set, the two buttons, what is going on, and the result."""
+    choices = {setting.key: _choice(setting) for setting in explorer.settings}
+    run = ipywidgets.Button(description="Run", button_style="primary", tooltip="Measure this model under this load")
+    stop = ipywidgets.Button(description="Stop", disabled=True, tooltip="End the run early and show what there is")
+    says, result = ipywidgets.HTML(), ipywidgets.HTML()
+    result.add_class("jp-RenderedHTMLCommon")  # tables as in an output
+
+    def show(view: "View") -> None:
+        run.disabled, stop.disabled, says.value = view.running, not view.running, view.status
+        result.value = result.value if view.result is None else view.result
+
+    run.on_click(lambda _: explorer.run({key: choice.value for key, choice in choices.items()}, show))
+    stop.on_click(lambda _: explorer.stop())
+    rows = [_row(choices[setting.key]) if setting.slides else choices[setting.key] for setting in explorer.settings]
+    notes = ipywidgets.HTML(explorer.notes)
+    return ipywidgets.VBox([ipywidgets.GridBox(rows, layout=GRID), notes, ipywidgets.HBox([run, stop, says]), result])
+
+
+def _choice(setting: "Setting") -> Any:
+    return ipywidgets.Dropdown(
+        options=list(setting.options),
+        value=setting.start,
+        description=setting.label,
+        style=NAMED,
+        layout={"width": "15rem" if setting.slides else "auto"},
+    )
+
+
+def _row(choice: Any) -> Any:
+    # The handle of a slider has no name for a screen reader: so the list beside it has, and the two move together.
+    slider = ipywidgets.SelectionSlider(options=choice.options, value=choice.value, readout=False, layout={"flex": "1"})
+    ipywidgets.link((choice, "index"), (slider, "index"))
+    return ipywidgets.HBox([choice, slider], layout=WIDE)

@@ -1,6 +1,7 @@
 """One server under one load: `measure`."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,17 +89,20 @@ def measure(
     respond: Respond = upper,
     pin: bool = True,
     on_tick: OnTick = lambda tick: None,
+    on_client: Callable[[Client], None] = lambda client: None,
     **work: Any,
 ) -> Run:
     """Start a server in a background thread, put the load on it, and record both.
 
     `work` spells a Workload out in place of `workload`. `on_tick` hears of the progress,
-    twenty times a second; what it costs is taken from the server.
+    twenty times a second; what it costs is taken from the server. `on_client` is told of the load client
+    before the load begins: its `stop` ends the run early, from another thread.
     """
     placement = place(pin)
     workload = adapt(workload or Workload(**work), model, respond)
     with start(model, respond, cpu=placement.server) as server:
         with Client(server.address, workload, placement.client) as client:
+            on_client(client)
             return observe(server, client, placement, on_tick)
 
 

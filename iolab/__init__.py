@@ -18,6 +18,7 @@ from iolab.errors import LoadFailed, ServerFailed, UsageError
 from iolab.explore import explore
 from iolab.face import compare, load, measure, timeline
 from iolab.load.workload import Workload
+from iolab.my_progress import my_progress
 from iolab.predictions import predict
 from iolab.profiles import profile
 from iolab.servers import MODELS
@@ -41,6 +42,7 @@ __all__ = [
     "figures",
     "load",
     "measure",
+    "my_progress",
     "predict",
     "profile",
     "reference",

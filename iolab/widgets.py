@@ -7,6 +7,7 @@ import ipywidgets
 
 if TYPE_CHECKING:
     from iolab.explore import Explorer, Setting, View
+    from iolab.my_progress import MyProgress
     from iolab.predictions import Prediction
 
 
@@ -104,3 +105,29 @@ def _row(choice: Any) -> Any:
     slider = ipywidgets.SelectionSlider(options=choice.options, value=choice.value, readout=False, layout={"flex": "1"})
     ipywidgets.link((choice, "index"), (slider, "index"))
     return ipywidgets.HBox([choice, slider], layout=WIDE)
+
+
+def keeping(mine: "MyProgress") -> dict[str, Any]:
+    """Return what is recorded, and the controls to save a copy of it or to restore one."""
+    bundle: dict[str, Any] = copies(mine)._repr_mimebundle_()
+    return bundle | {"text/plain": str(mine), "text/html": f"<p>{html.escape(str(mine))}</p>"}
+
+
+def copies(mine: "MyProgress") -> Any:
+    """Return the controls to save a copy and to restore one."""
+    save = ipywidgets.Button(description="Save a copy", tooltip="Make a link that downloads your progress")
+    restore = ipywidgets.FileUpload(
+        accept=".json", description="Restore a copy", tooltip="Add the progress of a file that you saved"
+    )
+    counts, says = ipywidgets.HTML(html.escape(str(mine))), ipywidgets.HTML()
+
+    def say(sentence: str) -> None:
+        says.value, counts.value = f'<span role="status">{sentence}</span>', html.escape(str(mine))
+
+    def restored(change: Any) -> None:
+        for file in change["new"]:
+            say(mine.added(bytes(file["content"]), file["name"]))
+
+    save.on_click(lambda _: say(mine.link()))
+    restore.observe(restored, names="value")
+    return ipywidgets.VBox([counts, ipywidgets.HBox([save, restore, says])])

@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "measure": {"errors", "kernel", "listening", "servers", "replies", "background", "load", "tables"},
     "figures": {"load", "measure"},
     "tables": set(),
-    "progress": set(),
+    "progress": {"errors"},
     "widgets": set(),
     "bars": {"load"},
     "profiles": {"errors"},

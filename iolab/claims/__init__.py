@@ -2,6 +2,7 @@
 
 from iolab.claims.asynchronous import judge_asynchronous, judge_most_efficient
 from iolab.claims.blocking import judge_blocking
+from iolab.claims.coroutines import judge_asyncio, judge_generator_coroutines, judge_two_sleeps
 from iolab.claims.ledger import ledger
 from iolab.claims.nonblocking import judge_nonblocking, judge_spinning
 from iolab.claims.selectors import judge_default_selector
@@ -12,10 +13,13 @@ __all__ = [
     "Verdict",
     "Verdicts",
     "judge_asynchronous",
+    "judge_asyncio",
     "judge_blocking",
     "judge_default_selector",
+    "judge_generator_coroutines",
     "judge_most_efficient",
     "judge_nonblocking",
     "judge_spinning",
+    "judge_two_sleeps",
     "ledger",
 ]

@@ -4,6 +4,13 @@ from iolab.claims.asynchronous import judge_asynchronous, judge_most_efficient
 from iolab.claims.blocking import judge_blocking
 from iolab.claims.coroutines import judge_asyncio, judge_generator_coroutines, judge_two_sleeps
 from iolab.claims.ledger import ledger
+from iolab.claims.multiplexing import (
+    judge_epoll,
+    judge_growth,
+    judge_multiplexing,
+    judge_platforms,
+    judge_write_list,
+)
 from iolab.claims.nonblocking import judge_nonblocking, judge_spinning
 from iolab.claims.selectors import judge_default_selector
 from iolab.claims.verdicts import CLAIMS, Verdict, Verdicts
@@ -16,10 +23,15 @@ __all__ = [
     "judge_asyncio",
     "judge_blocking",
     "judge_default_selector",
+    "judge_epoll",
     "judge_generator_coroutines",
+    "judge_growth",
     "judge_most_efficient",
+    "judge_multiplexing",
     "judge_nonblocking",
+    "judge_platforms",
     "judge_spinning",
     "judge_two_sleeps",
+    "judge_write_list",
     "ledger",
 ]

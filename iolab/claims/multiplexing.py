@@ -1,0 +1,111 @@
+"""The judges of what lesson 03 claims."""
+
+from collections.abc import Collection
+
+from iolab.claims.verdicts import Verdict, Word, conclude
+from iolab.measure.experiments import IdleCost, WaitCost
+from iolab.measure.experiments.shape import over
+from iolab.measure.recorder import EAGAIN
+from iolab.measure.timeline import Timeline
+
+CALLS = ("select", "poll", "epoll")
+
+SPAN = 5
+"""Growth is read from the fewest watched to so many times as many, at the least."""
+
+GROWS, LEVEL = 3.0, 1.5
+"""From so many times as dear on, a call grows with what it watches; up to so many times, it stays."""
+
+FAR = 2.0
+"""So many times the cost of the cheapest is not close to perfect."""
+
+
+def judge_multiplexing(timeline: Timeline) -> Verdict:
+    """Judge C4 by the calls of a multiplexing server: one thread, every connection served, hardly a call in vain."""
+    asked = timeline.named("accept", "recv", "send")
+    threads, connections = len({call.thread for call in asked}), timeline.records.workload.connections
+    served = len({call.connection for call in asked if call.name == "send" and call.result != EAGAIN})
+    if len(asked) < 10 or connections < 2:
+        few = f"{len(asked)} calls for {connections} connections were seen; 10 for 2 are needed"
+        return conclude("C4", "cannot tell", few)
+    vain = sum(call.result == EAGAIN for call in asked) / len(asked)
+    alone = threads == 1 and served >= connections
+    word: Word = "fails" if not alone or vain > 0.5 else "cannot tell" if vain > 0.1 else "holds"
+    said = "one thread" if threads == 1 else f"{threads} threads"
+    because = f"{said} served {served} of {connections} connections; {vain:.0%} of {len(asked):,} calls were in vain"
+    return conclude("C4", word, because)
+
+
+def judge_write_list(asked: Collection[int], returned: Collection[int], full: Collection[int]) -> Verdict:
+    """Judge C5 by the write list that `select` was given, the one that it returned, and the sockets that are full."""
+    left_out, hidden = set(asked) - set(returned), set(full) & set(asked)
+    if not hidden:
+        return conclude("C5", "cannot tell", "no full socket was in the write list, so none could be left out")
+    because = (
+        f"of {len(asked)} in the write list {len(returned)} came back; "
+        f"{len(hidden & left_out)} of {len(hidden)} full ones were left out"
+    )
+    word: Word = "holds" if not left_out else "fails" if hidden <= left_out else "cannot tell"
+    return conclude("C5", word, because)
+
+
+def judge_growth(waits: WaitCost) -> Verdict:
+    """Judge C6 by the growth of a wait of `select` and `poll` from the fewest watched descriptors to the most."""
+    grown = {call: growth for call in ("select", "poll") if (growth := _growth(waits, call))}
+    if not grown:
+        return conclude("C6", "cannot run here", _why_not(waits))
+    word: Word = "cannot tell"
+    if all(times >= GROWS for _, times in grown.values()):
+        word = "holds"
+    elif any(times < LEVEL for _, times in grown.values()):
+        word = "fails"
+    because = "; ".join(f"{call}: {_said(*growth)}" for call, growth in grown.items())
+    return conclude("C6", word, because)
+
+
+def judge_platforms(system: str, calls: Collection[str]) -> Verdict:
+    """Judge C7 by the calls that Python has on this system; `system` is `sys.platform`."""
+    because = f"on {system} Python has {', '.join(calls) or 'none of the three'}"
+    linux = system.startswith("linux")
+    if linux != ("poll" in calls or "epoll" in calls) or "select" not in calls:
+        return conclude("C7", "fails", because)
+    return conclude("C7", "cannot tell", f"{because}; what other systems have cannot be seen from here")
+
+
+def judge_epoll(waits: WaitCost, idle: IdleCost) -> Verdict:
+    """Judge C8: does `epoll` stay level as more are watched, and near the cheapest where all are active?"""
+    flat, poll = _growth(waits, "epoll"), _growth(waits, "poll")
+    costs = {model: idle.value("cpu_us_per_request", idle=0, model=model) for model in CALLS}
+    beside = over(costs["epoll"], min((cost for cost in costs.values() if cost), default=None))
+    if not flat:
+        return conclude("C8", "cannot run here", _why_not(waits, "epoll"))
+    if not beside:
+        return conclude("C8", "cannot run here", "no request was answered with epoll")
+    word: Word = "cannot tell"
+    if flat[1] <= LEVEL and beside <= LEVEL:
+        word = "holds"
+    elif flat[1] >= GROWS or beside >= FAR:
+        word = "fails"
+    active = ", ".join(f"{model} {cost:,.1f}" for model, cost in costs.items() if cost)
+    against = f" (poll: {poll[1]:,.1f})" if poll else ""
+    because = (
+        f"{_said(*flat)}{against}; where all are active a request takes {beside:.2f} times the CPU time "
+        f"of the cheapest (µs: {active})"
+    )
+    return conclude("C8", word, because)
+
+
+def _growth(waits: WaitCost, call: str) -> tuple[float, float] | None:
+    """Return how many times as many are watched at the most, and how many times as long a wait then takes."""
+    costs = {row["watched"]: row["us_per_wait"] for row in waits.rows if row["call"] == call and row["us_per_wait"]}
+    few, many = min(costs, default=0), max(costs, default=0)
+    return (many / few, costs[many] / costs[few]) if few and many >= SPAN * few else None
+
+
+def _said(watched: float, times: float) -> str:
+    return f"with {watched:,.0f} times as many watched, a wait takes {times:,.1f} times as long"
+
+
+def _why_not(waits: WaitCost, call: str = "") -> str:
+    reasons = [row["why_not"] for row in waits.rows if row["why_not"] and row["call"].startswith(call)]
+    return reasons[0] if reasons else "too few numbers of descriptors were measured"

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 from iolab.errors import LoadFailed
 from iolab.load.faults.connections import PATIENCE_S, Address
-from iolab.load.process import Client
 from iolab.load.workload import Workload
 
 ASK_AND_STOP = """
@@ -42,6 +41,8 @@ def idle_connections(address: Address, count: int) -> Iterator[None]:
 
     Raise LoadFailed if one of them cannot be opened.
     """
+    from iolab.load.process import Client  # it needs numpy, which the other faults do not
+
     with Client(address, Workload(connections=count, requests=count)) as client:
         client.connect()
         yield

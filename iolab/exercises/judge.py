@@ -1,0 +1,72 @@
+"""The judge, in a process of its own: it is told an exercise and an answer, and tells what it found.
+
+This is a script. It is told its work as one line of JSON, and prints one line for each
+property as soon as that is judged.
+"""
+
+import ctypes
+import json
+import os
+import random
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+
+
+def main() -> None:
+    """Judge one answer."""
+    told = json.loads(sys.stdin.buffer.readline())
+    sys.path[:] = told["path"]
+    prctl = ctypes.CDLL(None).prctl
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what the answer leaves behind stays in our family
+    if os.getppid() != told["parent"]:
+        return
+    lock = threading.Lock()
+    for found in judge(told["exercise"], told["text"], told["seed"]):
+        with lock:
+            print(json.dumps(found), flush=True)
+
+
+def judge(name: str, text: str, seed: int) -> Iterator[dict[str, Any]]:
+    """Yield what was found of each property, in the order of the exercise."""
+    from iolab.exercises.catalogue import Property, find
+
+    exercise = find(name)
+
+    def look(asked: Property) -> dict[str, Any]:
+        return look_for(asked, text, exercise.entry, seed)
+
+    first, *others = exercise.properties
+    yield (found := look(first))
+    if not found["passed"]:
+        says = f"not looked for: {found['says']}"
+        yield from ({"name": each.name, "passed": False, "points": each.points, "says": says} for each in others)
+        return
+    with ThreadPoolExecutor(exercise.at_once) as pool:
+        yield from pool.map(look, others)
+
+
+def look_for(asked: Any, text: str, entry: str, seed: int) -> dict[str, Any]:
+    """Look for one property in a trial of its own."""
+    from iolab.exercises.peers import Violated
+    from iolab.exercises.trial import Trial
+
+    draw = random.Random(f"{seed} {asked.name}")
+    try:
+        with Trial(text, entry, draw, factor=asked.factor) as trial:
+            says, passed = asked.look(trial), True
+    except Violated as violated:
+        says, passed = str(violated), False
+    except OSError as error:  # the server closed, or never took, a connection that was to be misused
+        says, passed = f"a connection failed: {error}", False
+    return {"name": asked.name, "passed": passed, "points": asked.points, "says": says}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""No wrong answer passes, and no right one fails, whatever its style."""
+
+from collections import Counter
+
+import pytest
+
+from exercises.conftest import Judged
+from exercises.corpus import ANSWERS
+from exercises.corpus.answers import Answer
+from iolab.exercises import EXERCISES
+
+
+@pytest.mark.timeout(300)  # the first one waits for its turn, and so may others
+@pytest.mark.parametrize("answer", ANSWERS, ids=str)
+def test_the_judge_says_what_is_so(answer: Answer, judged: Judged) -> None:
+    report = judged(answer)
+    assert answer.is_judged_by(report), "\n".join(f"{each.passed} {each.name}: {each.says}" for each in report.checks)
+
+
+@pytest.mark.parametrize("exercise", [name for name, each in EXERCISES.items() if each.entry == "serve"])
+def test_there_are_enough_answers(exercise: str) -> None:
+    kinds = Counter(answer.lacks is None for answer in ANSWERS if answer.exercise == exercise)
+    assert kinds[False] >= 12
+    assert kinds[True] >= 3
+
+
+def test_every_property_has_an_answer_that_lacks_it() -> None:
+    for exercise in EXERCISES.values():
+        caught = {answer.lacks for answer in ANSWERS if answer.exercise == exercise.name}
+        assert {each.name for each in exercise.properties} <= caught

@@ -18,7 +18,7 @@ from iolab.load.faults.connections import (
     urgent_byte,
 )
 from iolab.load.faults.processes import StoppedClient, idle_connections, stopped_client
-from iolab.load.faults.shortages import Rain, signals_rain, use_up_descriptors
+from iolab.load.faults.shortages import Rain, few_signals, signals_rain, use_up_descriptors
 
 __all__ = [
     "Address",
@@ -28,6 +28,7 @@ __all__ = [
     "connect",
     "connect_and_close",
     "connect_narrow",
+    "few_signals",
     "idle_connections",
     "one_byte_at_a_time",
     "receive_all",

@@ -1,4 +1,4 @@
-"""Faults of the process that a server runs in: no descriptor left, and no system call left in peace."""
+"""Faults of the process that a server runs in: no descriptor or signal left, and no system call left in peace."""
 
 import os
 import resource
@@ -35,6 +35,24 @@ def _hold_all(held: list[int]) -> None:
     with suppress(OSError):
         while True:
             held.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+
+
+@contextmanager
+def few_signals(room: int) -> Iterator[None]:
+    """Leave room for so many queued signals (`setrlimit(2)`, RLIMIT_SIGPENDING), until the end of the block.
+
+    All processes of a user share the room. Where the system has no such limit, nothing happens.
+    """
+    limit = getattr(resource, "RLIMIT_SIGPENDING", None)
+    if limit is None:
+        yield
+        return
+    before = resource.getrlimit(limit)
+    resource.setrlimit(limit, (room, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(limit, before)
 
 
 class Rain:

@@ -14,9 +14,9 @@ import iolab.measure  # noqa: F401
 from iolab import replies
 from iolab.background import start
 from iolab.doctor import doctor
-from iolab.errors import LoadFailed, ServerFailed, UsageError
+from iolab.errors import ServerFailed, UsageError
 from iolab.explore import explore
-from iolab.face import compare, load, measure, timeline
+from iolab.face import check, compare, load, measure, timeline
 from iolab.load.workload import Workload
 from iolab.my_progress import my_progress
 from iolab.predictions import predict
@@ -27,12 +27,12 @@ from iolab.texts import card, diff, source
 
 __all__ = [
     "MODELS",
-    "LoadFailed",
     "ServerFailed",
     "Table",
     "UsageError",
     "Workload",
     "card",
+    "check",
     "claims",
     "compare",
     "diff",

@@ -1,4 +1,4 @@
-"""The course in a terminal: `iolab serve | load | compare | experiment | record | doctor`."""
+"""The course in a terminal: `iolab serve | load | compare | experiment | record | grade | doctor`."""
 
 import io
 import json
@@ -173,6 +173,24 @@ def record(names: tuple[str, ...], folder: Path, json_: bool) -> None:
     from iolab import reports
 
     reports.record(names, folder, json_)
+
+
+@main.command()
+@click.argument("exercise", required=False)
+@click.argument("answer", metavar="FILE.py", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--seed", type=click.IntRange(min=0), help="Draw the same cases again.  [default: one that is drawn]")
+@click.option("--list", "list_", is_flag=True, help="List the exercises instead.")
+@as_json
+def grade(exercise: str | None, answer: Path | None, seed: int | None, list_: bool, json_: bool) -> None:
+    """Judge FILE.py, which defines what EXERCISE asks for, in a process of its own."""
+    from iolab import reports
+
+    if list_:
+        reports.exercises(out, json_)
+    elif exercise and answer:
+        reports.grade(exercise, answer, seed, out, json_)
+    else:
+        raise UsageError("expected EXERCISE FILE.py; `iolab grade --list` names the exercises")
 
 
 @main.command()

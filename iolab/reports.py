@@ -51,6 +51,32 @@ def compare(against: Path, files: Sequence[str], out: Any, json_: bool) -> None:
         print(f"here: {here.placement}\nthere: {there.placement}\n{shape}")
 
 
+def grade(exercise: str, answer: Path, seed: int | None, out: Any, json_: bool) -> None:
+    """Print what the judge found of an answer to an exercise."""
+    from iolab import exercises
+
+    found = exercises.grade(exercise, answer, seed)
+    if json_:
+        print(json.dumps(found.as_dict()))
+    else:
+        out.print(terminal.grades(found))
+        print(found)
+
+
+def exercises(out: Any, json_: bool) -> None:
+    """Print the exercises, what each asks, and its points."""
+    from iolab.exercises import EXERCISES
+
+    rows = [
+        {"exercise": each.name, "asks": each.asks, "out_of": sum(one.points for one in each.properties)}
+        for each in EXERCISES.values()
+    ]
+    if json_:
+        print(json.dumps(rows))
+    else:
+        out.print(terminal.wrapped(rows))
+
+
 def _draw(made: Record, path: Path) -> None:
     from iolab.figures.experiments import experiment as draw
 

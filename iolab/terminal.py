@@ -12,6 +12,7 @@ from iolab import tables
 from iolab.doctor import Report
 
 if TYPE_CHECKING:
+    from iolab import exercises
     from iolab.measure.experiments import Record
 
 NARROW = ("requests", "max_us", "server_cpu_share", "client_cpu_share", "interval")
@@ -48,6 +49,23 @@ def report(found: Report) -> Iterator[Table]:
         runs = Text("runs", style="green") if row["runs"] else Text("cannot run", style="red")
         models.add_row(row["model"], runs, Text(row["why_not"] or ""))
     yield models
+
+
+def grades(found: "exercises.Report") -> Table:
+    """Return what the judge found: a line for every property."""
+    drawn = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for check in found.checks:
+        mark = Text("✓", style="green") if check.passed else Text("✗", style="red")
+        drawn.add_row(mark, check.name, f"{check.points if check.passed else 0}/{check.points}", Text(check.says))
+    return drawn
+
+
+def wrapped(rows: Iterable[Mapping[str, Any]]) -> Table:
+    """Return rows of words as a table without a heading; long ones are broken between words."""
+    drawn = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 1, 0))
+    for row in rows:
+        drawn.add_row(*(Text(str(value)) for value in row.values()))
+    return drawn
 
 
 def experiment(record: "Record") -> Iterator[Table | Text]:

@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "background": {"errors", "kernel", "listening", "replies", "servers"},
     "load": {"errors", "kernel", "listening"},
     "measure": {"errors", "kernel", "listening", "servers", "replies", "background", "load", "tables"},
+    "exercises": {"errors", "kernel", "listening", "servers", "load", "tables"},
     "figures": {"load", "measure"},
     "tables": set(),
     "progress": {"errors"},

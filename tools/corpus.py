@@ -19,6 +19,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from exercises.corpus import ANSWERS, TAMPERING  # noqa: E402
 from exercises.corpus.answers import Answer  # noqa: E402
+
 from iolab.exercises import EXERCISES, Report, grade  # noqa: E402
 from iolab.measure.machine import machine  # noqa: E402
 from tools.matrix import commit  # noqa: E402

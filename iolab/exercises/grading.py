@@ -46,7 +46,11 @@ def _text(answer: str | Path) -> str:
     try:
         return answer.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read the answer in {answer}: {error}") from None
+        raise UsageError(f"cannot read the answer in {answer}: {_reason(error)}") from None
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return error.strerror or "" if isinstance(error, OSError) else f"it is not UTF-8 ({error.reason})"
 
 
 def _judged(exercise: str, text: str, seed: int) -> tuple[list[dict[str, Any]], str]:

@@ -1,0 +1,151 @@
+"""The ways to the judge: a function of one's own, a file in a terminal, a text."""
+
+import dataclasses
+import json
+import socket as sockets
+from pathlib import Path
+from select import EPOLLIN, epoll
+
+import pytest
+from click.testing import CliRunner
+
+import iolab
+from iolab import progress
+from iolab.cli import main
+from iolab.errors import UsageError
+from iolab.exercises import EXERCISES, Report, grade, text_of
+from iolab.listening import Respond
+from iolab.servers import MODELS
+
+CHUNK = 4096
+
+
+def receive(connection: sockets.socket) -> bytes:
+    return connection.recv(CHUNK)
+
+
+class Door:
+    def __init__(self, listening: sockets.socket) -> None:
+        self.listening = listening
+
+    def let_in(self) -> sockets.socket:
+        return self.listening.accept()[0]
+
+
+@dataclasses.dataclass
+class Bare:
+    name: str
+
+
+def one_at_a_time(listening: sockets.socket, respond: Respond) -> None:
+    with epoll() as interest:
+        interest.register(listening, EPOLLIN)
+        while interest.poll():
+            with Door(listening).let_in() as connection:
+                while request := receive(connection):
+                    connection.sendall(respond(request))
+
+
+def uses_a_lock(listening: sockets.socket) -> object:
+    return LOCK, listening
+
+
+def uses_a_bare_class() -> Bare:
+    return Bare("")
+
+
+LOCK = object()
+
+
+class TestTheTextOfAFunction:
+    def test_what_it_uses_comes_along(self) -> None:
+        names: dict[str, object] = {}
+        exec(text_of(one_at_a_time, "serve"), names)
+        assert callable(names["serve"])
+        assert {"Door", "receive", "CHUNK", "sockets", "epoll", "EPOLLIN"} <= set(names)
+        assert "uses_a_lock" not in names
+
+    def test_what_cannot_come_along_is_named(self) -> None:
+        with pytest.raises(UsageError, match="uses LOCK, which cannot be taken"):
+            text_of(uses_a_lock, "serve")
+        with pytest.raises(UsageError, match="defined inside another function"):
+            text_of(lambda: self, "serve")
+        with pytest.raises(UsageError, match="is not to be had"):
+            text_of(uses_a_bare_class, "serve")
+        with pytest.raises(UsageError, match="is not to be had"):
+            text_of(len, "serve")
+
+
+class TestCheck:
+    def test_the_points_are_recorded(self) -> None:
+        report = iolab.check("03-epoll", one_at_a_time, seed=5)
+        kept = progress.section(progress.read(), "exercises")["03-epoll"]
+        assert kept == report.as_dict()
+        assert 0 < report.score < report.out_of
+        assert "many clients" in report.failed()
+        assert "<td" in report._repr_html_()
+
+    def test_an_unknown_exercise_is_told_the_names(self) -> None:
+        with pytest.raises(UsageError, match="did you mean 03-epoll"):
+            iolab.check("03-epol", one_at_a_time)
+
+
+class TestTheCommand:
+    def test_json_has_every_check(self, tmp_path: Path) -> None:
+        answer = tmp_path / "answer.py"
+        answer.write_text(EXERCISES["03-epoll"].stub)
+        done = CliRunner().invoke(main, ["grade", "03-epoll", str(answer), "--json", "--seed", "7"])
+        found = json.loads(done.stdout)
+        assert (done.exit_code, found["score"], found["seed"]) == (0, 0, 7)
+        assert found["out_of"] == sum(check["points"] for check in found["checks"]) > 0
+        assert all(set(check) == {"name", "passed", "points", "says"} for check in found["checks"])
+
+    def test_a_person_reads_a_line_for_every_property(self, tmp_path: Path) -> None:
+        answer = tmp_path / "answer.py"
+        answer.write_text("no Python")
+        done = CliRunner().invoke(main, ["grade", "03-epoll", str(answer)])
+        assert "✗ respond is called" in done.stdout
+        assert "0 of 21 points" in done.stdout
+        assert "SyntaxError" in done.stdout
+
+    def test_the_exercises_are_listed(self) -> None:
+        listed = CliRunner().invoke(main, ["grade", "--list", "--json"])
+        assert [each["exercise"] for each in json.loads(listed.stdout)] == list(EXERCISES)
+        assert "03-epoll" in CliRunner().invoke(main, ["grade", "--list"]).stdout
+
+    @pytest.mark.parametrize(
+        ("arguments", "says"),
+        [
+            (["03-epol", "x.py"], "did you mean 03-epoll"),
+            (["03-epoll", "there-is-none.py"], "cannot read the answer in there-is-none.py: No such file"),
+            (["03-epoll"], "expected EXERCISE FILE.py"),
+        ],
+    )
+    def test_bad_input_is_one_line(self, arguments: list[str], says: str) -> None:
+        done = CliRunner().invoke(main, ["grade", *arguments])
+        assert done.exit_code == 2
+        assert says in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_seed_draws_the_same_cases_and_another_one_others() -> None:
+    def says(seed: int) -> Report:
+        return grade("03-epoll", MODELS["blocking"].source, seed)
+
+    assert says(3).checks[:4] == says(3).checks[:4]
+    assert says(3).checks[:4] != says(4).checks[:4]
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_a_stub_has_no_points(exercise: str) -> None:
+    report = grade(exercise, EXERCISES[exercise].stub, 1)
+    assert report.score == 0
+    assert "NotImplementedError" in report.checks[0].says
+
+
+def test_a_judge_that_dies_leaves_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("iolab.exercises.grading.JUDGED_S", 0.0)
+    report = grade("03-epoll", MODELS["epoll"].source, 1)
+    assert report.score == 0
+    assert report.out_of > 0
+    assert "ended before it came to this" in report.checks[-1].says

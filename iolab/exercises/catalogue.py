@@ -57,10 +57,11 @@ SERVES = (
     Property("descriptors", 1, faults.descriptors, GROWTH),
 )
 END = Property("a clean end", 1, wire.ends)
+PROMPT = Property("no sleeps", 1, nature.prompt)
 RESTS = (
     Property("idle", 1, nature.idle, GROWTH),
     Property("idle while it owes", 1, nature.owing, GROWTH),
-    Property("no sleeps", 1, nature.prompt),
+    PROMPT,
 )
 
 
@@ -70,9 +71,37 @@ def model(name: str, waits_in: str, **more: bool) -> Property:
     return Property("the model", 3, nature.keeps_to(Model(name, calls, calls, **more)), GROWTH)
 
 
+BLOCKING = frozenset({"accept", "recv", "read", "send", "write", "timeout", "futex", "wait"})
+THREADS = Property(
+    "the model",
+    3,
+    nature.keeps_to(
+        Model(
+            "blocking calls, one thread or process for each client",
+            BLOCKING,
+            frozenset({"recv", "read", "timeout"}),
+            one_thread=False,
+        )
+    ),
+    GROWTH,
+)
+NEVER_WAITS = Property("the model", 3, nature.keeps_to(Model("one thread that never waits", frozenset())), GROWTH)
+
 EXERCISES = {
     exercise.name: exercise
     for exercise in (
+        Exercise(
+            "01-threads",
+            "Serve every client with blocking calls only, so that one who is slow keeps no other waiting.",
+            (*SERVES, *RESTS, END, THREADS),
+        ),
+        Exercise(
+            "02-nonblocking",
+            "Serve every client in one thread, without a single call that waits, "
+            "and lose no byte where a send takes only a part.",
+            (*SERVES, PROMPT, END, NEVER_WAITS),
+            at_once=3,
+        ),
         Exercise(
             "03-select",
             "Serve every client in one thread that waits in `select` alone. "
@@ -84,6 +113,12 @@ EXERCISES = {
             "Serve every client in one thread that waits in `epoll_wait` alone. "
             "Be told of room to write only while bytes are owed, and use no CPU while nobody asks.",
             (*SERVES, *RESTS, END, model("one thread that waits in `epoll_wait`", "epoll_wait", watches=True)),
+        ),
+        Exercise(
+            "04-selectors",
+            "Serve every client in one thread by callbacks of a selector. "
+            "Survive clients that reset, and one that stops reading.",
+            (*SERVES, *RESTS, END, model("one thread that waits in a selector", "epoll_wait select poll timeout")),
         ),
     )
 }

@@ -79,9 +79,10 @@ def call_of(pid: int, task: int) -> Call | None:
 
 def _name(number: int, arguments: tuple[int, ...]) -> str:
     name = NAMES.get(number, f"system call {number}")
-    # Without a descriptor to watch, select and poll are a way to sleep.
-    nothing = (name == "select" and not arguments[0]) or (name == "poll" and not arguments[1])
-    return "sleep" if nothing else name
+    # Without a descriptor to watch, select and poll are ways to sleep; with one, poll is how Python limits a call.
+    if (name == "select" and not arguments[0]) or (name == "poll" and not arguments[1]):
+        return "sleep"
+    return "timeout" if name == "poll" and arguments[1] == 1 else name
 
 
 def why_not() -> str | None:

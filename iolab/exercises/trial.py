@@ -35,7 +35,7 @@ LIMITS = {
 }
 """What the learner's process is granted (`getrlimit(2)`)."""
 
-RESIDENT_BYTES, PROCESSES = 512 * MIB, 64
+RESIDENT_BYTES, PROCESSES = 1024 * MIB, 64
 """A trial that takes more is ended."""
 
 BUFFER_BYTES = 32 * 1024

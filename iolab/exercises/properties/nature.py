@@ -16,6 +16,8 @@ from iolab.exercises.trial import Trial
 IDLE_SHARE, WINDOW_S = 0.01, 0.5
 LOOKS, PINGS = 40, 16
 
+SPELLED = {"sleep": "a sleep", "timeout": "a socket's call with a timeout"}
+
 
 @dataclass(frozen=True)
 class Model:
@@ -24,7 +26,7 @@ class Model:
     name: str
     waits_in: frozenset[str]
     must: frozenset[str] = frozenset()
-    """One of these must be seen while nobody asks; none: the server never sleeps."""
+    """One of these must be seen; none: the server never waits."""
     one_thread: bool = True
     watches: bool = False
     """Whether the connections are in an epoll interest, which can be read from outside."""
@@ -154,7 +156,7 @@ def _judge(model: Model, seen: Counter[str]) -> None:
     wrong = [name for name, times in seen.most_common() if times > 2 and name not in model.waits_in]
     if wrong:
         times, looks = seen[wrong[0]], 2 * LOOKS
-        what = "a sleep" if wrong[0] == "sleep" else f"`{wrong[0]}`"
+        what = SPELLED.get(wrong[0], f"`{wrong[0]}`")
         raise Violated(f"it waited in {what} in {times} of {looks} looks; this exercise asks for {model.name}")
     if model.must and not any(seen[name] for name in model.must):
         names = " or ".join(sorted(model.must))

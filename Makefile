@@ -1,6 +1,6 @@
 # Two commands: `make lab` opens the course, `make test` proves it. Both set up .venv on first use.
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test lint types unit nbval compare notebooks record bench certify lock clean
+.PHONY: help setup lab test lint types unit nbval compare notebooks record bench certify release grade lock clean
 
 bin := .venv/bin
 notebooks := $(wildcard notebooks/*.ipynb)
@@ -31,6 +31,8 @@ help:
 	@echo 'make record      run the experiments of the literature, keep them in data/recorded'
 	@echo 'make bench       every model beside C, into data/bench and docs/benchmarks.md   (10 minutes)'
 	@echo 'make certify     the long proofs: the suite over and over, the soak, the agreements   (hours)'
+	@echo 'make release     the exercises for a class, without solutions, into build/class/release   (ARGS=...)'
+	@echo 'make grade       grade build/class/submitted/STUDENT/EXERCISE, write feedback and gradebook   (ARGS=...)'
 	@echo 'make lock        pin the dependencies of pyproject.toml   (ARGS=--upgrade for newer ones)'
 	@echo 'make clean       remove what make made, .venv too; notebooks and progress stay'
 	@echo
@@ -76,6 +78,9 @@ bench: setup
 certify: setup
 	$(bin)/pytest -m certify tests
 	$(bin)/python tools/matrix.py --repeats 20 $(ARGS)
+
+release grade: setup
+	@$(bin)/python -m iolab.classroom $@ $(ARGS)
 
 lock: setup
 	$(bin)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras pyproject.toml -o requirements.lock $(ARGS)

@@ -24,9 +24,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "replies": {"listening"},
     "background": {"errors", "kernel", "listening", "replies", "servers"},
     "load": {"errors", "kernel", "listening"},
-    "measure": {"errors", "kernel", "listening", "servers", "replies", "background", "load", "tables"},
+    "measure": {"errors", "kernel", "listening", "servers", "replies", "background", "load", "places", "tables"},
     "exercises": {"errors", "kernel", "listening", "servers", "load", "tables"},
     "figures": {"load", "measure"},
+    "places": set(),
     "tables": set(),
     "progress": {"errors"},
     "widgets": set(),
@@ -39,9 +40,11 @@ MAY_IMPORT: dict[str, set[str]] = {
 ROOM_OF_LIBRARY = {
     "matplotlib": {"figures"},
     "ipywidgets": {"widgets"},
-    "click": {"cli", "arguments"},
-    "rich": {"cli", "terminal", "bars"},
+    "click": {"cli", "arguments", "classroom"},
+    "rich": {"cli", "terminal", "bars", "classroom"},
     "IPython": {"bars"},
+    "nbgrader": {"classroom"},
+    "distributed": {"classroom"},
 }
 
 LINES = {"iolab.load.client": 450}

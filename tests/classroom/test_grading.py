@@ -1,0 +1,168 @@
+"""A class is graded: everyone gets a score, nobody disturbs another, and what a notebook claims counts for nothing."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from classroom.support import SOURCE, Book, Edit, answering, cell, code, hand_in, solution
+from iolab.classroom.__main__ import main
+from iolab.classroom.course import Course
+from iolab.classroom.judging import Submission, judged, keep, submissions
+from iolab.errors import UsageError
+from iolab.exercises.catalogue import find
+
+EXERCISE = "03-epoll"
+OUT_OF = sum(each.points for each in find(EXERCISE).properties)
+
+
+def right(book: Book) -> None:
+    answering(solution(EXERCISE))(book)
+
+
+def prints_the_output(book: Book) -> None:
+    """Claim the points, and leave the output that would bring them."""
+    answering("print('21.0')\n21.0")(book)
+    full = {"output_type": "execute_result", "data": {"text/plain": "21.0"}, "metadata": {}, "execution_count": 1}
+    cell(book, "judged")["outputs"] = [full]
+
+
+def rewrites_the_test(book: Book) -> None:
+    cell(book, "judged")["source"] = "21.0"
+
+
+def deletes_the_test(book: Book) -> None:
+    right(book)
+    book["cells"].remove(cell(book, "judged"))
+
+
+def doubles_cells(book: Book) -> None:
+    right(book)
+    book["cells"] += [json.loads(json.dumps(each)) | {"id": f"again{n}"} for n, each in enumerate(book["cells"])]
+
+
+def relabels_cells(book: Book) -> None:
+    right(book)
+    cell(book, "judged")["metadata"]["nbgrader"] |= {"points": 1000, "grade_id": "mine"}
+
+
+def splits_the_answer(book: Book) -> None:
+    imports, _, rest = solution(EXERCISE).partition("\ndef serve")
+    answering(imports)(book)
+    book["cells"].insert(2, code(f"%time 1\ndef serve{rest}\n\niolab.measure(serve)"))
+
+
+JUDGED: dict[str, tuple[Edit, bool]] = {
+    "right": (right, True),
+    "does nothing": (lambda book: None, False),
+    "loops for ever": (answering("while True:\n    pass"), False),
+    "kills its parent": (answering("import os, signal\nos.kill(os.getppid(), signal.SIGKILL)"), False),
+    "prints the output": (prints_the_output, False),
+}
+"""What the judge itself looks at, and whether it is right."""
+
+REARRANGED: dict[str, tuple[Edit, bool]] = {
+    "rewrites the test": (rewrites_the_test, False),
+    "deletes the test": (deletes_the_test, True),
+    "doubles cells": (doubles_cells, True),
+    "relabels cells": (relabels_cells, True),
+    "splits the answer": (splits_the_answer, True),
+}
+"""What is done to a notebook, and whether there is an answer in it."""
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
+    made = Course(tmp_path_factory.mktemp("class"), SOURCE)
+    made.release([EXERCISE])
+    return made
+
+
+@pytest.fixture(scope="module")
+def scores(course: Course) -> dict[str, float]:
+    """The scores of a class of which half is up to something, by the command of `make grade`."""
+    for student, (edit, _) in JUDGED.items():
+        hand_in(course, student, EXERCISE, edit)
+    broken = course.root / "submitted" / "no notebook" / EXERCISE / f"{EXERCISE}.ipynb"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("{")
+    done = CliRunner().invoke(main, ["grade", "--course", str(course.root), "--source", str(SOURCE)])
+    assert done.exit_code == 0, done.output
+    with course.nbgrader(EXERCISE) as api, api.gradebook as book:
+        return {each.student_id: each.score for each in book.assignment_submissions(EXERCISE)}
+
+
+@pytest.mark.timeout(400)
+class TestAClass:
+    def test_everybody_has_a_score(self, scores: dict[str, float]) -> None:
+        assert set(scores) == {*JUDGED, "no notebook"}
+
+    @pytest.mark.parametrize("student", JUDGED)
+    def test_the_answer_counts_and_nothing_else(self, scores: dict[str, float], student: str) -> None:
+        assert scores[student] == (OUT_OF if JUDGED[student][1] else 0)
+
+    def test_what_cannot_be_read_scores_nothing(self, scores: dict[str, float]) -> None:
+        assert scores["no notebook"] == 0
+
+    def test_feedback_says_what_was_seen(self, scores: dict[str, float], course: Course) -> None:
+        pages = {path.parts[-3]: path.read_text() for path in course.root.glob("feedback/*/*/*.html")}
+        assert set(pages) == set(scores)
+        assert "what was seen" in pages["right"] and "many clients" in pages["right"]
+        assert "is no notebook that can be read" in pages["no notebook"]
+
+
+@pytest.mark.parametrize("student", REARRANGED)
+def test_a_notebook_that_was_rearranged_is_scored_by_its_answer(course: Course, student: str) -> None:
+    edit, good = REARRANGED[student]
+    handed = Submission(student, EXERCISE, hand_in(course, student, EXERCISE, edit))
+    judged_well = "def serve" in (handed.text or "") and "interest" in (handed.text or "")
+    checks = [{"name": "all", "passed": judged_well, "points": 1, "says": "made up"}]
+    keep({"exercise": EXERCISE, "seed": 1, "checks": checks}, course.report_of(handed))
+    scored = course.score(handed)
+    assert (scored["score"], scored["out of"]) == (OUT_OF if good else 0, OUT_OF)
+
+
+@pytest.fixture
+def handed_in(tmp_path: Path) -> list[Submission]:
+    for number in range(8):
+        path = tmp_path / f"student{number}" / EXERCISE / f"{EXERCISE}.ipynb"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+    return submissions(tmp_path, [EXERCISE])
+
+
+class TestJudging:
+    def test_seeds_differ_by_student_and_repeat(self, handed_in: list[Submission]) -> None:
+        seeds = [each.seed("course") for each in handed_in]
+        assert len(set(seeds)) == len(seeds)
+        assert seeds == [each.seed("course") for each in handed_in]
+        assert seeds != [each.seed("another course") for each in handed_in]
+
+    def test_the_share_of_a_worker_that_dies_is_done_again(self, handed_in: list[Submission], tmp_path: Path) -> None:
+        died, found = tmp_path / "died", {}
+
+        def judge(exercise: str, text: str, seed: int) -> dict[str, Any]:
+            if not died.exists():
+                died.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return {"seed": seed}
+
+        judged(handed_in, "course", None, lambda each, report: found.update({each.student: report}), judge)
+        assert died.exists()
+        assert found == {each.student: {"seed": each.seed("course")} for each in handed_in}
+
+    def test_a_judge_that_fails_is_named(self, handed_in: list[Submission]) -> None:
+        def judge(exercise: str, text: str, seed: int) -> dict[str, Any]:
+            raise RuntimeError("no room")
+
+        reports: list[dict[str, Any]] = []
+        judged(handed_in[:1], "course", None, lambda each, report: reports.append(report), judge)
+        assert reports == [{"unread": "the judge failed: RuntimeError('no room')"}]
+
+    def test_nothing_handed_in(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match=r"nothing was handed in: expected .*STUDENT/EXERCISE/EXERCISE\.ipynb"):
+            submissions(tmp_path, [EXERCISE])

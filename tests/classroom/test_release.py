@@ -1,0 +1,62 @@
+"""What students get: the task, and neither a solution nor a test."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from classroom.support import SOURCE, cell, read, solution
+from iolab.classroom.course import Course
+from iolab.errors import UsageError
+from iolab.exercises.catalogue import EXERCISES, find
+
+NAMES = sorted(path.stem for path in SOURCE.glob("*/*.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
+    made = Course(tmp_path_factory.mktemp("class"), SOURCE)
+    assert [path.name for path in made.release()] == NAMES
+    return made
+
+
+def test_every_exercise_has_a_notebook() -> None:
+    assert sorted(EXERCISES) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+class TestEveryRelease:
+    def test_it_begins_with_the_stub(self, course: Course, name: str) -> None:
+        released = read(course.root / "release" / name / f"{name}.ipynb")
+        assert "".join(cell(released, "answer")["source"]).strip() == find(name).stub.strip()
+
+    def test_it_holds_nothing_of_the_solution_or_the_test(self, course: Course, name: str) -> None:
+        text = (course.root / "release" / name / f"{name}.ipynb").read_text()
+        lines = {line.strip() for line in solution(name).splitlines() if len(line.strip()) > 24}
+        told = set(find(name).stub.splitlines())
+        assert [line for line in lines - told if json.dumps(line)[1:-1] in text] == []
+        assert not re.search(r"HIDDEN|SOLUTION|\.score", text)
+        assert all(not each.get("outputs") for each in json.loads(text)["cells"])
+
+    def test_the_task_names_every_property_with_its_points(self, name: str) -> None:
+        source = read(SOURCE / name / f"{name}.ipynb")
+        task = "".join(source["cells"][0]["source"])
+        assert [f"| {each.name} | {each.points} |" in task for each in find(name).properties] == [True] * len(
+            find(name).properties
+        )
+        assert cell(source, "judged")["metadata"]["nbgrader"]["points"] == sum(
+            each.points for each in find(name).properties
+        )
+
+
+def test_an_unknown_exercise(course: Course) -> None:
+    with pytest.raises(UsageError, match="there is no exercise '99-none'; there are "):
+        course.release(["99-none"])
+
+
+def test_the_gradebook_may_be_elsewhere(tmp_path: Path) -> None:
+    made = Course(tmp_path / "class", SOURCE, f"sqlite:///{tmp_path / 'other.db'}")
+    made.release(NAMES[:1])
+    assert (tmp_path / "other.db").stat().st_size > 0
+    assert not (tmp_path / "class" / "gradebook.db").exists()

@@ -3,7 +3,6 @@
 This is a script: it is told its work as one line of JSON, and nothing that it says is believed.
 """
 
-import ctypes
 import json
 import os
 import resource
@@ -11,20 +10,22 @@ import signal
 import socket
 import sys
 import types
+from pathlib import Path
 from typing import Any
-
-PR_SET_PDEATHSIG = 1
 
 
 def limit(told: dict[str, Any]) -> None:
-    """End with the judge, and take no more than was granted."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    """End with the judge, take no more than was granted, and stay inside."""
+    from iolab.kernel import confinement
+
+    confinement.end_with_parent(signal.SIGKILL)
     if os.getppid() != told["judge"]:
         os._exit(1)
     for name, most in told["limits"].items():
         number, (_, hard) = getattr(resource, name), resource.getrlimit(getattr(resource, name))
         granted = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(number, (granted, granted))
+    confinement.confine(str(Path.cwd()))
 
 
 def load(text: str) -> dict[str, Any]:

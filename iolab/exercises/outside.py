@@ -71,6 +71,8 @@ def call_of(pid: int, task: int) -> Call | None:
         words = Path(f"/proc/{pid}/task/{task}/syscall").read_text().split()
     except (FileNotFoundError, ProcessLookupError):
         return None
+    except PermissionError:
+        return Call("hiding", ())
     if not words or words[0] in ("running", "-1"):
         return None
     arguments = tuple(int(word, 16) for word in words[1:7])

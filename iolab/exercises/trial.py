@@ -183,6 +183,8 @@ class Trial:
                 return
 
     def _end(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)  # those too whose parent has ended: none can leave the group
         for pid in outside.family(self.pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

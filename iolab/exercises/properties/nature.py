@@ -94,15 +94,15 @@ def _ping(trial: Trial, peer: Peer) -> set[str]:
     request, ready = line(trial), select.poll()
     ready.register(peer.connection, select.POLLIN)
     peer.send(request)
-    asleep, call, end = 0, "", time.monotonic() + 0.1
+    asleep, call, end = 0, "", time.monotonic() + 0.1  # looks at which all of its threads slept
     while time.monotonic() < end and asleep < 3:
         calls = outside.calls(trial.pid)
         # The look comes first: what had not answered when it was seen to sleep, slept on its work.
         if ready.poll(0):
             break
-        asleep = 0 if None in calls else asleep + 1
+        asleep += None not in calls
         call = next((each.name for each in calls if each), "")
-        time.sleep(0.0002)
+        time.sleep(0.0001)
     peer.expect(trial.due(request), "a client")
     return {call} if asleep >= 3 else set()
 

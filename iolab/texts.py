@@ -26,7 +26,7 @@ class Card(dict[str, str]):
     """What sets a model apart, in six lines."""
 
     def _repr_html_(self) -> str:
-        return tables.as_html([{"": heading, "what the card says": line} for heading, line in self.items()])
+        return tables.as_html([{"card": heading, "what it says": line} for heading, line in self.items()])
 
 
 def source(model: str | Callable[..., Any]) -> Text:

@@ -24,6 +24,9 @@ WILDCARDS = ("0.0.0.0", "::")
 FIRST_PORT = 8888
 PORTS = range(1, 65536)
 
+SETTINGS = Path(__file__).parent / "jupyter"
+"""A folder of Jupyter's configuration: without it JupyterLab asks every learner whether it may fetch its news."""
+
 # News, update checks and the extension manager would each ask the internet.
 QUIET = (
     "--LabApp.news_url=None",
@@ -174,6 +177,7 @@ def main() -> None:
     env = dict(os.environ)
     ip, asked = asked_for(sys.argv[1:])
     settings = server_arguments(ip, chosen_port(ip, asked), env)
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, [str(SETTINGS), env.get("JUPYTER_CONFIG_PATH")]))
     from jupyterlab.labapp import LabApp  # type: ignore[import-untyped]  # a second or two: after the errors
 
     server = LabApp.initialize_server(argv=settings)

@@ -1,0 +1,29 @@
+"""One JupyterLab and one browser for all tests of this folder."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from browser.lab import Lab, browser_here, running
+
+
+@pytest.fixture(scope="session")
+def page() -> Iterator[Page]:
+    """Return a page of a browser without a window; skip where there is no browser."""
+    browser = browser_here()
+    if browser is None:
+        pytest.skip("there is no Chromium here; on Debian: apt-get install chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=browser)
+        yield chromium.new_page()
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def lab(page: Page, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:  # no browser, no JupyterLab
+    """Return a JupyterLab on a copy of the lessons."""
+    folder: Path = tmp_path_factory.mktemp("lab")
+    with running(folder) as lab:
+        yield lab

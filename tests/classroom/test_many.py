@@ -1,0 +1,66 @@
+"""200 submissions, 20 of them hostile, while a worker dies: all graded, and no score differs for it."""
+
+import os
+import signal
+import textwrap
+import threading
+import time
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+from exercises.corpus import ANSWERS, tampering
+from exercises.corpus.answers import Answer
+
+from classroom.support import SOURCE, answering, hand_in
+from iolab.classroom.course import Course
+from iolab.classroom.judging import judged, submissions
+from iolab.exercises import outside
+from iolab.exercises.reports import report
+
+EXERCISE = "03-epoll"
+CIVIL = [answer for answer in ANSWERS if answer.exercise == EXERCISE and answer.at_most is None]
+HOSTILE = [answer for answer in tampering.ANSWERS if answer.exercise == EXERCISE]
+
+
+def kept(text: str) -> str:
+    """Put a text where a notebook's answer keeps what it does, and not only what it defines."""
+    return f"if True:\n{textwrap.indent(text, '    ')}"
+
+
+def kill_a_worker_once(over: threading.Event) -> None:
+    """End one process of the cluster when it has begun to work."""
+    time.sleep(15)
+    family = outside.family(os.getpid())
+    workers = [pid for pid in family if b"multiprocessing.spawn" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    if not over.is_set():
+        os.kill(workers[0], signal.SIGKILL)
+
+
+@pytest.mark.certify
+@pytest.mark.timeout(3600)
+def test_200_submissions_of_which_20_are_hostile(tmp_path: Path) -> None:
+    course, written = Course(tmp_path, SOURCE), {}
+    course.release([EXERCISE])
+    answers = [*islice(cycle(CIVIL), 180), *islice(cycle(HOSTILE), 20)]
+    for number, answer in enumerate(answers):
+        written[f"student{number:03}"] = answer
+        text = kept(answer.text) if answer.at_most is not None else answer.text
+        hand_in(course, f"student{number:03}", EXERCISE, answering(text))
+
+    reports: dict[str, dict[str, Any]] = {}
+    over = threading.Event()
+    killer = threading.Thread(target=kill_a_worker_once, args=(over,))
+    killer.start()
+    judged(submissions(tmp_path / "submitted", [EXERCISE]), "2026", None, lambda s, r: reports.update({s.student: r}))
+    over.set()
+    killer.join()
+
+    assert set(reports) == set(written)
+    assert [said["unread"] for said in reports.values() if "unread" in said] == []
+    assert [student for student, answer in written.items() if not well(answer, reports[student])] == []
+
+
+def well(answer: Answer, said: dict[str, Any]) -> bool:
+    return answer.is_judged_by(report(said["exercise"], said["seed"], said["checks"]))

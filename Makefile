@@ -1,6 +1,6 @@
 # Two commands: `make lab` opens the course, `make test` proves it. Both set up .venv on first use.
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test lint types unit nbval compare notebooks record bench certify release grade lock clean
+.PHONY: help setup lab test lint types unit nbval refused compare notebooks record bench certify release grade lock clean
 
 bin := .venv/bin
 notebooks := $(wildcard notebooks/*.ipynb)
@@ -20,13 +20,14 @@ given = $(and $(findstring command,$(origin $(1))),$($(1)),--$(2) '$($(1))')
 
 help:
 	@echo 'make lab         open the course in JupyterLab   (PORT=9000, IP=0.0.0.0 for other machines)'
-	@echo 'make test        lint, types, unit and nbval: all that must pass'
+	@echo 'make test        lint, types, unit, nbval and refused: all that must pass'
 	@echo 'make compare     measure the models in the terminal, draw build/compare.png   (ARGS=...)'
 	@echo
 	@echo 'make lint        ruff: rules and layout'
 	@echo 'make types       mypy, strict'
 	@echo 'make unit        the tests'
 	@echo 'make nbval       run every notebook, fail on an error'
+	@echo 'make refused     run them on one CPU, without io_uring, and with few descriptors'
 	@echo 'make notebooks   run every notebook and save it with its outputs'
 	@echo 'make record      run the experiments of the literature, keep them in data/recorded'
 	@echo 'make bench       every model beside C, into data/bench and docs/benchmarks.md   (10 minutes)'
@@ -44,7 +45,7 @@ setup:
 lab: setup
 	@$(bin)/python tools/lab.py $(call given,IP,ip) $(call given,PORT,port)
 
-test: lint types unit nbval
+test: lint types unit nbval refused
 
 lint: setup
 	$(bin)/ruff check .
@@ -59,6 +60,9 @@ unit: setup
 nbval: export IOLAB_PROGRESS := $(cache)/progress.json
 nbval: setup
 	$(if $(notebooks),$(bin)/pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=60 $(notebooks),@echo 'no notebooks yet')
+
+refused: setup
+	$(if $(notebooks),$(bin)/python tools/refused.py $(notebooks),@echo 'no notebooks yet')
 
 compare: setup
 	@mkdir -p build
@@ -82,10 +86,13 @@ certify: setup
 release grade: setup
 	@$(bin)/python -m iolab.classroom $@ $(ARGS)
 
+pin := $(bin)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes
+
 lock: setup
-	$(bin)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras pyproject.toml -o requirements.lock $(ARGS)
-	echo uv | $(bin)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - -o tools/uv.txt $(ARGS)
+	$(pin) --extra models --extra class --extra test pyproject.toml -o requirements.lock $(ARGS)
 	tools/constraints requirements.lock > tools/constraints.txt
+	$(pin) --no-annotate --extra models --extra book -c tools/constraints.txt pyproject.toml -o tools/book.txt $(ARGS)
+	echo uv | $(pin) --no-header --no-annotate - -o tools/uv.txt $(ARGS)
 	@tools/setup
 
 clean:

@@ -1,0 +1,85 @@
+"""Run every lesson where something is refused: `python tools/refused.py`.
+
+Two runs at the same time, each on a CPU of its own, so that both are runs on one CPU as well: one
+without io_uring, as in a container, and one with few descriptors, as on a small machine.
+"""
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+NBVAL = ("--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=60", "-q", "-p", "no:cacheprovider")
+DESCRIPTORS = 256
+
+
+def nothing() -> None:
+    """Refuse nothing more."""
+
+
+def few_descriptors() -> None:
+    """Leave this process, and all that come of it, few descriptors (`setrlimit(2)`)."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to refuse something: a command to run in front, or what the process does to itself first."""
+
+    name: str
+    command: tuple[str, ...] = ()
+    first: Callable[[], None] = nothing
+
+
+WAYS = (
+    Way("without io_uring", (sys.executable, str(ROOT / "tools/without_io_uring.py"))),
+    Way(f"with {DESCRIPTORS} descriptors", first=few_descriptors),
+)
+
+
+def begin(way: Way, cpu: int, notebooks: list[str], folder: Path) -> subprocess.Popen[str]:
+    """Begin to run the lessons in this way, on this CPU alone."""
+
+    def settle() -> None:
+        os.sched_setaffinity(0, {cpu})
+        way.first()
+
+    env = os.environ | {"IOLAB_PROGRESS": str(folder / f"{cpu}-{way.name}.json")}
+    command = [*way.command, sys.executable, "-m", "pytest", *NBVAL, *notebooks]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=env, preexec_fn=settle, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def ended(way: Way, run: subprocess.Popen[str], start_s: float) -> bool:
+    """Wait for a run, say how it went, and show what it said if it went wrong."""
+    said, _ = run.communicate()
+    last = said.strip().splitlines()[-1] if said.strip() else "it said nothing"
+    print(f"{way.name}, on one CPU: {last} ({time.monotonic() - start_s:.0f} s)", flush=True)
+    if run.returncode:
+        print(said, flush=True)
+    return run.returncode == 0
+
+
+def main() -> None:
+    """Run the lessons named, or all; end with status 1 if one fails."""
+    notebooks = sys.argv[1:] or sorted(map(str, (ROOT / "notebooks").glob("*.ipynb")))
+    cpus = sorted(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory() as folder:
+        start_s = time.monotonic()
+        if len(cpus) > 1:
+            runs = [begin(way, cpu, notebooks, Path(folder)) for way, cpu in zip(WAYS, cpus, strict=False)]
+            fine = [ended(way, run, start_s) for way, run in zip(WAYS, runs, strict=True)]
+        else:
+            fine = [ended(way, begin(way, cpus[0], notebooks, Path(folder)), start_s) for way in WAYS]
+    sys.exit(0 if all(fine) else 1)
+
+
+if __name__ == "__main__":
+    main()

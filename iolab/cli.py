@@ -1,4 +1,4 @@
-"""The course in a terminal: `iolab serve | load | compare | experiment | record | grade | doctor`."""
+"""The course in a terminal: `iolab serve | load | compare | experiment | record | grade | lessons | doctor`."""
 
 import io
 import json
@@ -191,6 +191,18 @@ def grade(exercise: str | None, answer: Path | None, seed: int | None, list_: bo
         reports.grade(exercise, answer, seed, out, json_)
     else:
         raise UsageError("expected EXERCISE FILE.py; `iolab grade --list` names the exercises")
+
+
+@main.command()
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--replace", is_flag=True, help="Take the course's text of a lesson that you changed; yours is lost.")
+@as_json
+def lessons(folder: Path, replace: bool, json_: bool) -> None:
+    """Copy the lessons to DIR; what you changed there is kept."""
+    from iolab.lessons import copy
+
+    done = copy(folder, replace=replace)
+    click.echo(json.dumps(done.as_dict()) if json_ else "\n".join(done.lines()))
 
 
 @main.command()

@@ -10,6 +10,8 @@ import yaml  # type: ignore[import-untyped]
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tools import licences
+
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
@@ -18,8 +20,12 @@ DIRECT = [
 ]
 
 
-def pins() -> list[Requirement]:
-    return [Requirement(line) for line in (ROOT / "tools/constraints.txt").read_text().splitlines()]
+BOOK = {Requirement(line).name for line in EXTRAS["book"]}
+
+
+def pins(file: str = "tools/constraints.txt") -> list[Requirement]:
+    lines = (ROOT / file).read_text().splitlines()
+    return [Requirement(line.rstrip(" \\")) for line in lines if line and line[0] not in "# "]
 
 
 def version(pin: Requirement) -> str:
@@ -28,17 +34,26 @@ def version(pin: Requirement) -> str:
 
 @pytest.mark.parametrize("wanted", DIRECT, ids=lambda wanted: wanted.name)
 def test_every_dependency_is_locked(wanted: Requirement) -> None:
-    locked = [pin for pin in pins() if canonicalize_name(pin.name) == canonicalize_name(wanted.name)]
-    assert locked, f"{wanted.name} is not in requirements.lock: make lock"
-    assert all(wanted.specifier.contains(version(pin)) for pin in locked), "requirements.lock is old: make lock"
+    lock = "tools/book.txt" if wanted.name in BOOK else "requirements.lock"
+    locked = [pin for pin in pins(lock) if canonicalize_name(pin.name) == canonicalize_name(wanted.name)]
+    assert locked, f"{wanted.name} is not in {lock}: make lock"
+    assert all(wanted.specifier.contains(version(pin)) for pin in locked), f"{lock} is old: make lock"
 
 
-def test_every_pin_has_hashes() -> None:
-    text = (ROOT / "requirements.lock").read_text()
+@pytest.mark.parametrize("lock", ["requirements.lock", "tools/book.txt", "tools/uv.txt"])
+def test_every_pin_has_hashes(lock: str) -> None:
+    text = (ROOT / lock).read_text()
     blocks = re.findall(r"^[\w.-]+==.*(?:\n .*)*", text, re.M)
-    assert len(blocks) == len(pins())
+    assert len(blocks) == len(pins(lock)) > 0
     assert all("--hash=sha256:" in block for block in blocks)
     assert "index-url" not in text
+
+
+def test_the_book_is_made_with_what_the_course_is_pinned_to() -> None:
+    course = {str(pin).replace(" ", "") for pin in pins()}
+    names = {pin.name for pin in pins() if not pin.marker}
+    shared = {str(pin).replace(" ", "") for pin in pins("tools/book.txt") if pin.name in names}
+    assert shared and {pin.split(";")[0] for pin in shared} <= {pin.split(";")[0] for pin in course}
 
 
 def test_constraints_are_the_lock_without_hashes() -> None:
@@ -64,3 +79,10 @@ def test_docs_explain_every_dependency() -> None:
 def test_docs_count_what_is_locked() -> None:
     packages = {canonicalize_name(pin.name) for pin in pins()}
     assert f"{len(packages)} packages in {len(pins())} pins" in (ROOT / "docs/dependencies.md").read_text()
+
+
+def test_docs_list_the_licence_of_every_package() -> None:
+    rows = dict(re.findall(r"^\| `([\w.-]+)` \| (.+) \|$", licences.LIST.read_text(), re.M))
+    found, everywhere = licences.licences(), {canonicalize_name(pin.name) for pin in pins() if not pin.marker}
+    assert everywhere <= set(rows), "python -m tools.licences writes the page"
+    assert {name: text for name, text in rows.items() if name in found}.items() <= found.items()

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from iolab import tables
+from iolab import places, tables
 from iolab.errors import UsageError
 
-DATA = Path(__file__).resolve().parents[2] / "data"
-"""The folder of the checkout that holds them."""
+DATA = places.folder("data")
+"""The folder that holds them."""
 
 HEAD = ("title", "source", "url", "year", "units")
 """What the head of every published table says, one `# key: value` a line."""
@@ -46,7 +46,7 @@ def reference(name: str) -> Reference:
 
 
 def known() -> dict[str, Path]:
-    """Return the files by name, published tables first; nothing where iolab is installed without its `data/`."""
+    """Return the files by name, published tables first; nothing where there is no `data/`."""
     return {path.stem: path for path in [*sorted(DATA.glob("published/*.csv")), *sorted(DATA.glob("recorded/*.json"))]}
 
 

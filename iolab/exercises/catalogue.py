@@ -1,15 +1,18 @@
 """The exercises: what each asks, and the properties that it is judged by."""
 
 import difflib
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from iolab.errors import UsageError
-from iolab.exercises.properties import faults, nature, wire
+from iolab.exercises.flaws import FLAWS, RIGHT
+from iolab.exercises.properties import exposure, faults, nature, wire
 from iolab.exercises.properties.nature import Model
 from iolab.exercises.trial import Trial
 
-Look = Callable[[Trial], str]
+Look = Callable[[str, str, random.Random], str]
+"""Look for a property of a text that defines a name, on cases drawn; say what was seen, or raise Violated."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +22,6 @@ class Property:
     name: str
     points: int
     look: Look
-    factor: int = 1
-    """How many bytes of reply are due to a byte of a request."""
 
 
 @dataclass(frozen=True)
@@ -43,24 +44,41 @@ class Exercise:
 
 GROWTH = 100
 
-RESPONDS = Property("respond is called", 1, wire.responds)
+SIGNAL_CALLS = "sigwaitinfo sigsuspend pause"
+SIGNALS = 16
+"""Signals that may be queued at once, where an exercise is about what is lost."""
+
+
+def served(
+    name: str, points: int, look: Callable[[Trial], str], factor: int = 1, signals: int | None = None
+) -> Property:
+    """Return a property of a server; `factor` bytes of reply are due to a byte of a request."""
+
+    def run(text: str, entry: str, draw: random.Random) -> str:
+        with Trial(text, entry, draw, factor=factor, signals=signals) as trial:
+            return look(trial)
+
+    return Property(name, points, run)
+
+
+RESPONDS = served("respond is called", 1, wire.responds)
 SERVES = (
     RESPONDS,
-    Property("binary data", 1, wire.binary),
-    Property("megabytes", 1, wire.megabytes),
-    Property("many clients", 2, wire.clients),
-    Property("half-close", 1, wire.half_close, GROWTH),
-    Property("resets", 2, faults.resets, GROWTH),
-    Property("slow reader's bytes", 2, faults.slow_bytes, GROWTH),
-    Property("others meanwhile", 2, faults.others, GROWTH),
-    Property("bounded memory", 1, faults.memory, 16),
-    Property("descriptors", 1, faults.descriptors, GROWTH),
+    served("binary data", 1, wire.binary),
+    served("megabytes", 1, wire.megabytes),
+    served("many clients", 2, wire.clients),
+    served("half-close", 1, wire.half_close, GROWTH),
+    served("resets", 2, faults.resets, GROWTH),
+    served("slow reader's bytes", 2, faults.slow_bytes, GROWTH),
+    served("others meanwhile", 2, faults.others, GROWTH),
+    served("bounded memory", 1, faults.memory, 16),
+    served("descriptors", 1, faults.descriptors, GROWTH),
 )
-END = Property("a clean end", 1, wire.ends)
-PROMPT = Property("no sleeps", 1, nature.prompt)
+END = served("a clean end", 1, wire.ends)
+PROMPT = served("no sleeps", 1, nature.prompt)
 RESTS = (
-    Property("idle", 1, nature.idle, GROWTH),
-    Property("idle while it owes", 1, nature.owing, GROWTH),
+    served("idle", 1, nature.idle, GROWTH),
+    served("idle while it owes", 1, nature.owing, GROWTH),
     PROMPT,
 )
 
@@ -68,11 +86,11 @@ RESTS = (
 def model(name: str, waits_in: str, **more: bool) -> Property:
     """Return the property of being a server of a model, by the calls that it waits in."""
     calls = frozenset(waits_in.split())
-    return Property("the model", 3, nature.keeps_to(Model(name, calls, calls, **more)), GROWTH)
+    return served("the model", 3, nature.keeps_to(Model(name, calls, calls, **more)), GROWTH)
 
 
 BLOCKING = frozenset({"accept", "recv", "read", "send", "write", "timeout", "futex", "wait"})
-THREADS = Property(
+THREADS = served(
     "the model",
     3,
     nature.keeps_to(
@@ -85,7 +103,22 @@ THREADS = Property(
     ),
     GROWTH,
 )
-NEVER_WAITS = Property("the model", 3, nature.keeps_to(Model("one thread that never waits", frozenset())), GROWTH)
+COMPLETES = frozenset({"io_uring_enter", "futex", "accept", "read", "write"})
+COMPLETIONS = served(
+    "the model",
+    3,
+    nature.keeps_to(
+        Model(
+            "operations that the system completes, and a wait for these alone",
+            COMPLETES,
+            frozenset({"io_uring_enter", "futex"}),
+            one_thread=False,
+        )
+    ),
+    GROWTH,
+)
+OVERFLOW = served("a full queue", 2, faults.overflow, signals=SIGNALS)
+NEVER_WAITS = served("the model", 3, nature.keeps_to(Model("one thread that never waits", frozenset())), GROWTH)
 
 EXERCISES = {
     exercise.name: exercise
@@ -120,9 +153,50 @@ EXERCISES = {
             "Survive clients that reset, and one that stops reading.",
             (*SERVES, *RESTS, END, model("one thread that waits in a selector", "epoll_wait select poll timeout")),
         ),
+        Exercise(
+            "05-signals",
+            "Serve every client in one thread that waits for signals alone. "
+            "Drain each connection until EAGAIN, and miss nobody when the queue of signals was full.",
+            (
+                *SERVES,
+                OVERFLOW,
+                *RESTS,
+                END,
+                model("one thread that waits for signals", "sigwaitinfo sigsuspend pause"),
+            ),
+        ),
+        Exercise(
+            "06-completion",
+            "Serve every client by operations that the system completes: with io_uring, or with `aio` where it is "
+            "refused. Keep buffers alive until then, and pair each completion with its connection.",
+            (*SERVES, *RESTS, END, COMPLETIONS),
+        ),
     )
 }
 """All exercises by name."""
+
+EXPOSES = (
+    "Say whether the server at an address is flawed: return True or False. "
+    "It should answer every request in upper case, but it may be one that FLAWS, and you are not told which."
+)
+
+
+def break_it(name: str) -> Exercise:
+    """Return the exercise of exposing three flaws."""
+    flaws, right = FLAWS[name], RIGHT[name]
+    one, two, three = (flaw.name for flaw in flaws)
+    properties = [Property(f"one that {flaw.name}", 3, exposure.exposes(flaw, right)) for flaw in flaws]
+    return Exercise(
+        name,
+        EXPOSES.replace("FLAWS", f"{one}, {two}, or {three}"),
+        (Property("right servers are left alone", 1, exposure.tells_apart(flaws, right)), *properties),
+        entry="exposes",
+        parameters="address",
+    )
+
+
+EXERCISES |= {name: break_it(name) for name in FLAWS}
+EXERCISES = dict(sorted(EXERCISES.items()))
 
 
 def find(name: str) -> Exercise:

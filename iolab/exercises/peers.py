@@ -33,8 +33,8 @@ class Patience:
     all, so that a busy machine is not the reason; or the process has ended.
     """
 
-    def __init__(self, trial: "Trial") -> None:
-        self._trial = trial
+    def __init__(self, trial: "Trial", at_rest_s: float = AT_REST_S) -> None:
+        self._trial, self._at_rest_s = trial, at_rest_s
         self.renew()
 
     def renew(self) -> None:
@@ -48,7 +48,7 @@ class Patience:
         now, motion = time.monotonic(), self._trial.motion()
         if motion is None or motion != self._motion:
             self._motion, self._since = motion, now
-        return not self._trial.alive() or now - self._since > AT_REST_S or now > self._deadline
+        return not self._trial.alive() or now - self._since > self._at_rest_s or now > self._deadline
 
     def sleep(self) -> None:
         """Wait for a moment; raise Violated if that is in vain."""

@@ -24,7 +24,7 @@ def test_there_are_enough_answers(exercise: str) -> None:
     assert kinds[True] >= 3
 
 
-def test_every_property_has_an_answer_that_lacks_it() -> None:
+def test_every_property_of_a_server_has_an_answer_that_lacks_it() -> None:
     for exercise in EXERCISES.values():
         caught = {answer.lacks for answer in ANSWERS if answer.exercise == exercise.name}
-        assert {each.name for each in exercise.properties} <= caught
+        assert exercise.entry != "serve" or {each.name for each in exercise.properties} <= caught

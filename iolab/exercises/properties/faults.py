@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from iolab.exercises import outside
+from iolab.exercises.confined import MIB
 from iolab.exercises.peers import Peer, Violated
 from iolab.exercises.properties.wire import converse, line
-from iolab.exercises.trial import MIB, Trial
+from iolab.exercises.trial import Trial
 from iolab.load import faults
 
 GROWTH_BYTES = 16 * MIB
@@ -74,6 +75,25 @@ def others(trial: Trial) -> str:
                     converse(trial, late, "a client that comes while another one does not read its reply")
             peer.expect(due[:1000], "the slow reader, in the end")
     return f"others were answered while {len(due):,} bytes were owed to one who did not read"
+
+
+def overflow(trial: Trial) -> str:
+    """Miss nobody when more became ready at once than there is room for in the queue of signals."""
+    with ExitStack() as stack:
+        peers = [stack.enter_context(trial.peer()) for _ in range(40)]
+        for peer in peers:
+            converse(trial, peer)
+        for _ in range(3):
+            requests = [line(trial) for _ in peers]
+            with trial.stopped():
+                for peer, request in zip(peers, requests, strict=True):
+                    peer.send(request)
+                late = stack.enter_context(trial.peer())
+            who = f"one of {len(peers)} clients that asked while the server could take no signal"
+            for peer, request in zip(peers, requests, strict=True):
+                peer.expect(trial.due(request), who)
+            converse(trial, late, "a client that came while the queue of signals was full")
+    return f"{len(peers)} clients asked at once, three times, and none was missed"
 
 
 def memory(trial: Trial) -> str:

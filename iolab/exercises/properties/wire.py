@@ -3,8 +3,9 @@
 import time
 from contextlib import ExitStack
 
+from iolab.exercises.confined import MIB
 from iolab.exercises.peers import Peer, Violated
-from iolab.exercises.trial import MIB, Trial
+from iolab.exercises.trial import Trial
 
 WORDS = b"select poll epoll socket backlog interest ready peer kernel buffer".split()
 
@@ -83,6 +84,12 @@ def clients(trial: Trial) -> str:
             peer.expect(trial.due(request), f"one of {len(asking)} clients that ask at once")
         for peer in silent:
             converse(trial, peer, "a client that said nothing for long")
+        with trial.stopped():
+            early = [stack.enter_context(trial.peer()) for _ in range(4)]
+            for peer in early:
+                peer.send(requests[0])
+        for peer in early:
+            peer.expect(trial.due(requests[0]), "a client that asked before it was accepted")
     return f"{count} clients were answered, in an order drawn at random"
 
 

@@ -1,7 +1,15 @@
 """All answers: at least 12 wrong ones and 3 right ones an exercise."""
 
-from exercises.corpus import nonblocking, select_epoll, selectors, tampering, threads
+from exercises.corpus import break_it, completion, nonblocking, select_epoll, selectors, signals, tampering, threads
 
-ANSWERS = [*threads.ANSWERS, *nonblocking.ANSWERS, *select_epoll.ANSWERS, *selectors.ANSWERS]
+ANSWERS = [
+    *threads.ANSWERS,
+    *nonblocking.ANSWERS,
+    *select_epoll.ANSWERS,
+    *selectors.ANSWERS,
+    *signals.ANSWERS,
+    *completion.ANSWERS,
+    *break_it.ANSWERS,
+]
 
 TAMPERING = tampering.ANSWERS

@@ -49,6 +49,14 @@ def say(sentence: str) -> None:
     display({"text/html": f"<p><em>{html.escape(sentence)}</em></p>", "text/plain": sentence}, raw=True)
 
 
+def _watched() -> bool:
+    """Say whether a person runs the cell: nbconvert and nbval say that nobody is there to type."""
+    from IPython import get_ipython
+
+    kernel = getattr(get_ipython(), "kernel", None)
+    return kernel is None or bool(kernel.get_parent().get("content", {}).get("allow_stdin", True))
+
+
 def _nothing() -> tuple[Show, Callable[[], None]]:
     return (lambda what, tick: None), (lambda: None)
 
@@ -56,6 +64,8 @@ def _nothing() -> tuple[Show, Callable[[], None]]:
 def _notebook() -> tuple[Show, Callable[[], None]]:
     from IPython.display import HTML, display
 
+    if not _watched():
+        return _nothing()
     handle: Any = None
 
     def draw(what: str, tick: Tick) -> None:

@@ -4,7 +4,7 @@ import html
 import re
 import sys
 import time
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -190,6 +190,16 @@ class TestBars:
         with bars.bar() as show:
             show("short", Tick(0.5, 1, 0))
         assert shown == []
+
+    @pytest.mark.parametrize("somebody", [True, False])
+    def test_it_is_drawn_for_somebody_who_watches(self, monkeypatch: pytest.MonkeyPatch, somebody: bool) -> None:
+        shown = fake_notebook(monkeypatch)
+        kernel = SimpleNamespace(get_parent=lambda: {"content": {"allow_stdin": somebody}})
+        monkeypatch.setattr("IPython.get_ipython", lambda: SimpleNamespace(kernel=kernel))
+        with bars.bar() as show:
+            for step in range(100):
+                show("mine", Tick(step / 100, 1000, 0))
+        assert bool(shown) is somebody
 
     def test_it_is_gone_after_an_error_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
         shown = fake_notebook(monkeypatch)

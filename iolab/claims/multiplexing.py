@@ -19,6 +19,8 @@ GROWS, LEVEL = 3.0, 1.5
 FAR = 2.0
 """So many times the cost of the cheapest is not close to perfect."""
 
+POLL_IS_ASKED_OF_ALL = 200809
+
 
 def judge_multiplexing(timeline: Timeline) -> Verdict:
     """Judge C4 by the calls of a multiplexing server: one thread, every connection served, hardly a call in vain."""
@@ -63,12 +65,19 @@ def judge_growth(waits: WaitCost) -> Verdict:
     return conclude("C6", word, because)
 
 
-def judge_platforms(system: str, calls: Collection[str]) -> Verdict:
-    """Judge C7 by the calls that Python has on this system; `system` is `sys.platform`."""
+def judge_platforms(system: str, calls: Collection[str], posix: int) -> Verdict:
+    """Judge C7 by the calls that Python has on this system, and by the standard that it keeps to.
+
+    `system` is `sys.platform`; `posix` is `os.sysconf("SC_VERSION")`, the year and month of the
+    POSIX standard (`sysconf(3)`), or 0. Since that of September 2008 `poll` is asked of every system.
+    """
     because = f"on {system} Python has {', '.join(calls) or 'none of the three'}"
     linux = system.startswith("linux")
     if linux != ("poll" in calls or "epoll" in calls) or "select" not in calls:
         return conclude("C7", "fails", because)
+    if "poll" in calls and posix >= POLL_IS_ASKED_OF_ALL:
+        standard = f"it keeps to POSIX of {posix // 100}, which asks `poll` of every system"
+        return conclude("C7", "fails", f"{because}; {standard}, and `epoll` of none")
     return conclude("C7", "cannot tell", f"{because}; what other systems have cannot be seen from here")
 
 

@@ -94,18 +94,23 @@ class TestGrowth:
 
 class TestPlatforms:
     @pytest.mark.parametrize(
-        ("system", "calls", "word"),
+        ("system", "calls", "posix", "word"),
         [
-            ("linux", ["select", "poll", "epoll"], "cannot tell"),
-            ("linux", ["poll", "epoll"], "fails"),
-            ("linux", ["select"], "fails"),
-            ("darwin", ["select", "poll"], "fails"),
-            ("win32", ["select"], "cannot tell"),
-            ("win32", [], "fails"),
+            ("linux", ["select", "poll", "epoll"], 200809, "fails"),
+            ("linux", ["select", "poll", "epoll"], 200112, "cannot tell"),
+            ("linux", ["select", "poll", "epoll"], 0, "cannot tell"),
+            ("linux", ["select", "epoll"], 200809, "cannot tell"),
+            ("linux", ["poll", "epoll"], 0, "fails"),
+            ("linux", ["select"], 0, "fails"),
+            ("darwin", ["select", "poll"], 200112, "fails"),
+            ("win32", ["select"], 0, "cannot tell"),
+            ("win32", [], 0, "fails"),
         ],
     )
-    def test_one_system_can_refute_it_and_none_can_prove_it(self, system: str, calls: list[str], word: str) -> None:
-        verdict = judge_platforms(system, calls)
+    def test_one_system_can_refute_it_and_none_can_prove_it(
+        self, system: str, calls: list[str], posix: int, word: str
+    ) -> None:
+        verdict = judge_platforms(system, calls, posix)
         assert (verdict.claim, verdict.word) == ("C7", word)
         assert verdict.because.startswith(f"on {system} Python has")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from iolab.errors import UsageError
 from iolab.exercises.flaws import FLAWS, RIGHT
-from iolab.exercises.properties import exposure, faults, nature, wire
+from iolab.exercises.properties import exposure, faults, loops, nature, wire
 from iolab.exercises.properties.nature import Model
 from iolab.exercises.trial import Trial
 
@@ -33,13 +33,18 @@ class Exercise:
     properties: tuple[Property, ...]
     entry: str = "serve"
     parameters: str = "listening, respond"
+    begin: str = ""
+    """What the learner begins with, where it is not a function without a body."""
+    program: str = ""
+    """What is run on the learner's text; it defines `serve`. Without one, the learner's function is called."""
     at_once: int = 6
     """Trials at the same time; a server that spins leaves no room for others."""
 
     @property
     def stub(self) -> str:
         """What the learner begins with."""
-        return f'def {self.entry}({self.parameters}):\n    """{self.asks}"""\n    raise NotImplementedError\n'
+        function = f'def {self.entry}({self.parameters}):\n    """{self.asks}"""\n    raise NotImplementedError\n'
+        return self.begin or function
 
 
 GROWTH = 100
@@ -118,6 +123,9 @@ COMPLETIONS = served(
     GROWTH,
 )
 OVERFLOW = served("a full queue", 2, faults.overflow, signals=SIGNALS)
+IN_A_SELECTOR = model("one thread that waits in a selector", "epoll_wait select poll timeout")
+SLEEPERS = served("tasks that sleep", 2, loops.sleeps)
+RAISERS = served("tasks that raise", 2, loops.exceptions)
 NEVER_WAITS = served("the model", 3, nature.keeps_to(Model("one thread that never waits", frozenset())), GROWTH)
 
 EXERCISES = {
@@ -151,7 +159,7 @@ EXERCISES = {
             "04-selectors",
             "Serve every client in one thread by callbacks of a selector. "
             "Survive clients that reset, and one that stops reading.",
-            (*SERVES, *RESTS, END, model("one thread that waits in a selector", "epoll_wait select poll timeout")),
+            (*SERVES, *RESTS, END, IN_A_SELECTOR),
         ),
         Exercise(
             "05-signals",
@@ -170,6 +178,15 @@ EXERCISES = {
             "Serve every client by operations that the system completes: with io_uring, or with `aio` where it is "
             "refused. Keep buffers alive until then, and pair each completion with its connection.",
             (*SERVES, *RESTS, END, COMPLETIONS),
+        ),
+        Exercise(
+            "07-event-loop",
+            "Write an event loop for generators: a class `Loop` with `spawn(task)` and `run()`, and with `sleep`, "
+            "`accept`, `recv` and `send` for tasks to `yield from`. A task that raises ends alone.",
+            (*SERVES, SLEEPERS, RAISERS, *RESTS, END, IN_A_SELECTOR),
+            entry="Loop",
+            begin=loops.STUB,
+            program=loops.PROGRAM,
         ),
     )
 }

@@ -55,7 +55,7 @@ def judge(name: str, text: str, seed: int) -> Iterator[dict[str, Any]]:
     exercise = find(name)
 
     def look(asked: Property) -> dict[str, Any]:
-        return look_for(asked, text, exercise.entry, seed)
+        return look_for(asked, text + exercise.program, "serve" if exercise.program else exercise.entry, seed)
 
     first, *others = exercise.properties
     yield (found := look(first))

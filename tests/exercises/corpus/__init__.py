@@ -1,6 +1,16 @@
 """All answers: at least 12 wrong ones and 3 right ones an exercise."""
 
-from exercises.corpus import break_it, completion, nonblocking, select_epoll, selectors, signals, tampering, threads
+from exercises.corpus import (
+    break_it,
+    completion,
+    event_loop,
+    nonblocking,
+    select_epoll,
+    selectors,
+    signals,
+    tampering,
+    threads,
+)
 
 ANSWERS = [
     *threads.ANSWERS,
@@ -9,6 +19,7 @@ ANSWERS = [
     *selectors.ANSWERS,
     *signals.ANSWERS,
     *completion.ANSWERS,
+    *event_loop.ANSWERS,
     *break_it.ANSWERS,
 ]
 

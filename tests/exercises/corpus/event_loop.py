@@ -1,0 +1,298 @@
+"""Answers to `07-event-loop`."""
+
+from exercises.corpus.answers import Answer, Swap, right, text, wrong
+
+NAME = "07-event-loop"
+
+HEAP = text("""
+    import heapq
+    import itertools
+    import time
+    from collections import deque
+    from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
+
+
+    class Loop:
+        def __init__(self):
+            self.ready = deque()
+            self.sleeping = []
+            self.order = itertools.count()
+            self.selector = DefaultSelector()
+
+        def spawn(self, task):
+            self.ready.append(task)
+
+        def run(self):
+            while self.ready or self.sleeping or self.selector.get_map():
+                while self.ready:
+                    self.step(self.ready.popleft())
+                self.wait()
+
+        def step(self, task):
+            try:
+                kind, what = next(task)
+            except StopIteration:
+                return
+            except Exception:
+                return
+            if kind == "sleep":
+                heapq.heappush(self.sleeping, (time.monotonic() + what, next(self.order), task))
+            else:
+                self.selector.register(what, kind, task)
+
+        def wait(self):
+            pause = max(0, self.sleeping[0][0] - time.monotonic()) if self.sleeping else None
+            for key, _ in self.selector.select(pause):
+                self.selector.unregister(key.fileobj)
+                self.ready.append(key.data)
+            while self.sleeping and self.sleeping[0][0] <= time.monotonic():
+                self.ready.append(heapq.heappop(self.sleeping)[2])
+
+        def sleep(self, seconds):
+            yield "sleep", seconds
+
+        def accept(self, listening):
+            while True:
+                yield EVENT_READ, listening
+                try:
+                    return listening.accept()[0]
+                except OSError:
+                    continue
+
+        def recv(self, connection, size):
+            while True:
+                yield EVENT_READ, connection
+                try:
+                    return connection.recv(size)
+                except BlockingIOError:
+                    continue
+
+        def send(self, connection, data):
+            rest = memoryview(data)
+            while rest:
+                try:
+                    sent = connection.send(rest)
+                except BlockingIOError:
+                    sent = 0
+                rest = rest[sent:]
+                if rest:
+                    yield EVENT_WRITE, connection
+""")
+
+LISTS = text("""
+    import select
+    import time
+
+
+    class Loop:
+        def __init__(self):
+            self.tasks = []
+
+        def spawn(self, task):
+            self.tasks.append((task, None, None))
+
+        def run(self):
+            while self.tasks:
+                now = time.time()
+                readers = [what for _, kind, what in self.tasks if kind == "r"]
+                writers = [what for _, kind, what in self.tasks if kind == "w"]
+                times = [what for _, kind, what in self.tasks if kind == "t"]
+                fresh = any(kind is None for _, kind, _ in self.tasks)
+                pause = 0 if fresh else max(0, min(times) - now) if times else None
+                readable, writable, _ = select.select(readers, writers, [], pause)
+                go = [each for each in self.tasks if self.may_go(each, readable, writable)]
+                go.sort(key=lambda each: each[2] if each[1] == "t" else 0)
+                self.tasks = [each for each in self.tasks if each not in go]
+                for task, _, _ in go:
+                    try:
+                        self.tasks.append((task, *next(task)))
+                    except StopIteration:
+                        pass
+                    except Exception as error:
+                        print("a task failed:", error)
+
+        def may_go(self, each, readable, writable):
+            _, kind, what = each
+            if kind == "t":
+                return what <= time.time()
+            return kind is None or (what in readable if kind == "r" else what in writable)
+
+        def sleep(self, seconds):
+            yield "t", time.time() + seconds
+
+        def accept(self, listening):
+            while True:
+                try:
+                    return listening.accept()[0]
+                except BlockingIOError:
+                    yield "r", listening
+                except OSError:
+                    pass
+
+        def recv(self, connection, size):
+            while True:
+                try:
+                    return connection.recv(size)
+                except BlockingIOError:
+                    yield "r", connection
+
+        def send(self, connection, data):
+            while data:
+                try:
+                    data = data[connection.send(data):]
+                except BlockingIOError:
+                    yield "w", connection
+""")
+
+ON_ASYNCIO = text("""
+    import asyncio
+
+
+    class Loop:
+        def __init__(self):
+            self.loop = asyncio.new_event_loop()
+            self.tasks = set()
+
+        def spawn(self, task):
+            self.loop.call_soon(self.step, task)
+
+        def step(self, task, waited=None):
+            try:
+                waiting = self.loop.create_task(next(task))
+            except StopIteration:
+                return
+            except Exception:
+                return
+            self.tasks.add(waiting)
+            waiting.add_done_callback(self.tasks.discard)
+            waiting.add_done_callback(lambda _: self.step(task))
+
+        def run(self):
+            self.loop.run_forever()
+
+        def wait_for(self, awaitable):
+            kept = []
+
+            async def keep():
+                try:
+                    kept.append((await awaitable, None))
+                except OSError as error:
+                    kept.append((None, error))
+
+            yield keep()
+            result, error = kept[0]
+            if error:
+                raise error
+            return result
+
+        def sleep(self, seconds):
+            yield from self.wait_for(asyncio.sleep(seconds))
+
+        def accept(self, listening):
+            while True:
+                try:
+                    return (yield from self.wait_for(self.loop.sock_accept(listening)))[0]
+                except OSError:
+                    continue
+
+        def recv(self, connection, size):
+            return (yield from self.wait_for(self.loop.sock_recv(connection, size)))
+
+        def send(self, connection, data):
+            yield from self.wait_for(self.loop.sock_sendall(connection, data))
+""")
+
+
+def put(*swaps: Swap) -> str:
+    made = HEAP
+    for before, after in swaps:
+        assert before in made, before
+        made = made.replace(before, after)
+    return made
+
+
+SELECT = "self.selector.select(pause)"
+
+ANSWERS: list[Answer] = [
+    wrong(
+        NAME,
+        "tasks that sleep",
+        "sleeps with all its tasks",
+        put(('yield "sleep", seconds', "time.sleep(seconds)\n        return\n        yield")),
+    ),
+    wrong(NAME, "tasks that sleep", "does not sleep", put(('yield "sleep", seconds', 'yield "sleep", 0'))),
+    wrong(
+        NAME,
+        "tasks that sleep",
+        "wakes the newest sleeper first",
+        put(("time.monotonic() + what, next", "time.monotonic() + 0.9 - what, next")),
+    ),
+    wrong(
+        NAME,
+        "tasks that raise",
+        "ends with the first exception",
+        put(("        except Exception:\n            return\n", "")),
+    ),
+    wrong(NAME, "resets", "lets an error of one end all", put(("        except Exception:\n            return\n", ""))),
+    wrong(NAME, "a clean end", "takes the end for an exception", put(("except Exception:", "except BaseException:"))),
+    wrong(NAME, "slow reader's bytes", "drops what a send did not take", put(("rest = rest[sent:]", "rest = b''"))),
+    wrong(
+        NAME,
+        "others meanwhile",
+        "sends with a call that waits",
+        put(
+            (
+                "sent = connection.send(rest)",
+                "connection.setblocking(True), connection.sendall(rest), connection.setblocking(False)\n                sent = len(rest)",
+            )
+        ),
+    ),
+    wrong(NAME, "idle", "asks without waiting", put((SELECT, "self.selector.select(0)"))),
+    wrong(
+        NAME,
+        "idle while it owes",
+        "tries to send again and again",
+        put(("yield EVENT_WRITE, connection", 'yield "sleep", 0')),
+    ),
+    wrong(NAME, "no sleeps", "looks every 10 ms", put((SELECT, "(time.sleep(0.01), self.selector.select(0))[1]"))),
+    wrong(
+        NAME,
+        "many clients",
+        "runs one task to its end",
+        put(
+            (
+                "next(task)",
+                "next(task)\n            while kind != 'sleep' and what.fileno() != self.first(what):\n                kind, what = (what.setblocking(True), next(task))[1]",
+            ),
+            (
+                "    def wait(",
+                "    def first(self, what):\n        self.number = getattr(self, 'number', what.fileno())\n        return self.number\n\n    def wait(",
+            ),
+        ),
+    ),
+    wrong(
+        NAME,
+        "binary data",
+        "receives a line",
+        put(("return connection.recv(size)", "return connection.recv(size).strip()")),
+    ),
+    wrong(
+        NAME,
+        "megabytes",
+        "receives the first kilobytes only",
+        put(("return connection.recv(size)", "return connection.recv(size)[:4096]")),
+    ),
+    wrong(
+        NAME,
+        "descriptors",
+        "takes the end of file for nothing",
+        put(("return connection.recv(size)", "if data := connection.recv(size):\n                    return data")),
+    ),
+    wrong(
+        NAME,
+        "respond is called",
+        "runs no task twice",
+        put(("            self.ready.append(key.data)", "            pass")),
+    ),
+    *right(NAME, a_heap_and_a_selector=HEAP, lists_and_select=LISTS, on_asyncio=ON_ASYNCIO),
+]

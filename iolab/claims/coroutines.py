@@ -24,7 +24,7 @@ def judge_asyncio(loop: asyncio.AbstractEventLoop) -> Verdict:
     selector = type(getattr(loop, "_selector", None)).__name__
     if not isinstance(loop, asyncio.SelectorEventLoop) or selector not in READINESS:
         return conclude("C12", "cannot tell", f"the loop is a {name}, and does not say what it waits in")
-    because = f"the loop is a {name} that waits in an {selector}: asyncio is readiness, and then calls recv, as you do"
+    because = f"the loop is a {name} that waits in its {selector}: asyncio is readiness, and then calls recv, as you do"
     return conclude("C12", "fails", because)
 
 

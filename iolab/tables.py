@@ -2,6 +2,7 @@
 
 import html
 import numbers
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ HEADINGS = {
 
 SHARES = {"server_cpu_share", "client_cpu_share"}
 RATIOS = {"ratio", "interval"}
+LONG_CAPTION = 60
 
 
 def written(key: str, value: Any) -> str:
@@ -47,24 +49,28 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def as_html(rows: Sequence[Mapping[str, Any]], caption: str = "") -> str:
-    """Return rows as an HTML table with a caption, the first column as row headings."""
+    """Return rows as an HTML table with a caption, the first column as row headings; `code` in ticks is set as code."""
     if not rows:
-        return f"<p>{html.escape(caption)}</p>"
+        return f"<p>{_marked(caption)}</p>"
     shown = columns(rows)
-    head = "".join(
-        f'<th scope="col"{_aligned(rows[0][key])}>{html.escape(heading)}</th>' for key, heading in shown.items()
-    )
+    head = "".join(f'<th scope="col"{_aligned(rows[0][key])}>{_marked(heading)}</th>' for key, heading in shown.items())
     body = "".join(f"<tr>{_cells(row, list(shown))}</tr>" for row in rows)
+    # A caption is as wide as its table: a long one over few columns would be a tower.
+    wide = ' style="min-width: 30em"' if len(caption) > LONG_CAPTION else ""
     return (
-        f"<table><caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f"<table{wide}><caption>{_marked(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
 
 
 def _cells(row: Mapping[str, Any], keys: list[str]) -> str:
-    first, *rest = (html.escape(written(key, row[key])) for key in keys)
+    first, *rest = (_marked(written(key, row[key])) for key in keys)
     return f'<th scope="row" style="text-align: left">{first}</th>' + "".join(
         f"<td{_aligned(row[key])}>{cell}</td>" for key, cell in zip(keys[1:], rest, strict=True)
     )
+
+
+def _marked(text: str) -> str:
+    return re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
 def _aligned(value: Any) -> str:
@@ -84,7 +90,7 @@ class Table(list[Mapping[str, Any]]):
 
 def notes(sentences: Sequence[str]) -> str:
     """Return sentences as an HTML list, to stand under a table; nothing for none."""
-    items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences)
+    items = "".join(f"<li>{_marked(sentence)}</li>" for sentence in sentences)
     return f"<ul>{items}</ul>" if items else ""
 
 

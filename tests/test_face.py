@@ -93,6 +93,11 @@ class TestTables:
         assert "1 &lt; 2" in shown
         assert "<b>" not in shown
 
+    def test_code_is_set_as_code_and_a_long_caption_has_room(self) -> None:
+        shown = Table([{"model": "`select` & `<b>`", "n": 1}], "`epoll` " * 10)._repr_html_()
+        assert "<code>select</code> &amp; <code>&lt;b&gt;</code>" in shown and "<code>epoll</code>" in shown
+        assert "min-width" in shown and "min-width" not in Table([{"n": 1}], "short")._repr_html_()
+
     def test_no_rows_are_no_error(self) -> None:
         assert Table([], "nothing")._repr_html_() == "<p>nothing</p>"
         assert tables.notes([]) == ""

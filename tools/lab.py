@@ -25,7 +25,7 @@ FIRST_PORT = 8888
 PORTS = range(1, 65536)
 
 SETTINGS = Path(__file__).parent / "jupyter"
-"""A folder of Jupyter's configuration: without it JupyterLab asks every learner whether it may fetch its news."""
+"""A folder of Jupyter's configuration: no question whether news may be fetched, and no line that runs out of view."""
 
 # News, update checks and the extension manager would each ask the internet.
 QUIET = (

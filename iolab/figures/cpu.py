@@ -17,12 +17,12 @@ def cpu(*runs: Run, labels: Sequence[str] = ()) -> CourseFigure:
         per_request = "" if run.cpu_us_per_request is None else f", {run.cpu_us_per_request:.1f} µs a request"
         label = f"{name}: {run.cpu_share:.0%} of a CPU{per_request}"
         axes.plot(seconds, 100 * share, DASHES[number % len(DASHES)], color=CYCLE[number % len(CYCLE)], label=label)
-    axes.set_ylim(0, None)
+    axes.set_ylim(0, axes.get_ylim()[1] * (1.05 + 0.14 * len(runs)))  # room for the names
     axes.set_xlim(0, None)
     axes.set_xlabel("seconds")
     axes.set_ylabel("CPU use of the server, %")
     axes.set_title("CPU use of the server")
-    key(axes, loc="lower right")
+    key(axes, loc="upper right")
     alt = "CPU use of the server over time. " + " ".join(
         f"{name}: {run.cpu_share:.0%} of one CPU on average." for run, name in zip(runs, names, strict=True)
     )

@@ -46,7 +46,9 @@ RC: dict[Any, Any] = {
     "legend.fontsize": 8.5,
     "legend.handletextpad": 0.4,
     "legend.columnspacing": 1.2,
-    "legend.frameon": False,
+    "legend.facecolor": "white",
+    "legend.framealpha": 0.85,  # a name stays readable on a line
+    "legend.edgecolor": "none",
 }
 
 

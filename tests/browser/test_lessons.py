@@ -55,7 +55,6 @@ class TestALesson:
         expect(connections).to_have_value("5")
         panel.get_by_label("Model", exact=True).select_option("threads")
         run(panel).click()
-        expect(run(panel)).to_be_disabled()
         expect(panel.get_by_role("status")).to_contain_text("Done: ", timeout=RUN_MS)
         figure = panel.get_by_role("img")
         expect(figure).to_have_attribute("alt", re.compile("Latency of threads, 5 connections"))
@@ -63,8 +62,10 @@ class TestALesson:
 
     def test_a_run_can_be_stopped(self, lesson: Lesson) -> None:
         panel = lesson.panel
+        for setting in ("Connections", "Reply work"):  # one round of replies takes seconds
+            choice = panel.get_by_label(setting, exact=True)
+            choice.select_option(choice.locator("option").last.get_attribute("value"))
         run(panel).click()
-        expect(panel.get_by_role("status")).to_contain_text("Measuring: ", timeout=RUN_MS)
         panel.get_by_role("button", name="Stop", exact=True).click()
         expect(panel.get_by_role("status")).to_contain_text("stopped early", timeout=RUN_MS)
 
@@ -103,8 +104,8 @@ def answer_first(page: Page) -> None:
 
 
 def expect_soon(page: Page, true: Any) -> None:
-    for _ in range(100):
+    for _ in range(300):
         if true():
             return
         page.wait_for_timeout(100)
-    raise AssertionError("it did not come true in 10 seconds")
+    raise AssertionError("it did not come true in half a minute")

@@ -51,8 +51,8 @@ class Patience:
         return not self._trial.alive() or now - self._since > self._at_rest_s or now > self._deadline
 
     def sleep(self) -> None:
-        """Wait for a moment; raise Violated if that is in vain."""
-        if self.over():
+        """Wait for a moment; raise Violated if that is in vain, and the process still there."""
+        if self.over() and self._trial.alive():
             raise Violated(f"it does not end: it {self._trial_does()}")
         time.sleep(0.01)
 

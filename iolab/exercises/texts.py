@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import symtable
 import textwrap
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -46,9 +47,17 @@ def _brought(name: str, value: Any, home: str, needed: dict[str, str]) -> dict[s
 
 
 def _used(thing: Any, source: str) -> Iterator[tuple[str, Any]]:
-    names = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
-    there = _globals(thing)
+    names, there = set(_free(symtable.symtable(source, "answer", "exec"))), _globals(thing)
     return ((name, there[name]) for name in sorted(names) if name in there)
+
+
+def _free(scope: symtable.SymbolTable) -> Iterator[str]:
+    """Yield the names that a text takes from the module around it."""
+    for symbol in scope.get_symbols():
+        if symbol.is_referenced() and (symbol.is_global() or scope.get_type() == "module"):
+            yield symbol.get_name()
+    for inner in scope.get_children():
+        yield from _free(inner)
 
 
 def _globals(thing: Any) -> dict[str, Any]:

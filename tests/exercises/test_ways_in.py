@@ -57,6 +57,11 @@ def uses_a_bare_class() -> Bare:
 LOCK = object()
 
 
+def has_a_lock_of_its_own(listening: sockets.socket, respond: Respond) -> None:
+    connection, LOCK = listening.accept()  # noqa: N806
+    connection.sendall(respond(repr(LOCK).encode()))
+
+
 class TestTheTextOfAFunction:
     def test_what_it_uses_comes_along(self) -> None:
         names: dict[str, object] = {}
@@ -64,6 +69,9 @@ class TestTheTextOfAFunction:
         assert callable(names["serve"])
         assert {"Door", "receive", "CHUNK", "sockets", "epoll", "EPOLLIN"} <= set(names)
         assert "uses_a_lock" not in names
+
+    def test_a_name_of_its_own_is_not_taken_for_one_of_the_notebook(self) -> None:
+        assert "LOCK" not in text_of(has_a_lock_of_its_own, "serve")
 
     def test_what_cannot_come_along_is_named(self) -> None:
         with pytest.raises(UsageError, match="uses LOCK, which cannot be taken"):

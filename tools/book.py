@@ -1,0 +1,117 @@
+"""Make the site of the lessons: `python -m tools.book OUT`, in an environment that has the extra `book`."""
+
+import importlib.util
+import json
+import pkgutil
+import re
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import iolab
+from iolab.servers import Model
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ("C*.md", "LICENSE", "data/README.md", "data/published/*", "data/recorded/*.json", "docs/*.md", "docs/images/*")
+LESSONS = "notebooks/[0-9][0-9]_*.ipynb"
+SETTINGS = "docs/book/*"
+PACKAGES = ("load", "measure", "figures", "claims", "exercises", "kernel")
+"""The parts of the package that have a page of the reference each; the rest shares one."""
+
+FIGURE = re.compile(r'<img[^>]* src="data:image/[^>]* alt="[^"]{10}')
+FETCHED = re.compile(r'<(?:script|img|iframe|link)[^>]* (?:src|href)="(https?:[^"]+)')
+
+
+def assemble(source: Path) -> None:
+    """Lay out what Sphinx reads: the committed texts and lessons in their places, and the pages made of the package."""
+    for pattern in (*PAGES, LESSONS):
+        for path in sorted(ROOT.glob(pattern)):
+            _put(path, source / path.relative_to(ROOT))
+    for path in ROOT.glob(SETTINGS):
+        _put(path, source / path.name)
+    (source / "models.md").write_text(models(), encoding="utf-8")
+    (source / "api").mkdir(exist_ok=True)
+    for name, text in reference().items():
+        (source / "api" / f"{name}.rst").write_text(text, encoding="utf-8")
+
+
+def models() -> str:
+    """Return the page of the models: of each its card, and its text."""
+    head = "# The models\n\nEvery model is one page. Its card says what sets it apart; its text is the whole server.\n"
+    return "\n".join([head, *map(card, iolab.MODELS.values())])
+
+
+def card(model: Model) -> str:
+    """Return the card of a model as a table, and the text of its server."""
+    rows = "".join(f"| {head} | {line.replace('|', chr(92) + '|')} |\n" for head, line in model.card.items())
+    return f"## `{model.name}`\n\n| | |\n|---|---|\n{rows}\n```python\n{iolab.source(model.name)}\n```\n"
+
+
+def reference() -> dict[str, str]:
+    """Return the pages of the reference: the face, one for each part of the package, and an index."""
+    rest = [name for name in _modules(iolab.__path__, "iolab") if name.split(".")[1] not in (*PACKAGES, "servers")]
+    pages = {"face": _page("The face of the package", ["iolab"]), "others": _page("Everything else", rest)}
+    for name in PACKAGES:
+        package = importlib.import_module(f"iolab.{name}")
+        pages[name] = _page(f"iolab.{name}", [package.__name__, *_modules(package.__path__, package.__name__)])
+    listed = "\n".join(f"   {name}" for name in ("face", *PACKAGES, "others"))
+    return pages | {"index": f"Reference\n=========\n\n.. toctree::\n   :maxdepth: 2\n\n{listed}\n"}
+
+
+def _modules(path: Iterable[str], prefix: str) -> list[str]:
+    found = pkgutil.walk_packages(path, f"{prefix}.")
+    return [each.name for each in found if each.name.rpartition(".")[2] not in ("__main__", "client")]
+
+
+def _page(title: str, names: list[str]) -> str:
+    return "\n".join([f"{title}\n{'=' * len(title)}\n", *map(_section, names)])
+
+
+def _section(name: str) -> str:
+    package = importlib.util.find_spec(name)
+    passed_on = (
+        "   :no-index:\n" if package and package.submodule_search_locations else ""
+    )  # indexed where it is defined
+    return f"{name}\n{'-' * len(name)}\n\n.. automodule:: {name}\n{passed_on}"
+
+
+def _put(path: Path, copy: Path) -> None:
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, copy)
+
+
+def complaints(source: Path, html: Path) -> list[str]:
+    """Return what the site lacks: figures of the lessons, or their alternative text; and what it would fetch."""
+    found = []
+    for lesson in sorted(source.glob(LESSONS)):
+        page = (html / lesson.relative_to(source).with_suffix(".html")).read_text(encoding="utf-8")
+        figures, shown = len(FIGURE.findall(_outputs(lesson))), len(FIGURE.findall(page))
+        found += [f"{lesson.name}: {shown} of {figures} figures have come through"] if figures != shown else []
+    for page_ in sorted(html.rglob("*.html")):
+        found += [f"{page_.name} would fetch {url}" for url in FETCHED.findall(page_.read_text(encoding="utf-8"))]
+    return found
+
+
+def _outputs(lesson: Path) -> str:
+    cells = json.loads(lesson.read_text(encoding="utf-8"))["cells"]
+    shown = (output.get("data", {}).get("text/html", "") for cell in cells for output in cell.get("outputs", ()))
+    return "".join("".join(each) for each in shown)
+
+
+def main() -> int:
+    """Assemble the pages anew, and build the site; a warning ends it with status 1."""
+    from sphinx.cmd.build import main as build
+
+    out = Path(sys.argv[1])
+    source, html = out / "source", out / "html"
+    shutil.rmtree(out, ignore_errors=True)
+    assemble(source)
+    status = build(["-q", "-W", "--keep-going", "-d", str(out / "trees"), str(source), str(html)])
+    found = [] if status else complaints(source, html)
+    print("\n".join(found or [f"{html}/index.html"]) if not status else "the pages have warnings")
+    return status or bool(found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

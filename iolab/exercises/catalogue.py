@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from iolab.errors import UsageError
 from iolab.exercises.flaws import FLAWS, RIGHT
-from iolab.exercises.properties import exposure, faults, loops, nature, wire
+from iolab.exercises.properties import chats, exposure, faults, loops, nature, wire
 from iolab.exercises.properties.nature import Model
 from iolab.exercises.trial import Trial
 
@@ -54,13 +54,11 @@ SIGNALS = 16
 """Signals that may be queued at once, where an exercise is about what is lost."""
 
 
-def served(
-    name: str, points: int, look: Callable[[Trial], str], factor: int = 1, signals: int | None = None
-) -> Property:
+def served(name: str, points: int, look: Callable[[Trial], str], factor: int = 1, **limits: int) -> Property:
     """Return a property of a server; `factor` bytes of reply are due to a byte of a request."""
 
     def run(text: str, entry: str, draw: random.Random) -> str:
-        with Trial(text, entry, draw, factor=factor, signals=signals) as trial:
+        with Trial(text, entry, draw, factor=factor, limits=limits) as trial:
             return look(trial)
 
     return Property(name, points, run)
@@ -122,10 +120,21 @@ COMPLETIONS = served(
     ),
     GROWTH,
 )
-OVERFLOW = served("a full queue", 2, faults.overflow, signals=SIGNALS)
+OVERFLOW = served("a full queue", 2, faults.overflow, RLIMIT_SIGPENDING=SIGNALS)
 IN_A_SELECTOR = model("one thread that waits in a selector", "epoll_wait select poll timeout")
 SLEEPERS = served("tasks that sleep", 2, loops.sleeps)
 RAISERS = served("tasks that raise", 2, loops.exceptions)
+CHATS = (
+    served("lines are passed on", 1, chats.welcomes),
+    served("whole lines", 2, chats.lines),
+    served("500 clients", 3, chats.many, RLIMIT_NOFILE=1024, RLIMIT_AS=1 << 34),
+    served("a frozen client", 3, chats.frozen),
+    served("fairness", 2, chats.fairness),
+    served("those who leave", 2, chats.leaving),
+    served("idle", 1, chats.idle),
+    served("a clean end", 1, chats.ends),
+    Property("CPU per message", 2, chats.cheap),
+)
 NEVER_WAITS = served("the model", 3, nature.keeps_to(Model("one thread that never waits", frozenset())), GROWTH)
 
 EXERCISES = {
@@ -187,6 +196,16 @@ EXERCISES = {
             entry="Loop",
             begin=loops.STUB,
             program=loops.PROGRAM,
+        ),
+        Exercise(
+            "08-chat",
+            "Write a chat server, on any model. The first line of a client is its name: answer `welcome NAME`. "
+            "Each later line goes to all other clients, as `NAME: LINE`. "
+            "One that does not read holds up nobody, and is not owed without bounds.",
+            CHATS,
+            entry="chat",
+            parameters="listening",
+            program=chats.PROGRAM,
         ),
     )
 }

@@ -5,7 +5,7 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from iolab.exercises import outside
@@ -33,9 +33,8 @@ class Trial(Confined):
         *,
         factor: int = 1,
         table: bytes = b"",
-        signals: int | None = None,
+        limits: Mapping[str, int] | None = None,
     ) -> None:
-        limits = {} if signals is None else {"RLIMIT_SIGPENDING": signals}
         self.draw = draw
         self.table = table or derangement(draw)
         self.factor = factor
@@ -43,7 +42,9 @@ class Trial(Confined):
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             self.listening.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES)  # accepted sockets inherit it
         self.address: faults.Address = self.listening.getsockname()[:2]
-        super().__init__(text, entry, self.listening.fileno(), limits, table=self.table.hex(), factor=factor)
+        super().__init__(
+            text, entry, self.listening.fileno(), dict(limits or {}), table=self.table.hex(), factor=factor
+        )
         self._stack.enter_context(self.listening)
 
     def due(self, request: bytes) -> bytes:

@@ -47,7 +47,7 @@ def idle(trial: Trial) -> str:
     with silent_clients(trial), slow_reader(trial) as (peer, due):
         peer.expect(due, "the slow reader")
         time.sleep(0.1)
-        _rests(trial, "while nobody asks anything")
+        rests(trial, "while nobody asks anything")
         converse(trial, peer)
     return "less than 1 % of a CPU while nobody asked"
 
@@ -57,12 +57,13 @@ def owing(trial: Trial) -> str:
     with silent_clients(trial), slow_reader(trial) as (peer, due):
         peer.connection.send(line(trial))
         time.sleep(0.1)
-        _rests(trial, "while it waits for a client that does not read")
+        rests(trial, "while it waits for a client that does not read")
         peer.expect(due[:1000], "the slow reader, in the end")
     return "less than 1 % of a CPU while a client did not read"
 
 
-def _rests(trial: Trial, when: str) -> None:
+def rests(trial: Trial, when: str) -> None:
+    """Raise Violated if the server uses 1 % of a CPU or more."""
     share = trial.cpu_share(WINDOW_S)
     if not trial.alive():
         raise Violated(f"the server did not stay: {trial.how_it_ended()}")

@@ -20,6 +20,7 @@ ANSWERS = [
     *signals.ANSWERS,
     *completion.ANSWERS,
     *event_loop.ANSWERS,
+    *chat.ANSWERS,
     *break_it.ANSWERS,
 ]
 

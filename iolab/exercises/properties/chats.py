@@ -1,0 +1,189 @@
+"""Properties of a chat server: every line to everybody else, whoever has stopped reading."""
+
+import random
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from iolab.exercises import outside
+from iolab.exercises.confined import MIB
+from iolab.exercises.peers import Peer, Violated
+from iolab.exercises.properties import nature, wire
+from iolab.exercises.properties.faults import GROWTH_BYTES
+from iolab.exercises.trial import Trial
+from iolab.kernel import descriptors
+from iolab.load import faults
+
+PROGRAM = "\n\ndef serve(listening, respond):\n    chat(listening)\n"
+REFERENCE = Path(__file__).parent.parent / "chat.py"
+
+MANY, RESERVED = 500, 200
+FROZEN_BYTES, MUCH_BYTES = 24 * MIB, 160_000
+TIMES = 10.0
+"""How much more CPU a message may take than with the reference."""
+
+
+def join(trial: Trial, stack: ExitStack, name: str, *, narrow: bool = False) -> Peer:
+    """Connect a client, say its name, and expect its welcome."""
+    peer = stack.enter_context(trial.peer(narrow=narrow))
+    peer.send(name.encode() + b"\n")
+    peer.expect(f"welcome {name}\n".encode(), "a client that has said its name")
+    return peer
+
+
+@contextmanager
+def members(trial: Trial, *names: str) -> Iterator[list[Peer]]:
+    """Yield clients that have joined."""
+    with ExitStack() as stack:
+        yield [join(trial, stack, name) for name in names]
+
+
+def say(speaker: Peer, name: str, said: bytes, hearers: list[Peer], who: str = "a client of the chat") -> None:
+    """Say a line, and expect that all hearers get it."""
+    speaker.send(said + b"\n")
+    for hearer in hearers:
+        hearer.expect(name.encode() + b": " + said + b"\n", who)
+
+
+def welcomes(trial: Trial) -> str:
+    """Welcome clients, and pass a line on to others and not to the one who said it."""
+    with members(trial, "ann", "bob", "cleo") as (ann, bob, cleo):
+        say(ann, "ann", wire.line(trial), [bob, cleo])
+        say(bob, "bob", wire.line(trial), [ann, cleo])
+    return "three clients joined, and heard each other"
+
+
+def lines(trial: Trial) -> str:
+    """Pass on whole lines, however they come: in pieces, several at once, and in any script."""
+    with members(trial, "ann", "bob") as (ann, bob):
+        text = " ".join(trial.draw.sample(["über", "多路复用", "épée", "сокет", "😀", "plain"], 4)).encode()
+        for number in range(0, len(text), 2):
+            ann.send(text[number : number + 2])
+            time.sleep(0.002)
+        say(ann, "ann", b"", [])
+        bob.expect(b"ann: " + text + b"\n", "a client, of a line that came in pieces")
+        several = [wire.line(trial) for _ in range(20)]
+        ann.send(b"".join(each + b"\n" for each in several))
+        bob.expect(b"".join(b"ann: " + each + b"\n" for each in several), "a client, of lines that came at once")
+        long = trial.draw.choice(wire.WORDS) * 20_000
+        say(ann, "ann", long, [bob])
+    return "lines came whole: in pieces, many at once, and a long one"
+
+
+def many(trial: Trial) -> str:
+    """Serve hundreds of clients, one of them frozen."""
+    count = min(MANY, descriptors.most_connections() - RESERVED)
+    with ExitStack() as stack:
+        peers = [join(trial, stack, f"client{number}") for number in range(count - 1)]
+        join(trial, stack, "frozen", narrow=True)
+        speakers = trial.draw.sample(range(len(peers)), 6)
+        for number in speakers:
+            hearers = [peer for peer in peers if peer is not peers[number]]
+            say(peers[number], f"client{number}", wire.line(trial), hearers, f"one of {count} clients")
+    return f"{count} clients heard {len(speakers)} of them; one of them was frozen"
+
+
+def frozen(trial: Trial) -> str:
+    """Pass everything on to those who read, while one does not, and keep what that one costs bounded."""
+    with ExitStack() as stack:
+        ann, bob = join(trial, stack, "ann"), join(trial, stack, "bob")
+        join(trial, stack, "frozen", narrow=True)
+        before = outside.resident_bytes(trial.pid)
+        block = (trial.draw.choice(wire.WORDS) * 100)[:995]
+        said, due = (block + b"\n") * 64, (b"ann: " + block + b"\n") * 64
+        for _ in range(FROZEN_BYTES // len(said)):
+            ann.send(said)
+            bob.expect(due, "a client that reads, while another one is frozen")
+        grown = outside.resident_bytes(trial.pid) - before
+        if grown > GROWTH_BYTES:
+            raise Violated(
+                f"{FROZEN_BYTES // MIB} MiB were said while a client read nothing, and the memory grew by "
+                f"{grown / MIB:.0f} MiB; cut off a client that is owed too much, or drop its lines"
+            )
+    return f"{FROZEN_BYTES // MIB} MiB were said and heard while one client read nothing"
+
+
+def fairness(trial: Trial) -> str:
+    """Give every client its turn, when several have much to say."""
+    names = ["ann", "cleo", "dan"]
+    trial.draw.shuffle(names)
+    with members(trial, *names, "bob") as (*speakers, bob):
+        with trial.stopped():
+            for speaker in speakers:
+                speaker.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * MUCH_BYTES)
+                speaker.send((b"x" * 99 + b"\n") * (MUCH_BYTES // 100))
+        due = sum(MUCH_BYTES // 100 * len(name + ": \n" + "x" * 99) for name in names)
+        heard = bob.receive(due).splitlines()
+        whose = [line.partition(b":")[0].decode() for line in heard]
+        last = min((len(whose) - whose[::-1].index(name) for name in names if name in whose), default=0)
+        if missing := [name for name in names if name not in whose[:last]]:
+            raise Violated(
+                f"{len(names)} clients had {MUCH_BYTES:,} bytes each to say, all at once: one was heard to its end "
+                f"before the first line of {len(missing)} others; {bob.why()}"
+            )
+    return f"{len(names)} clients said {MUCH_BYTES:,} bytes each, all at once, and took turns"
+
+
+def leaving(trial: Trial) -> str:
+    """Go on when clients leave, reset, or never say their name; pass on no half line, keep no descriptor."""
+    with members(trial, "ann", "bob") as (ann, bob):
+        say(ann, "ann", wire.line(trial), [bob])
+        before = outside.descriptors(trial.pid)
+        for number in range(10):
+            with ExitStack() as stack:
+                guest = join(trial, stack, f"guest{number}")
+                guest.send(b"half a line")
+                if number % 2:
+                    guest.reset()
+            faults.reset_midway(trial.address)
+            faults.connect_and_close(trial.address, 1)
+        say(ann, "ann", wire.line(trial), [bob], "a client, after others have left")
+        patience = trial.patience()
+        while (held := outside.descriptors(trial.pid)) > before:
+            if patience.over():
+                raise Violated(f"30 clients have come and gone, and {held - before} descriptors more are open")
+            time.sleep(0.01)
+    return "30 clients came and went, half of them without a word; others did not notice"
+
+
+def idle(trial: Trial) -> str:
+    """Use no CPU while nobody says anything."""
+    with members(trial, *(f"client{number}" for number in range(20))) as peers:
+        say(peers[0], "client0", wire.line(trial), peers[1:])
+        time.sleep(0.1)
+        nature.rests(trial, "while nobody says anything")
+        say(peers[0], "client0", wire.line(trial), peers[1:])
+    return "less than 1 % of a CPU while nobody said anything"
+
+
+def ends(trial: Trial) -> str:
+    """End when the listening socket is shut down."""
+    with members(trial, "ann", "bob") as (ann, bob):
+        say(ann, "ann", wire.line(trial), [bob])
+        trial.listening.stop()
+    if trial.wait():
+        raise Violated(f"the listening socket was shut down, which should end `chat`: {trial.how_it_ended()}")
+    return "the listening socket was shut down, and the server ended"
+
+
+def cheap(text: str, entry: str, draw: random.Random) -> str:
+    """Use about as much CPU for a message as the reference."""
+    reference = REFERENCE.read_text(encoding="utf-8") + PROGRAM
+    ours, theirs = (_cpu_us(Trial(each, entry, draw)) for each in (text, reference))
+    says = f"{ours:.1f} µs of CPU for a line passed on, the reference {theirs:.1f} µs"
+    if ours > TIMES * theirs:
+        raise Violated(f"{says}; {TIMES:.0f} times as much is allowed")
+    return says
+
+
+def _cpu_us(trial: Trial) -> float:
+    rounds, count = 100, 30
+    with trial, members(trial, *(f"client{number}" for number in range(count))) as peers:
+        before = outside.cpu_ns(trial.pid)
+        for number in range(rounds):
+            speaker = number % count
+            hearers = [peer for peer in peers if peer is not peers[speaker]]
+            say(peers[speaker], f"client{speaker}", wire.line(trial), hearers)
+        return (outside.cpu_ns(trial.pid) - before) / 1000 / rounds / (count - 1)

@@ -1,0 +1,229 @@
+"""Answers to `08-chat`."""
+
+from exercises.corpus.answers import Answer, Swap, right, text, wrong
+from iolab.exercises.properties.chats import REFERENCE
+
+NAME = "08-chat"
+COURSE = REFERENCE.read_text(encoding="utf-8")
+
+STREAMS = text("""
+    import asyncio
+
+
+    def chat(listening):
+        members = {}
+
+        async def talk(reader, writer):
+            name = None
+            try:
+                while (line := await reader.readline()).endswith(b"\\n"):
+                    line = line[:-1]
+                    if name is None:
+                        name = line
+                        members[writer] = name
+                        writer.write(b"welcome " + name + b"\\n")
+                        continue
+                    for other in list(members):
+                        if other is writer:
+                            continue
+                        if other.transport.get_write_buffer_size() > 500_000:
+                            members.pop(other, None)
+                            other.transport.abort()
+                        else:
+                            other.write(name + b": " + line + b"\\n")
+                    await asyncio.sleep(0)
+            except OSError:
+                pass
+            finally:
+                members.pop(writer, None)
+                writer.close()
+
+        async def main():
+            listening.setblocking(False)
+            while True:
+                try:
+                    connection = (await asyncio.get_running_loop().sock_accept(listening))[0]
+                except OSError:
+                    continue
+                reader, writer = await asyncio.open_connection(sock=connection, limit=1 << 20)
+                talks.add(talking := asyncio.create_task(talk(reader, writer)))
+                talking.add_done_callback(talks.discard)
+
+        talks = set()
+        asyncio.run(main())
+""")
+
+THREADS = text("""
+    import threading
+    from collections import deque
+
+
+    class Member:
+        def __init__(self, connection):
+            self.connection = connection
+            self.news = threading.Condition()
+            self.lines = deque()
+            self.gone = False
+
+        def tell(self, line):
+            with self.news:
+                if len(self.lines) > 5000 or sum(map(len, list(self.lines)[:5])) * len(self.lines) > 2_000_000:
+                    self.lines.clear()
+                self.lines.append(line)
+                self.news.notify()
+
+        def write(self):
+            while True:
+                with self.news:
+                    while not self.lines and not self.gone:
+                        self.news.wait()
+                    if self.gone:
+                        return
+                    said = b"".join(self.lines)
+                    self.lines.clear()
+                try:
+                    self.connection.sendall(said)
+                except OSError:
+                    return
+
+        def leave(self):
+            with self.news:
+                self.gone = True
+                self.news.notify()
+
+
+    def chat(listening):
+        members = []
+        lock = threading.Lock()
+
+        def talk(connection):
+            member = Member(connection)
+            writer = threading.Thread(target=member.write, daemon=True)
+            writer.start()
+            name, begun = None, b""
+            try:
+                while came := connection.recv(65536):
+                    *whole, begun = (begun + came).split(b"\\n")
+                    for line in whole:
+                        if name is None:
+                            name = line
+                            member.tell(b"welcome " + name + b"\\n")
+                            with lock:
+                                members.append(member)
+                        else:
+                            with lock:
+                                others = [each for each in members if each is not member]
+                            for other in others:
+                                other.tell(name + b": " + line + b"\\n")
+            except OSError:
+                pass
+            finally:
+                with lock:
+                    if member in members:
+                        members.remove(member)
+                member.leave()
+                writer.join(1)
+                connection.close()
+
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                continue
+            threading.Thread(target=talk, args=(connection,), daemon=True).start()
+""")
+
+
+def put(*swaps: Swap) -> str:
+    made = COURSE
+    for before, after in swaps:
+        assert before in made, before
+        made = made.replace(before, after)
+    return made
+
+
+ANSWERS: list[Answer] = [
+    wrong(NAME, "lines are passed on", "nothing yet", "def chat(listening):\n    pass\n"),
+    wrong(NAME, "lines are passed on", "says it to the speaker too", put((" and number != speaker", ""))),
+    wrong(NAME, "lines are passed on", "says no names", put(('client.name + b": " + line', "line"))),
+    wrong(
+        NAME,
+        "whole lines",
+        "takes what it received for a line",
+        put(('*whole, self.begun = (self.begun + came).split(b"\\n")', 'whole = [came.rstrip(b"\\n")]')),
+    ),
+    wrong(
+        NAME,
+        "whole lines",
+        "decodes what it receives",
+        put(("(self.begun + came)", "(self.begun + came.decode().encode())")),
+    ),
+    wrong(NAME, "whole lines", "forgets the beginning of a line", put(("(self.begun + came)", "came"))),
+    wrong(NAME, "a frozen client", "owes without bounds", put(("MOST_BYTES = 1 << 20", "MOST_BYTES = 1 << 40"))),
+    wrong(
+        NAME,
+        "a frozen client",
+        "waits for the frozen",
+        put(("connection.setblocking(False)\n        self", "connection.setblocking(True)\n        self")),
+    ),
+    wrong(
+        NAME,
+        "500 clients",
+        "has room for 100",
+        put(
+            (
+                "        clients[connection.fileno()] = Client",
+                "        if len(clients) >= 100:\n            return connection.close()\n        clients[connection.fileno()] = Client",
+            )
+        ),
+    ),
+    wrong(
+        NAME,
+        "fairness",
+        "reads one client until it pauses",
+        put(
+            (
+                "        came = self.connection.recv(65536)\n",
+                '        self.connection.settimeout(0.01)\n        came, piece = b"", b"x"\n        try:\n            while piece and len(came) < 30_000_000:\n                piece = self.connection.recv(65536)\n                came += piece\n        except TimeoutError:\n            pass\n        self.connection.setblocking(False)\n',
+            )
+        ),
+    ),
+    wrong(
+        NAME,
+        "those who leave",
+        "ends with the first who resets",
+        put(("except OSError:  # gone, or reset", "except BrokenPipeError:")),
+    ),
+    wrong(
+        NAME,
+        "those who leave",
+        "keeps those who have left",
+        put(
+            (
+                "        interest.unregister(descriptor)\n        clients.pop(descriptor).connection.close()",
+                "        interest.unregister(descriptor)\n        left.append(clients.pop(descriptor))",
+            ),
+            ("    clients: dict[int, Client] = {}", "    clients: dict[int, Client] = {}\n    left = []"),
+        ),
+    ),
+    wrong(NAME, "idle", "asks without waiting", put(("interest.poll():", "interest.poll(0):"))),
+    wrong(
+        NAME,
+        "a clean end",
+        "swallows what ends it",
+        put(("except OSError:  # the peer gave up", "except BaseException:  # the peer gave up")),
+    ),
+    wrong(
+        NAME,
+        "CPU per message",
+        "copies all that was ever said",
+        put(
+            (
+                "            owe(descriptor, said)\n\n",
+                "            owe(descriptor, said)\n            said = b''.join(bytes([each]) for each in said)\n            history.extend(said)\n            sorted(history[-2000:])\n\n",
+            ),
+            ("    clients: dict[int, Client] = {}", "    clients: dict[int, Client] = {}\n    history = []"),
+        ),
+    ),
+    *right(NAME, the_course=COURSE, streams=STREAMS, threads=THREADS),
+]

@@ -2,6 +2,7 @@
 
 from exercises.corpus import (
     break_it,
+    chat,
     completion,
     event_loop,
     nonblocking,

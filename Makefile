@@ -82,6 +82,7 @@ bench: setup
 
 certify: setup
 	$(bin)/pytest -m certify tests
+	$(bin)/python tools/corpus.py --repeats 20 --busy
 	$(bin)/python tools/matrix.py --repeats 20 $(ARGS)
 
 release grade: setup

@@ -6,11 +6,14 @@ Exit status 1, and nothing written, if the judge was wrong once.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +40,16 @@ class Verdicts:
 
     def wrong(self) -> list[Report]:
         return [report for report in self.reports if not self.answer.is_judged_by(report)]
+
+
+@contextmanager
+def busy() -> Iterator[None]:
+    """Keep one CPU busy for the length of a block."""
+    with subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]) as spinning:
+        try:
+            yield
+        finally:
+            spinning.kill()
 
 
 def judge(answer: Answer, rounds: int, first_seed: int) -> Verdicts:
@@ -108,14 +121,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="seed of the first round (default 1)")
     parser.add_argument("--at-once", type=int, default=2, help="answers judged at the same time (default 2)")
     parser.add_argument("--only", default="", help="only answers whose name holds this; nothing is written")
+    parser.add_argument("--busy", action="store_true", help="keep one CPU busy meanwhile")
     given = parser.parse_args()
     answers = [answer for answer in [*ANSWERS, *TAMPERING] if given.only in str(answer)]
-    found = list(run(answers, given.repeats, given.seed, given.at_once))
+    with busy() if given.busy else contextlib.nullcontext():
+        found = list(run(answers, given.repeats, given.seed, given.at_once))
     wrong = sum(len(each.wrong()) for each in found)
     if wrong:
         raise SystemExit(f"corpus: {wrong} judgements were wrong; nothing is written")
     if not given.only:
         command = f"python tools/corpus.py --repeats {given.repeats} --at-once {given.at_once}"
+        command += " --busy" if given.busy else ""
         PAGE.write_text(page(found, given.repeats, command), encoding="utf-8")
 
 

@@ -2,9 +2,12 @@
 
 import os
 import platform
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 X86_64 = {
@@ -87,14 +90,18 @@ def _name(number: int, arguments: tuple[int, ...]) -> str:
     return "timeout" if name == "poll" and arguments[1] == 1 else name
 
 
+@cache
 def why_not() -> str | None:
     """Say why the system calls of a process cannot be seen from outside here, or return None."""
     if not NAMES:
         return f"the numbers of system calls are known here for x86-64 and ARM64 on Linux, not for {platform.machine()}"
-    try:
-        Path("/proc/self/syscall").read_text()
-    except OSError as error:
-        return f"this system does not let a process be looked at (/proc/PID/syscall: {error.strerror})"
+    with subprocess.Popen([sys.executable, "-I", "-S", "-c", "input()"], stdin=subprocess.PIPE) as child:
+        try:
+            Path(f"/proc/{child.pid}/syscall").read_text()
+        except OSError as error:
+            return f"this system does not let a process be looked at (/proc/PID/syscall: {error.strerror})"
+        finally:
+            child.kill()
     return None
 
 

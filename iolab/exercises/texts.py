@@ -74,10 +74,10 @@ def _functions(thing: Any) -> list[Any]:
 
 
 def _source(thing: Any) -> str:
-    if getattr(thing, "__closure__", None):
+    if getattr(thing, "__closure__", None) or not getattr(thing, "__name__", "").isidentifier():
         raise UsageError(
-            f"{thing.__name__} is defined inside another function; an answer is judged in a process of its own, "
-            "so define it at the top of a cell"
+            f"{thing!r} is defined inside another function or without a name; an answer is judged in a process "
+            "of its own, so define it with `def` or `class` at the top of a cell"
         )
     try:
         # By a method: a class does not know the cell that it was written in.

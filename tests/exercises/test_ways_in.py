@@ -80,6 +80,8 @@ class TestTheTextOfAFunction:
             text_of(uses_a_lock, "serve")
         with pytest.raises(UsageError, match="defined inside another function"):
             text_of(lambda: self, "serve")
+        with pytest.raises(UsageError, match="or without a name"):
+            text_of(lambda: None, "serve")
         with pytest.raises(UsageError, match="is not to be had"):
             text_of(uses_a_bare_class, "serve")
         with pytest.raises(UsageError, match="is not to be had"):

@@ -1,72 +1,17 @@
-"""The exercises: what each asks, and the properties that it is judged by."""
+"""The exercises, and the properties that each is judged by."""
 
 import difflib
-import random
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from iolab.errors import UsageError
+from iolab.exercises.exercise import GROWTH, Exercise, Property, model, served
 from iolab.exercises.flaws import FLAWS, RIGHT
 from iolab.exercises.properties import chats, exposure, faults, loops, nature, wire
-from iolab.exercises.properties.nature import Model
-from iolab.exercises.trial import Trial
 
-Look = Callable[[str, str, random.Random], str]
-"""Look for a property of a text that defines a name, on cases drawn; say what was seen, or raise Violated."""
-
-
-@dataclass(frozen=True)
-class Property:
-    """One property: its name in the report, what it is worth, and how it is looked for."""
-
-    name: str
-    points: int
-    look: Look
-
-
-@dataclass(frozen=True)
-class Exercise:
-    """One exercise: what the learner writes, and what is asked of it; the first property is asked for by all others."""
-
-    name: str
-    asks: str
-    properties: tuple[Property, ...]
-    entry: str = "serve"
-    parameters: str = "listening, respond"
-    begin: str = ""
-    """What the learner begins with, where it is not a function without a body."""
-    program: str = ""
-    """What is run on the learner's text; it defines `serve`. Without one, the learner's function is called."""
-    at_once: int = 6
-    """Trials at the same time; a server that spins leaves no room for others."""
-
-    @property
-    def stub(self) -> str:
-        """What the learner begins with."""
-        function = f'def {self.entry}({self.parameters}):\n    """{self.asks}"""\n    raise NotImplementedError\n'
-        return self.begin or function
-
-
-GROWTH = 100
-
-SIGNAL_CALLS = "sigwaitinfo sigsuspend pause"
 SIGNALS = 16
 """Signals that may be queued at once, where an exercise is about what is lost."""
 
-
-def served(name: str, points: int, look: Callable[[Trial], str], factor: int = 1, **limits: int) -> Property:
-    """Return a property of a server; `factor` bytes of reply are due to a byte of a request."""
-
-    def run(text: str, entry: str, draw: random.Random) -> str:
-        with Trial(text, entry, draw, factor=factor, limits=limits) as trial:
-            return look(trial)
-
-    return Property(name, points, run)
-
-
-RESPONDS = served("respond is called", 1, wire.responds)
 SERVES = (
-    RESPONDS,
+    served("respond is called", 1, wire.responds),
     served("binary data", 1, wire.binary),
     served("megabytes", 1, wire.megabytes),
     served("many clients", 2, wire.clients),
@@ -85,43 +30,25 @@ RESTS = (
     PROMPT,
 )
 
-
-def model(name: str, waits_in: str, **more: bool) -> Property:
-    """Return the property of being a server of a model, by the calls that it waits in."""
-    calls = frozenset(waits_in.split())
-    return served("the model", 3, nature.keeps_to(Model(name, calls, calls, **more)), GROWTH)
-
-
-BLOCKING = frozenset({"accept", "recv", "read", "send", "write", "timeout", "futex", "wait"})
-THREADS = served(
-    "the model",
-    3,
-    nature.keeps_to(
-        Model(
-            "blocking calls, one thread or process for each client",
-            BLOCKING,
-            frozenset({"recv", "read", "timeout"}),
-            one_thread=False,
-        )
-    ),
-    GROWTH,
+THREADS = model(
+    "blocking calls, one thread or process for each client",
+    "recv read timeout",
+    "accept send write futex wait",
+    one_thread=False,
 )
-COMPLETES = frozenset({"io_uring_enter", "futex", "accept", "read", "write"})
-COMPLETIONS = served(
-    "the model",
-    3,
-    nature.keeps_to(
-        Model(
-            "operations that the system completes, and a wait for these alone",
-            COMPLETES,
-            frozenset({"io_uring_enter", "futex"}),
-            one_thread=False,
-        )
-    ),
-    GROWTH,
+NEVER_WAITS = model("one thread that never waits", "")
+SELECT = model("one thread that waits in `select`", "select")
+EPOLL = model("one thread that waits in `epoll_wait`", "epoll_wait", watches=True)
+SELECTOR = model("one thread that waits in a selector", "epoll_wait select poll timeout")
+SIGNAL = model("one thread that waits for signals", "sigwaitinfo sigsuspend pause")
+COMPLETIONS = model(
+    "operations that the system completes, and a wait for these alone",
+    "io_uring_enter futex",
+    "accept read write",
+    one_thread=False,
 )
+
 OVERFLOW = served("a full queue", 2, faults.overflow, RLIMIT_SIGPENDING=SIGNALS)
-IN_A_SELECTOR = model("one thread that waits in a selector", "epoll_wait select poll timeout")
 SLEEPERS = served("tasks that sleep", 2, loops.sleeps)
 RAISERS = served("tasks that raise", 2, loops.exceptions)
 CHATS = (
@@ -135,7 +62,6 @@ CHATS = (
     served("a clean end", 1, chats.ends),
     Property("CPU per message", 2, chats.cheap),
 )
-NEVER_WAITS = served("the model", 3, nature.keeps_to(Model("one thread that never waits", frozenset())), GROWTH)
 
 EXERCISES = {
     exercise.name: exercise
@@ -156,31 +82,25 @@ EXERCISES = {
             "03-select",
             "Serve every client in one thread that waits in `select` alone. "
             "Be told of room to write only while bytes are owed, and use no CPU while nobody asks.",
-            (*SERVES, *RESTS, END, model("one thread that waits in `select`", "select")),
+            (*SERVES, *RESTS, END, SELECT),
         ),
         Exercise(
             "03-epoll",
             "Serve every client in one thread that waits in `epoll_wait` alone. "
             "Be told of room to write only while bytes are owed, and use no CPU while nobody asks.",
-            (*SERVES, *RESTS, END, model("one thread that waits in `epoll_wait`", "epoll_wait", watches=True)),
+            (*SERVES, *RESTS, END, EPOLL),
         ),
         Exercise(
             "04-selectors",
             "Serve every client in one thread by callbacks of a selector. "
             "Survive clients that reset, and one that stops reading.",
-            (*SERVES, *RESTS, END, IN_A_SELECTOR),
+            (*SERVES, *RESTS, END, SELECTOR),
         ),
         Exercise(
             "05-signals",
             "Serve every client in one thread that waits for signals alone. "
             "Drain each connection until EAGAIN, and miss nobody when the queue of signals was full.",
-            (
-                *SERVES,
-                OVERFLOW,
-                *RESTS,
-                END,
-                model("one thread that waits for signals", "sigwaitinfo sigsuspend pause"),
-            ),
+            (*SERVES, OVERFLOW, *RESTS, END, SIGNAL),
         ),
         Exercise(
             "06-completion",
@@ -192,7 +112,7 @@ EXERCISES = {
             "07-event-loop",
             "Write an event loop for generators: a class `Loop` with `spawn(task)` and `run()`, and with `sleep`, "
             "`accept`, `recv` and `send` for tasks to `yield from`. A task that raises ends alone.",
-            (*SERVES, SLEEPERS, RAISERS, *RESTS, END, IN_A_SELECTOR),
+            (*SERVES, SLEEPERS, RAISERS, *RESTS, END, SELECTOR),
             entry="Loop",
             begin=loops.STUB,
             program=loops.PROGRAM,

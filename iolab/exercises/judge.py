@@ -50,7 +50,8 @@ def sweep() -> None:
 
 def judge(name: str, text: str, seed: int) -> Iterator[dict[str, Any]]:
     """Yield what was found of each property, in the order of the exercise."""
-    from iolab.exercises.catalogue import Property, find
+    from iolab.exercises.catalogue import find
+    from iolab.exercises.exercise import Property
 
     exercise = find(name)
 

@@ -61,7 +61,7 @@ class Report:
     def __str__(self) -> str:
         return f"{self.exercise}: {self.score} of {self.out_of} points (seed {self.seed})"
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+    def _repr_pretty_(self, printer: Any, _: bool) -> None:
         printer.text(f"{self}\n{tables.as_text(self.rows())}")
 
     def _repr_html_(self) -> str:

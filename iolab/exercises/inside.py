@@ -25,6 +25,8 @@ def limit(told: dict[str, Any]) -> None:
         number, (_, hard) = getattr(resource, name), resource.getrlimit(getattr(resource, name))
         granted = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(number, (granted, granted))
+    for number in (signal.SIGIO, *range(signal.SIGRTMIN, signal.SIGRTMAX + 1)):
+        signal.signal(number, signal.SIG_DFL)  # the judge ignores them, and that is inherited
     confinement.confine(str(Path.cwd()))
 
 

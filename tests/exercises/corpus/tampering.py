@@ -101,7 +101,7 @@ BEFORE = {
     """,
     "forks and forks": """
         import os, time
-        for _ in range(8):
+        for _ in range(7):
             try:
                 os.fork()
             except OSError:

@@ -130,7 +130,7 @@ def main() -> None:
     if wrong:
         raise SystemExit(f"corpus: {wrong} judgements were wrong; nothing is written")
     if not given.only:
-        command = f"python tools/corpus.py --repeats {given.repeats} --at-once {given.at_once}"
+        command = f"python tools/corpus.py --repeats {given.repeats} --seed {given.seed} --at-once {given.at_once}"
         command += " --busy" if given.busy else ""
         PAGE.write_text(page(found, given.repeats, command), encoding="utf-8")
 

@@ -1,6 +1,6 @@
 # Two commands: `make lab` opens the course, `make test` proves it. Both set up .venv on first use.
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test lint types unit nbval refused compare notebooks record bench certify release grade book lock clean
+.PHONY: help setup lab test lint types unit nbval refused compare notebooks record bench certify release grade book binder lock clean
 
 bin := .venv/bin
 notebooks := $(wildcard notebooks/*.ipynb)
@@ -35,6 +35,7 @@ help:
 	@echo 'make release     the exercises for a class, without solutions, into build/class/release   (ARGS=...)'
 	@echo 'make grade       grade build/class/submitted/STUDENT/EXERCISE, write feedback and gradebook   (ARGS=...)'
 	@echo 'make book        the lessons as a site to read, with models and reference, in build/book/html'
+	@echo 'make binder      what a Binder does with the last commit: install it, run every lesson under its limits'
 	@echo 'make lock        pin the dependencies of pyproject.toml   (ARGS=--upgrade for newer ones)'
 	@echo 'make clean       remove what make made, .venv too; notebooks and progress stay'
 	@echo
@@ -94,6 +95,9 @@ book: setup
 	    && $(bin)/uv pip sync --quiet --python $(cache)/book/bin/python --require-hashes tools/book.txt \
 	    && cp tools/book.txt $(cache)/book/pins; }
 	@$(cache)/book/bin/python -m tools.book build/book
+
+binder: setup
+	@$(bin)/python -m tools.binder
 
 pin := $(bin)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes
 

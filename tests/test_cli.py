@@ -342,3 +342,10 @@ def test_help(command: tuple[str, ...]) -> None:
 
 def test_version() -> None:
     assert re.match(r"iolab, version \d", good("--version"))
+
+
+@pytest.mark.parametrize(("typed", "offered"), [("iolab do", ["doctor"]), ("iolab compare --rep", ["--repeats"])])
+def test_the_shell_completes(typed: str, offered: list[str]) -> None:
+    asked = {"_IOLAB_COMPLETE": "bash_complete", "COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1)}
+    shown = iolab_(**asked).stdout.split()
+    assert [each.partition(",")[2] for each in shown] == offered

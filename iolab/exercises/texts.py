@@ -3,6 +3,7 @@
 import ast
 import inspect
 import symtable
+import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -43,7 +44,9 @@ def _brought(name: str, value: Any, home: str, needed: dict[str, str]) -> dict[s
         return {}
     if module and known and module != home:
         return {name: f"from {module} import {known} as {name}"}
-    return {name: f"{name} = {_written(name, value)}"}
+    if _plain(value):
+        return {name: f"{name} = {value!r}"}
+    return {name: f"from {_holder(name, value, home)} import {name}"}
 
 
 def _used(thing: Any, source: str) -> Iterator[tuple[str, Any]]:
@@ -93,12 +96,18 @@ def _class(thing: type) -> str:
     return "\n".join(text.splitlines()[first - 1 : found.end_lineno])
 
 
-def _written(name: str, value: Any) -> str:
+def _plain(value: Any) -> bool:
     try:
-        if ast.literal_eval(repr(value)) == value:
-            return repr(value)
+        return bool(ast.literal_eval(repr(value)) == value)
     except (ValueError, SyntaxError, RecursionError):
-        pass
+        return False
+
+
+def _holder(name: str, value: Any, home: str) -> str:
+    """Return the module that a value was imported from, by its name there."""
+    for module in list(sys.modules):
+        if module != home and vars(sys.modules[module]).get(name) is value:
+            return module
     raise UsageError(
         f"the answer uses {name}, which cannot be taken to another process ({type(value).__name__}); make it inside"
     )

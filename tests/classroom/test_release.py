@@ -34,7 +34,7 @@ class TestEveryRelease:
     def test_it_holds_nothing_of_the_solution_or_the_test(self, course: Course, name: str) -> None:
         text = (course.root / "release" / name / f"{name}.ipynb").read_text()
         lines = {line.strip() for line in solution(name).splitlines() if len(line.strip()) > 24}
-        told = set(find(name).stub.splitlines())
+        told = {line.strip() for line in find(name).stub.splitlines()}
         assert [line for line in lines - told if json.dumps(line)[1:-1] in text] == []
         assert not re.search(r"HIDDEN|SOLUTION|\.score", text)
         assert all(not each.get("outputs") for each in json.loads(text)["cells"])

@@ -5,6 +5,7 @@ import json
 import socket as sockets
 from pathlib import Path
 from select import EPOLLIN, epoll
+from signal import SIGIO
 
 import pytest
 from click.testing import CliRunner
@@ -14,6 +15,7 @@ from iolab import progress
 from iolab.cli import main
 from iolab.errors import UsageError
 from iolab.exercises import EXERCISES, Report, grade, text_of
+from iolab.kernel.signals import SIGNALS
 from iolab.listening import Respond
 from iolab.servers import MODELS
 
@@ -57,6 +59,10 @@ def uses_a_bare_class() -> Bare:
 LOCK = object()
 
 
+def waits_for_signals(listening: sockets.socket, respond: Respond) -> None:
+    respond(repr((SIGIO, SIGNALS)).encode())
+
+
 def has_a_lock_of_its_own(listening: sockets.socket, respond: Respond) -> None:
     connection, LOCK = listening.accept()  # noqa: N806
     connection.sendall(respond(repr(LOCK).encode()))
@@ -69,6 +75,11 @@ class TestTheTextOfAFunction:
         assert callable(names["serve"])
         assert {"Door", "receive", "CHUNK", "sockets", "epoll", "EPOLLIN"} <= set(names)
         assert "uses_a_lock" not in names
+
+    def test_what_a_module_has_by_that_name_is_imported_from_it(self) -> None:
+        names: dict[str, object] = {}
+        exec(text_of(waits_for_signals, "serve"), names)
+        assert names["SIGIO"] is SIGIO and names["SIGNALS"] == SIGNALS
 
     def test_a_name_of_its_own_is_not_taken_for_one_of_the_notebook(self) -> None:
         names: dict[str, object] = {}

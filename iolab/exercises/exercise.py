@@ -42,6 +42,11 @@ class Exercise:
         function = f'def {self.entry}({self.parameters}):\n    """{self.asks}"""\n    raise NotImplementedError\n'
         return self.begin or function
 
+    def wanted(self, only: str | None) -> tuple[Property, ...]:
+        """Return the properties to look for: all, or the first and the one of this name."""
+        first, *others = self.properties
+        return (first, *(each for each in others if only in (None, each.name)))
+
 
 GROWTH = 100
 """Bytes of reply to a byte of a request, where much is to be owed."""

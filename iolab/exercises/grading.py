@@ -21,11 +21,12 @@ JUDGED_S = 60.0
 """A judge that takes longer is ended; it takes less than 15 s where it is not kept from the CPU."""
 
 
-def grade(exercise: str, answer: str | Path, seed: int | None = None) -> Report:
+def grade(exercise: str, answer: str | Path, seed: int | None = None, *, only: str | None = None) -> Report:
     """Judge an answer: a path to a file, or the text of one that defines what the exercise asks for.
 
     The cases are drawn from the seed; without one, the seed itself is drawn, and the report
-    names it. Raise UsageError for an unknown exercise, a file that cannot be read, or a
+    names it. `only` is the name of a property to look for alone, beside the first, without which
+    there is nothing to look at. Raise UsageError for an unknown exercise, a file that cannot be read, or a
     system that does not let a process be looked at.
     """
     asked = find(exercise)
@@ -34,8 +35,8 @@ def grade(exercise: str, answer: str | Path, seed: int | None = None) -> Report:
     if missing:
         raise UsageError(f"exercises cannot be judged here: {missing}")
     seed = random.SystemRandom().randrange(1 << 31) if seed is None else seed
-    found, why = _judged(exercise, text, seed)
-    left = asked.properties[len(found) :]
+    found, why = _judged(exercise, text, seed, only)
+    left = asked.wanted(only)[len(found) :]
     found += [{"name": each.name, "passed": False, "points": each.points, "says": why} for each in left]
     return report(exercise, seed, found)
 
@@ -53,9 +54,10 @@ def _reason(error: OSError | UnicodeDecodeError) -> str:
     return error.strerror or "" if isinstance(error, OSError) else f"it is not UTF-8 ({error.reason})"
 
 
-def _judged(exercise: str, text: str, seed: int) -> tuple[list[dict[str, Any]], str]:
+def _judged(exercise: str, text: str, seed: int, only: str | None) -> tuple[list[dict[str, Any]], str]:
     """Return what the judge found, and why there is no more if there is not."""
-    told = {"exercise": exercise, "text": text, "seed": seed, "parent": os.getpid(), "path": [PACKAGES, *sys.path]}
+    told = {"exercise": exercise, "text": text, "seed": seed, "only": only}
+    told |= {"parent": os.getpid(), "path": [PACKAGES, *sys.path]}
     pipe = subprocess.PIPE
     command = [sys.executable, "-I", "-S", str(SCRIPT)]
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True) as process:

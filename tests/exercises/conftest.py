@@ -20,12 +20,16 @@ def seed_of(answer: Answer) -> int:
 
 @pytest.fixture(scope="session")
 def judged(request: pytest.FixtureRequest) -> Iterator[Judged]:
-    """Return the report on an answer; all that are asked for in this run are under way."""
+    """Return the report on an answer; all that are asked for in this run are under way.
+
+    A wrong answer is looked at for the property that it lacks: `tools/corpus.py` looks for all.
+    """
     calls = [item.callspec for item in request.session.items if hasattr(item, "callspec")]
     asked = dict.fromkeys(each.params["answer"] for each in calls if isinstance(each.params.get("answer"), Answer))
     with ThreadPoolExecutor(AT_ONCE) as pool:
         reports: dict[Answer, Future[Report]] = {
-            answer: pool.submit(grade, answer.exercise, answer.text, seed_of(answer)) for answer in asked
+            answer: pool.submit(grade, answer.exercise, answer.text, seed_of(answer), only=answer.lacks)
+            for answer in asked
         }
         yield lambda answer: reports[answer].result()
         pool.shutdown(cancel_futures=True)

@@ -9,7 +9,8 @@ from playwright.sync_api import Page, sync_playwright
 from browser.lab import Lab, browser_here, running
 
 
-@pytest.fixture(scope="session")
+# While Playwright is there, its event loop runs in this thread, and no other test may find it there.
+@pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
     """Return a page of a browser without a window; skip where there is no browser."""
     browser = browser_here()
@@ -21,7 +22,7 @@ def page() -> Iterator[Page]:
         chromium.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lab(page: Page, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:  # no browser, no JupyterLab
     """Return a JupyterLab on a copy of the lessons."""
     folder: Path = tmp_path_factory.mktemp("lab")

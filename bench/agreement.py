@@ -2,9 +2,11 @@
 
     python -m bench.agreement
 
-Prints a table of medians; a ratio of 1 is agreement. Both clients run on a CPU of their
+Prints two tables of medians; a ratio of 1 is agreement. Both clients run on a CPU of their
 own, the server on another. Service time is from the send, response time from when a
-request was due.
+request was due. In the first table neither client sleeps. In the second both do, and the
+wake-up of their CPU is in every time: it takes longer where the CPU was idle for longer, and
+the faster client idles for longer.
 """
 
 from collections.abc import Iterable
@@ -56,21 +58,27 @@ class Agreement:
         return {"rate/s": self.rate_per_s, **figures, **ratios, "agrees": "yes" if self.holds() else "no"}
 
 
-def agreement(rates: Iterable[int] = RATES, rounds: int = ROUNDS) -> list[Agreement]:
-    """Measure both clients in turn, A B A B, at every rate."""
+def agreement(rates: Iterable[int] = RATES, rounds: int = ROUNDS, *, spin: bool = True) -> list[Agreement]:
+    """Measure both clients in turn, A B A B, at every rate; where they share a CPU with the server, both sleep."""
     placement = place()
+    spin = spin and placement.client is not None
     with floor.Server(placement.server) as server:
-        return [_at(server.address, rate, rounds, placement.client) for rate in rates]
+        return [_at(server.address, rate, rounds, placement.client, spin) for rate in rates]
 
 
-def _at(address: tuple[str, int], rate_per_s: int, rounds: int, cpu: int | None) -> Agreement:
-    runs = [(_ours(address, rate_per_s, cpu), _theirs(address, rate_per_s, cpu)) for _ in range(rounds)]
-    return Agreement(rate_per_s, [ours for ours, _ in runs], [theirs for _, theirs in runs])
+def _at(address: tuple[str, int], rate_per_s: int, rounds: int, cpu: int | None, spin: bool) -> Agreement:
+    turns = [(_ours(address, rate_per_s, cpu, spin), _theirs(address, rate_per_s, cpu, spin)) for _ in range(rounds)]
+    return Agreement(rate_per_s, [ours for ours, _ in turns], [theirs for _, theirs in turns])
 
 
-def _ours(address: tuple[str, int], rate_per_s: int, cpu: int | None) -> Percentiles:
+def _ours(address: tuple[str, int], rate_per_s: int, cpu: int | None, spin: bool) -> Percentiles:
     work = Workload(
-        connections=CONNECTIONS, size_bytes=SIZE_BYTES, seconds=SECONDS, rate_per_s=rate_per_s, warm_up_s=WARM_UP_S
+        connections=CONNECTIONS,
+        size_bytes=SIZE_BYTES,
+        seconds=SECONDS,
+        rate_per_s=rate_per_s,
+        warm_up_s=WARM_UP_S,
+        spin=spin,
     )
     records = load(address, work, cpu=cpu)
     assert not records.errors, records.errors
@@ -78,9 +86,16 @@ def _ours(address: tuple[str, int], rate_per_s: int, cpu: int | None) -> Percent
     return {f"{name}p{percent}": percentile_us(ns, percent) or 0.0 for name, ns in times.items() for percent in LIMITS}
 
 
-def _theirs(address: tuple[str, int], rate_per_s: int, cpu: int | None) -> Percentiles:
+def _theirs(address: tuple[str, int], rate_per_s: int, cpu: int | None, spin: bool) -> Percentiles:
     result = floor.client(
-        address, CONNECTIONS, SIZE_BYTES, seconds=SECONDS, rate_per_s=rate_per_s, cpu=cpu, warm_up_s=WARM_UP_S
+        address,
+        CONNECTIONS,
+        SIZE_BYTES,
+        seconds=SECONDS,
+        rate_per_s=rate_per_s,
+        cpu=cpu,
+        warm_up_s=WARM_UP_S,
+        spin=spin,
     )
     assert not result["errors"], result["error"]
     names = {"": "", "response ": "response_"}
@@ -88,4 +103,5 @@ def _theirs(address: tuple[str, int], rate_per_s: int, cpu: int | None) -> Perce
 
 
 if __name__ == "__main__":
-    print(as_text([found.row() for found in agreement()]))
+    for spin in (True, False):
+        print(as_text([found.row() for found in agreement(spin=spin)]))

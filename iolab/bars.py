@@ -12,10 +12,10 @@ from typing import Any
 
 from iolab.load.workload import Tick
 
-EVERY = 5
-"""Ticks come twenty times a second; every fifth is drawn."""
+EVERY = 2
+"""Ticks come ten times a second; every second one is drawn."""
 
-PATIENCE = 25
+PATIENCE = 12
 """Ticks before the first is drawn: what ends within a second needs no bar."""
 
 Show = Callable[[str, Tick], None]

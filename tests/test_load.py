@@ -91,6 +91,18 @@ class TestClosedLoop:
             records = drive(peer.address, connections=1, requests=3, think_s=0.4, patience_s=0.3)
         assert (len(records), records.errors) == (3, {})
 
+    @pytest.mark.parametrize("work", [{}, {"rate_per_s": 2000}, {"size_bytes": MIB}], ids=str)
+    def test_a_client_that_never_sleeps_does_the_same(self, address: Address, work: dict[str, Any]) -> None:
+        records = drive(address, connections=4, requests=100, spin=True, **work)
+        assert (len(records), records.errors, records.stopped) == (100, {}, False)
+        assert (np.bincount(records.connection) == 25).all()
+        assert (records.answered_ns > records.sent_ns).all()
+
+    def test_what_it_spins_is_not_taken_for_work(self, address: Address) -> None:
+        lazy, busy = (drive(address, connections=1, requests=20, rate_per_s=50, spin=spin) for spin in (True, False))
+        assert 0 < lazy.client_cpu_ns < (lazy.end_ns - lazy.start_ns) / 2
+        assert lazy.client_cpu_ns < 10 * busy.client_cpu_ns
+
     def test_a_ramp_starts_one_connection_after_the_other(self, address: Address) -> None:
         records = drive(address, connections=4, requests=40, ramp_s=0.2)
         firsts = [int(records.sent_ns[of_connection(records, number)].min()) for number in range(4)]
@@ -113,7 +125,7 @@ class TestClosedLoop:
         assert set(records.connection.tolist()) == {0, 1}
 
     def test_a_warm_up_is_no_part_of_the_records(self, address: Address) -> None:
-        with Client(address, Workload(connections=2, warm_up_s=0.1, seconds=0.1)) as client:
+        with Client(address, Workload(connections=2, warm_up_s=0.3, seconds=0.1)) as client:
             client.connect()
             ticks: list[Tick] = []
             records = client.run(ticks.append)

@@ -174,7 +174,7 @@ def parent_of(address: Address) -> list[str]:
 
 
 def script() -> list[str]:
-    return [sys.executable, "-I", "-S", str(process.SCRIPT)]
+    return list(process.COMMAND)
 
 
 def work(address: Address, parent: int | None = None) -> bytes:
@@ -203,7 +203,7 @@ class TestAClientThatBreaks:
     ) -> None:
         broken = tmp_path / "client.py"
         broken.write_text(text)
-        monkeypatch.setattr(process, "SCRIPT", broken)
+        monkeypatch.setattr(process, "COMMAND", (sys.executable, "-I", "-S", str(broken)))
         with pytest.raises(LoadFailed, match=says):
             load(address, ENDLESS)
 

@@ -11,7 +11,7 @@ from peers import Address, Converse, Peer, connect, dead_address, replying, rese
 
 from iolab.background import start
 from iolab.errors import LoadFailed, UsageError
-from iolab.load import client as script
+from iolab.load.client.requests import request_pairs
 from iolab.load.process import Client, load
 from iolab.load.records import Records
 from iolab.load.workload import Workload
@@ -310,7 +310,7 @@ class TestWorkload:
 
     @pytest.mark.parametrize("size_bytes", [1, 2, 3, 64, 1000, MIB, 8 * MIB])
     def test_neighbours_in_time_and_on_other_connections_differ(self, size_bytes: int) -> None:
-        pairs = script.request_pairs(Workload(size_bytes=size_bytes).message())
+        pairs = request_pairs(Workload(size_bytes=size_bytes).message())
         requests = [request for request, _, _ in pairs]
         assert [reply for _, reply, _ in pairs] == [request.upper() for request in requests]
         assert all(len(request) == size_bytes for request in requests)

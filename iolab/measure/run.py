@@ -95,7 +95,7 @@ def measure(
     """Start a server in a background thread, put the load on it, and record both.
 
     `work` spells a Workload out in place of `workload`. `on_tick` hears of the progress,
-    twenty times a second; what it costs is taken from the server. `on_client` is told of the load client
+    ten times a second; what it costs is taken from the server. `on_client` is told of the load client
     before the load begins: its `stop` ends the run early, from another thread.
     """
     placement = place(pin)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from calibration.truth import Truth, deviation, measured
 from iolab.load.records import percentile_us
+from iolab.measure.placement import place
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the server of known delay needs epoll and its stamps")
 
@@ -62,7 +63,8 @@ def test_the_median_of_long_delays_is_the_servers(loop: dict[str, Any]) -> None:
 @every_loop
 @every_delay
 def test_percentiles_are_the_servers(case: dict[str, Any], loop: dict[str, Any]) -> None:
-    runs = [measured(**case, **loop, seconds=4) for _ in range(REPEATS)]
+    spin = place().client is not None  # the wake-up of an idle CPU, 25 us on a virtual one, is neither's
+    runs = [measured(**case, **loop, seconds=4, spin=spin) for _ in range(REPEATS)]
     for percent in PERCENTS:
         assert np.median([deviation(run.records.service_ns, run.delay_ns, percent) for run in runs]) < 1
 

@@ -27,7 +27,7 @@ from iolab.measure.run import Run, observe
 MODELS = ("threads", "epoll", "asyncio-protocol", "asyncio")
 PATIENCE_S = 60
 HELD_S = 0.3
-"""How long all are held open: the memory is read at every tick of the load, 20 times a second."""
+"""How long all are held open: the memory is read at every tick of the load, ten times a second."""
 
 CHILD = "from iolab.measure.experiments.connection_cost import main; main()"
 ROOM = Path(__file__).resolve().parents[3]

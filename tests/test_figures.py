@@ -5,6 +5,7 @@ import html
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import made_up
@@ -15,8 +16,9 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
-from iolab import figures
+from iolab import MODELS, figures
 from iolab.figures import style
+from iolab.figures.calls import Label, after_a_wait, placed
 from iolab.figures.style import CourseFigure, short_time
 from iolab.load.records import Records
 from iolab.load.workload import Workload
@@ -132,6 +134,105 @@ class TestEveryFigure:
         assert dict(matplotlib.rcParams) == before
 
 
+def legend_of(figure: CourseFigure) -> str:
+    """Return what the legend says, its names one after the other."""
+    legend = figure.axes[0].get_legend()
+    return ", ".join(text.get_text() for text in legend.get_texts()) if legend else ""
+
+
+def doubted(run: Run, kind: str = "reset", model: str = "epoll") -> Run:
+    """Return a run with an error of a kind, of which there is an example."""
+    return replace(run, model=model, records=replace(run.records, errors={kind: 2}, examples={kind: "at 3"}))
+
+
+class TestDoubts:
+    @pytest.mark.parametrize("draw", [figures.latency, figures.cpu, figures.percentiles])
+    def test_a_run_that_is_less_than_it_seems_says_so_under_its_figure(self, draw: Callable[..., CourseFigure]) -> None:
+        figure = draw(doubted(RUN))
+        assert figure.get_supxlabel().endswith("\nBeware: 2 x reset.")
+        assert figure.alt.endswith(" Beware: 2 x reset.")
+        assert "Beware" not in draw(RUN).get_supxlabel() + draw(RUN).alt
+
+    @pytest.mark.parametrize("draw", [figures.cpu, figures.percentiles])
+    def test_of_several_runs_those_are_named(self, draw: Callable[..., CourseFigure]) -> None:
+        runs = (doubted(RUN), RUN, doubted(RUN, model="poll"), doubted(RUN, "late", "threads"))
+        assert draw(*runs).alt.endswith("Beware: 2 x reset (epoll, poll); 2 x late (threads).")
+        assert draw(doubted(RUN), RUN, labels=["calm", "busy"]).alt.endswith("Beware: 2 x reset (calm).")
+
+    def test_both_loops_are_named(self) -> None:
+        assert figures.omission(RUN, doubted(RUN)).alt.endswith("Beware: 2 x reset (open loop).")
+
+    def test_many_doubts_stay_within_the_figure_which_grows(self) -> None:
+        short, long = figures.cpu(RUN), figures.cpu(*(doubted(RUN, f"kind {number} of error") for number in range(9)))
+        lines = long.get_supxlabel().splitlines()
+        assert len(lines) > 2 and max(map(len, lines)) <= style.CAPTION_LETTERS
+        short.draw_without_rendering()
+        long.draw_without_rendering()
+        assert long.axes[0].get_position().height * long.get_figheight() == pytest.approx(
+            short.axes[0].get_position().height * short.get_figheight(), rel=0.25
+        )
+
+
+class TestAxes:
+    @pytest.mark.parametrize(
+        ("times_us", "names"),
+        [
+            ([200, 3000], {"200 µs", "500 µs", "1 ms", "2 ms"}),
+            ([110, 420], {"200 µs", "300 µs", "400 µs"}),
+            ([1, 1e5], {"1 µs", "10 µs", "100 µs", "1 ms", "10 ms", "100 ms"}),
+        ],
+    )
+    def test_an_axis_of_times_has_more_than_one_name(self, times_us: list[float], names: set[str]) -> None:
+        figure = figures.percentiles(run_of(times_us))
+        figure.draw_without_rendering()
+        axes = figure.axes[0]
+        low, high = axes.get_ylim()
+        ticks = [*axes.yaxis.get_major_ticks(), *axes.yaxis.get_minor_ticks()]
+        shown = {tick.label1.get_text() for tick in ticks if low <= tick.get_loc() <= high}
+        assert shown - {""} == names
+
+    def test_an_axis_of_percentiles_begins_with_the_median(self) -> None:
+        axes = figures.percentiles(run_of(list(range(1, 2001)))).axes[0]
+        assert [label.get_text() for label in axes.get_xticklabels()] == ["50", "90", "99", "99.9"]
+        assert axes.get_xticks()[0] == 2
+
+    @pytest.mark.parametrize("draw", [figures.latency, figures.cpu, figures.percentiles])
+    def test_no_legend_hides_what_is_drawn(self, draw: Callable[..., CourseFigure]) -> None:
+        figure = draw(RUN)
+        figure.draw_without_rendering()
+        legend = figure.axes[0].get_legend()
+        assert legend and legend.get_window_extent().y1 < figure.axes[0].get_window_extent().y0
+
+
+class TestColours:
+    def test_every_model_has_its_own_in_every_figure(self) -> None:
+        assert set(style.MODEL_COLOURS) == set(MODELS)
+        for draw in (figures.cpu, figures.percentiles):
+            (first,), (_, second) = (
+                draw(RUN).axes[0].get_lines(),
+                draw(run_of([9], model="aio"), RUN).axes[0].get_lines(),
+            )
+            assert first.get_color() == second.get_color() == style.MODEL_COLOURS["epoll"]
+
+    @pytest.mark.parametrize(
+        "together",
+        [
+            ("blocking", "epoll"),
+            ("blocking", "threads"),
+            ("select", "poll", "epoll"),
+            ("selectors", "threads"),
+            ("epoll", "aio", "io_uring"),
+            ("threads", "epoll", "asyncio", "asyncio-protocol"),
+        ],
+    )
+    def test_models_of_one_figure_differ(self, together: tuple[str, ...]) -> None:
+        assert len({style.MODEL_COLOURS[model] for model in together}) == len(together)
+
+    def test_lines_of_one_colour_differ_in_more(self) -> None:
+        lines = figures.percentiles(*[RUN] * 12).axes[0].get_lines()
+        assert len({(line.get_linestyle(), line.get_marker()) for line in lines}) == 12
+
+
 def drawn_columns(figure: CourseFigure) -> tuple[int, int, int]:
     """Return how many connections have a span, a median and a mark of silence."""
     left = figure.axes[0]
@@ -194,6 +295,15 @@ class TestCpu:
         assert np.asarray(line.get_ydata(), dtype=float).tolist() == pytest.approx([10, 20, 0, 10])
         assert np.asarray(line.get_xdata(), dtype=float).tolist() == pytest.approx([0.05, 0.15, 0.25, 0.35])
 
+    def test_the_line_ends_with_its_load(self) -> None:
+        ended = replace(RUN, records=replace(RUN.records, end_ns=305_000_000))
+        (line,) = figures.cpu(ended).axes[0].get_lines()
+        assert np.asarray(line.get_ydata(), dtype=float).tolist() == pytest.approx([10, 20, 0])
+
+    def test_a_server_that_did_nothing_has_a_line_too(self) -> None:
+        idle = replace(RUN, cpu=CpuSamples(RUN.cpu.at_ns, RUN.cpu.cpu_ns * 0))
+        assert figures.cpu(idle).axes[0].get_ylim()[1] > 0
+
     def test_the_words_name_the_average(self) -> None:
         assert "epoll: 10% of one CPU on average." in figures.cpu(RUN).alt
 
@@ -214,7 +324,7 @@ class TestPhases:
 
     def test_the_words_name_both_phases(self) -> None:
         alt = figures.phases(timeline_of(*conversation())).alt
-        assert "150 µs in the median, and then take 20 µs for wake-up and copy" in alt
+        assert "recv waits for data 6 times, 150 µs in the median, and then takes 20 µs for wake-up and copy." in alt
 
     @pytest.mark.parametrize("calls", [[], [Call("accept", 0, 0, 5, 7, 1)], [Call("recv", 0, 5, 5, "EAGAIN", 1)]])
     def test_a_short_timeline_is_drawn_too(self, calls: list[Call]) -> None:
@@ -222,11 +332,78 @@ class TestPhases:
         figure.draw_without_rendering()
         assert figure.alt
 
+    def test_the_words_count_what_was_in_vain(self) -> None:
+        asked = [Call("recv", 0, turn * US, turn * US + 500, "EAGAIN", 1) for turn in range(9)]
+        alt = figures.phases(timeline_of(*asked, Call("recv", 0, 9 * US, 11 * US, 64, 1, 0)), skip=0).alt
+        assert "recv finds its bytes there once, and copies them in 2 µs in the median. recv: EAGAIN 9 times." in alt
+
+    def test_the_words_name_the_call_that_waits(self) -> None:
+        waits = [Call("select", None, turn * US, turn * US + 900, 1, 1, turn * US + 700) for turn in range(3)]
+        alt = figures.phases(timeline_of(*waits), skip=0).alt
+        assert "select waits for data 3 times, 700 ns in the median, and then takes 200 ns for the wake-up." in alt
+        rings = [replace(wait, name="ring wait", arrived_ns=None) for wait in waits]
+        alt = figures.phases(timeline_of(*rings), skip=0).alt
+        assert "ring wait waits 3 times, 900 ns in the median; no stamp tells when its bytes came." in alt
+
+    @pytest.mark.parametrize(
+        ("call", "says"),
+        [
+            (Call("recv", 0, 0, 9, 64, 1, 5), "waiting for data, wake-up and copy"),
+            (Call("recv", 0, 0, 9, 64, 1, 0), "copy"),
+            (Call("epoll_wait", None, 0, 9, 1, 1, 5), "waiting for data, wake-up"),
+        ],
+    )
+    def test_the_legend_says_what_came_after_the_wait(self, call: Call, says: str) -> None:
+        assert legend_of(figures.phases(timeline_of(call), skip=0)) == says
+
+    def test_one_colour_of_several_phases_is_named_by_all(self) -> None:
+        assert after_a_wait({"waking", "copying"}) == "wake-up or copy"
+        assert after_a_wait({"waking", "copying", "waking and copying"}) == "wake-up, copy, or both"
+
+    @pytest.mark.parametrize(("turns", "unit"), [(1, "microseconds"), (12, "milliseconds")])
+    def test_a_long_time_is_written_in_milliseconds(self, turns: int, unit: str) -> None:
+        axes = figures.phases(timeline_of(*conversation(turns)), skip=0, calls=2 * turns).axes[0]
+        assert axes.get_xlabel() == unit
+        assert (axes.xaxis.get_major_formatter()(500.0) == "0.5") is (unit == "milliseconds")
+
     def test_connections_stand_in_the_order_of_their_numbers(self) -> None:
         calls = [Call("recv", number, number * 10, number * 10 + 5, 64, 1) for number in (0, 2, 10, 1)]
         axes = figures.phases(timeline_of(*calls), skip=0).axes[0]
         labels = [label.get_text() for label in axes.get_yticklabels()]
         assert labels == [f"connection {number}" for number in (0, 1, 2, 10)]
+
+
+def label(text: str, left: float, bars_end: float, weight: float, brought: bool = False) -> Label:
+    """Return a label of a call that was not in vain, one unit a letter."""
+    return Label(text, left, bars_end, 1, (True, brought, weight))
+
+
+class TestNames:
+    def test_a_recv_with_bytes_comes_before_its_send(self) -> None:
+        calls = [Call("recv", 0, 0, 1 * US, 64, 1, 0), Call("send", 0, 2 * US, 100 * US, 64, 1)]
+        texts = [text.get_text() for text in figures.phases(timeline_of(*calls), skip=0).axes[0].texts]
+        assert texts == ["recv", "send"]
+
+    def test_a_name_without_room_moves_along_its_bar(self) -> None:
+        found = placed([label("recv", 0, 2, 2, brought=True), label("send", 2, 20, 18)])
+        assert [(each.text, each.left_us) for each in found] == [("recv", 0), ("send", 5)]
+
+    def test_one_that_would_leave_its_bar_is_left_out(self) -> None:
+        found = placed([label("recv", 0, 2, 2, brought=True), label("send", 2, 8, 6)])
+        assert [each.text for each in found] == ["recv"]
+
+    def test_the_longest_stays_in_its_place(self) -> None:
+        found = placed([label("send", 8, 9, 1), label("select", 10, 90, 80)])
+        assert [each.text for each in found] == ["select"]
+
+    def test_names_never_touch(self) -> None:
+        many = [label("recv"[: 1 + n % 4], n * 1.7, n * 1.7 + n % 9, n % 7, brought=n % 2 == 0) for n in range(60)]
+        spans = sorted((each.left_us, each.right_us) for each in placed(many))
+        assert len(spans) > 5 and all(before[1] <= after[0] for before, after in pairwise(spans))
+
+    def test_a_name_has_paper_behind_it(self) -> None:
+        axes = figures.phases(timeline_of(*conversation())).axes[0]
+        assert all(text.get_bbox_patch() for text in axes.texts)
 
 
 def test_an_omission_without_replies_is_drawn() -> None:

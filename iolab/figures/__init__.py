@@ -1,7 +1,8 @@
 """Records in, a matplotlib Figure out, each with a text that says what it shows.
 
 All figures share axes, colours and units: latency in microseconds on a logarithmic axis,
-one colour a model in every lesson, the placement of server and client under the plot.
+one colour a model in all figures that hold several, and under the plot the placement of server
+and client, with what makes the runs less than they seem.
 """
 
 from iolab.figures.anatomy import anatomy

@@ -1,30 +1,41 @@
 """How a call is drawn: a bar in its phases, with its name above where there is room."""
 
-import textwrap
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
-from matplotlib.transforms import ScaledTranslation
+from matplotlib.ticker import FuncFormatter
 
-from iolab.figures.style import CAPTION_LETTERS, COPYING, GREY, ORANGE, PURPLE, WAITING, WORKING
+from iolab.figures.style import COPYING, GREY, ORANGE, PURPLE, WAITING, WORKING, key
 from iolab.measure.calls import Call
 
-COLOURS = {"waiting": WAITING, "copying": COPYING, "working": WORKING, "in vain": PURPLE, "either": ORANGE}
+AFTER_A_WAIT = {"waking": "wake-up", "copying": "copy", "waking and copying": "wake-up and copy"}
+COLOURS = {
+    "waiting": WAITING,
+    **dict.fromkeys(AFTER_A_WAIT, COPYING),
+    "working": WORKING,
+    "in vain": PURPLE,
+    "either": ORANGE,
+}
 MEANINGS = {
-    "waiting": "waiting for data",
-    "copying": "wake-up and copy",
-    "working": "a call that did not wait",
-    "in vain": "a call in vain: EAGAIN",
-    "either": "waiting or copying: no stamp tells",
+    WAITING: "waiting for data",
+    WORKING: "a call that did not wait",
+    PURPLE: "a call in vain: EAGAIN",
+    ORANGE: "waiting or copying: no stamp tells",
 }
 BAR_HEIGHT, LETTER_SHARE = 0.5, 0.0088
 """How high a bar is, and how wide a letter is as a part of the axes."""
 
-LEGEND_BELOW_IN = 0.45
-"""How far below the axes the legend is: beneath the name of the x axis."""
+EDGE_LETTERS = 2
+"""So many letters of a name may stand beyond the right end of the axes."""
+
+BEHIND_THE_FRAME = 2.2
+"""Above the lines of the plot, which end at the paper of a name, and below the frame."""
+
+LONG_US = 1000
+"""From here on a time axis is one of milliseconds."""
 
 
 def draw(axes: Axes, calls: Iterable[Call], row: int, zero_ns: int, shown_ns: tuple[int, int]) -> None:
@@ -40,21 +51,49 @@ def draw(axes: Axes, calls: Iterable[Call], row: int, zero_ns: int, shown_ns: tu
 
 @dataclass(frozen=True)
 class Label:
-    """A name above the bars, and how much of the axes it takes; `weight` says who comes first."""
+    """A name above the bars: where it begins and its bars end, how wide a letter is, and who comes first."""
 
     text: str
     left_us: float
-    right_us: float
-    weight: tuple[bool, int]
+    bars_end_us: float
+    letter_us: float
+    weight: tuple[bool, bool, float]
+
+    @property
+    def end_us(self) -> float:
+        """Where its last letter ends."""
+        return self.left_us + self.letter_us * len(self.text)
+
+    @property
+    def right_us(self) -> float:
+        """Where the next name may begin, a letter further on."""
+        return self.end_us + self.letter_us
+
+    def hides(self, other: "Label") -> bool:
+        """Say whether the two would stand on one another."""
+        return self.left_us < other.right_us and other.left_us < self.right_us
 
 
 def name(axes: Axes, calls: Sequence[Call], row: int, zero_ns: int, shown_ns: tuple[int, int]) -> None:
-    """Write the names of calls above their bars as long as there is room: the longest first, those in vain last."""
-    placed: list[Label] = []
-    for label in sorted(_labels(calls, zero_ns, shown_ns), key=lambda label: label.weight, reverse=True):
-        if all(label.right_us < other.left_us or other.right_us < label.left_us for other in placed):
-            placed.append(label)
-            axes.annotate(label.text, (label.left_us, row - BAR_HEIGHT / 2 - 0.04), fontsize=8, color=GREY, va="bottom")
+    """Write the names of calls above their bars as long as there is room.
+
+    Those that brought bytes come first, then the longest, and those in vain last.
+    """
+    for label in placed(_labels(calls, zero_ns, shown_ns)):
+        place = (label.left_us, row - BAR_HEIGHT / 2 - 0.04)
+        paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+        axes.annotate(label.text, place, fontsize=8, color=GREY, va="bottom", bbox=paper, zorder=BEHIND_THE_FRAME)
+
+
+def placed(labels: Iterable[Label]) -> list[Label]:
+    """Return the labels that have room: at the left end of their bars, or else further right above them."""
+    found: list[Label] = []
+    for label in sorted(labels, key=lambda label: label.weight, reverse=True):
+        moved = [replace(label, left_us=other.right_us) for other in found if other.hides(label)]
+        places = [label, *(each for each in moved if each.end_us <= label.bars_end_us)]
+        free = [place for place in places if not any(place.hides(other) for other in found)]
+        found += free[:1]
+    return found
 
 
 def _labels(calls: Sequence[Call], zero_ns: int, shown_ns: tuple[int, int]) -> Iterator[Label]:
@@ -63,11 +102,15 @@ def _labels(calls: Sequence[Call], zero_ns: int, shown_ns: tuple[int, int]) -> I
     for _, alike in groupby(calls, key=lambda call: call.result if isinstance(call.result, str) else call.name):
         group = list(alike)
         left_ns, right_ns = max(group[0].start_ns, begin_ns), min(group[-1].end_ns, end_ns)
-        text, left_us = _text(group), (left_ns - zero_ns) / 1e3
-        right_us = left_us + letter_us * len(text)
-        if right_us <= (end_ns - zero_ns) / 1e3 + 2 * letter_us:
-            in_vain = isinstance(group[0].result, str)
-            yield Label(text, left_us, right_us, (not in_vain, right_ns - left_ns))
+        weight = (not isinstance(group[0].result, str), _brought(group), right_ns - left_ns)
+        bars_us = ((left_ns - zero_ns) / 1e3, (right_ns - zero_ns) / 1e3)
+        label = Label(_text(group), *bars_us, letter_us, weight)
+        if label.end_us <= (end_ns - zero_ns) / 1e3 + EDGE_LETTERS * letter_us:
+            yield label
+
+
+def _brought(group: Sequence[Call]) -> bool:
+    return group[0].name in ("recv", "received") and any(call.result for call in group)
 
 
 def _text(group: Sequence[Call]) -> str:
@@ -79,12 +122,25 @@ def _text(group: Sequence[Call]) -> str:
 def legend(axes: Axes, calls: Iterable[Call]) -> None:
     """Say under the axes what the colours of these calls mean."""
     seen = {phase for call in calls for phase, *_ in call.phases}
-    patches = [Patch(color=COLOURS[phase], label=meaning) for phase, meaning in MEANINGS.items() if phase in seen]
-    below = ScaledTranslation(0, -LEGEND_BELOW_IN, axes.figure.dpi_scale_trans)
-    place = {"bbox_to_anchor": (0.5, 0), "bbox_transform": axes.transAxes + below}
-    axes.legend(handles=patches, loc="upper center", ncols=4, **place)
+    colours = {COLOURS[phase] for phase in seen}
+    meanings = {WAITING: MEANINGS[WAITING], COPYING: after_a_wait(seen)} | MEANINGS
+    key(axes, handles=[Patch(color=each, label=told) for each, told in meanings.items() if each in colours], ncols=4)
+
+
+def after_a_wait(seen: Collection[str]) -> str:
+    """Say what one colour stands for in calls of these phases: a `recv` that slept does both at once."""
+    words = [word for phase, word in AFTER_A_WAIT.items() if phase in seen]
+    return "wake-up, copy, or both" if len(words) > 1 and "waking and copying" in seen else " or ".join(words)
+
+
+def time_axis(axes: Axes, what: str, span_us: float) -> None:
+    """Name an x axis of microseconds; a long one is written in milliseconds."""
+    long = span_us > LONG_US
+    if long:
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda us, _: f"{us / 1000:g}"))
+    axes.set_xlabel(f"{'milliseconds' if long else 'microseconds'}{what}")
 
 
 def caption(*sentences: str) -> str:
-    """Return sentences as the lines of a caption."""
-    return textwrap.fill("; ".join(dict.fromkeys(sentences)), CAPTION_LETTERS)
+    """Return sentences as a caption, each once."""
+    return "; ".join(dict.fromkeys(sentences))

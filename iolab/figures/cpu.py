@@ -1,29 +1,35 @@
 """CPU use of the server over the time of a run."""
 
 from collections.abc import Sequence
+from math import ceil
 
-from iolab.figures.style import CYCLE, DASHES, CourseFigure, drawn, finish, key, new, placements
+from iolab.figures.style import CourseFigure, beware, drawn, finish, key, line, new, placements
 from iolab.measure.run import Run
+
+COLUMNS = 2
+"""How many names, each with its figures, fit side by side under the axes."""
 
 
 @drawn
 def cpu(*runs: Run, labels: Sequence[str] = ()) -> CourseFigure:
-    """Draw the CPU use of the server over time, one line a run, under its model's name or your label."""
-    figure, (axes,) = new(height_in=2.8)
+    """Draw the CPU use of the server over time, one line a run, under its model's name or your label.
+
+    Each line ends with its load, and not with the last reading of the clock, which came later.
+    """
+    figure, (axes,) = new(height_in=2.8 + 0.17 * ceil(len(runs) / COLUMNS))
     names = labels or [run.model for run in runs]
     for number, (run, name) in enumerate(zip(runs, names, strict=True)):
-        at_ns, share = run.cpu.share()
-        seconds = (at_ns - run.cpu.at_ns[0]) / 1e9
+        at_ns, share = run.cpu.until(run.records.end_ns).share()
         per_request = "" if run.cpu_us_per_request is None else f", {run.cpu_us_per_request:.1f} µs a request"
         label = f"{name}: {run.cpu_share:.0%} of a CPU{per_request}"
-        axes.plot(seconds, 100 * share, DASHES[number % len(DASHES)], color=CYCLE[number % len(CYCLE)], label=label)
-    axes.set_ylim(0, axes.get_ylim()[1] * (1.05 + 0.14 * len(runs)))  # room for the names
+        axes.plot((at_ns - run.cpu.at_ns[0]) / 1e9, 100 * share, label=label, **line(number, run.model))
+    axes.set_ylim(0, 1.06 * max(1, axes.dataLim.y1))
     axes.set_xlim(0, None)
     axes.set_xlabel("seconds")
     axes.set_ylabel("CPU use of the server, %")
     axes.set_title("CPU use of the server")
-    key(axes, loc="upper right")
+    key(axes, ncols=COLUMNS)
     alt = "CPU use of the server over time. " + " ".join(
         f"{name}: {run.cpu_share:.0%} of one CPU on average." for run, name in zip(runs, names, strict=True)
     )
-    return finish(figure, alt, placements(*runs))
+    return finish(figure, alt, placements(*runs), beware(*runs, names=names))

@@ -1,6 +1,7 @@
 """Latency: of every connection, and of all requests together."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,14 +9,14 @@ from matplotlib.ticker import MaxNLocator
 
 from iolab.figures.style import (
     BLUE,
-    CYCLE,
-    DASHES,
     ORANGE,
     VERMILION,
     CourseFigure,
+    beware,
     drawn,
     finish,
     key,
+    line,
     new,
     placements,
     quantile_axis,
@@ -35,11 +36,11 @@ def latency(run: Run) -> CourseFigure:
     """
     figure, (left, right) = new(1, 2, width_ratios=[3, 2])
     _connections(left, run)
-    curve(right, run.records.service_ns, BLUE, "-", run.model)
+    curve(right, run.records.service_ns, run.model, color=BLUE)
     left.set_title(f"{run.model}: each connection")
     right.set_title("all requests")
     right.sharey(left)
-    return finish(figure, _alt(run), f"{len(run.records):,} requests, {run.placement}")
+    return finish(figure, _alt(run), f"{len(run.records):,} requests, {run.placement}", beware(run))
 
 
 @drawn
@@ -48,13 +49,13 @@ def percentiles(*runs: Run, labels: Sequence[str] = ()) -> CourseFigure:
     figure, (axes,) = new()
     names = labels or [run.model for run in runs]
     for number, (run, name) in enumerate(zip(runs, names, strict=True)):
-        curve(axes, run.records.service_ns, CYCLE[number % len(CYCLE)], DASHES[number % len(DASHES)], name)
-    key(axes, loc="upper left")
+        curve(axes, run.records.service_ns, name, **line(number, run.model))
+    key(axes, ncols=4)
     axes.set_title("latency of all requests")
     alt = "Percentile curves of the latency. " + " ".join(
         _sentence(name, run.records.service_ns) for run, name in zip(runs, names, strict=True)
     )
-    return finish(figure, alt, placements(*runs))
+    return finish(figure, alt, placements(*runs), beware(*runs, names=names))
 
 
 def _connections(axes: Axes, run: Run) -> None:
@@ -81,16 +82,16 @@ def _connections(axes: Axes, run: Run) -> None:
     axes.set_xlim(-0.7, len(times_us) - 0.3)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlabel("connection")
-    key(axes, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=4)
+    key(axes, ncols=4)
 
 
-def curve(axes: Axes, times_ns: Nanoseconds, colour: str, dash: str, label: str) -> None:
+def curve(axes: Axes, times_ns: Nanoseconds, label: str, **drawn_as: Any) -> None:
     """Draw the percentile curve of some times."""
     if len(times_ns) == 0:
         return
     one_in = np.geomspace(1, len(times_ns), 400)  # the last is the slowest request, one in all of them
     ranks = np.minimum(len(times_ns) * (1 - 1 / one_in), len(times_ns) - 1).astype(int)
-    axes.plot(one_in, np.sort(times_ns)[ranks] / 1e3, dash, color=colour, label=label)
+    axes.plot(one_in, np.sort(times_ns)[ranks] / 1e3, label=label, **drawn_as)
     time_axis(axes.yaxis, "latency")
     quantile_axis(axes, float(len(times_ns)))
 

@@ -3,7 +3,19 @@
 import numpy as np
 
 from iolab.figures.latency import curve
-from iolab.figures.style import BLUE, GREEN, VERMILION, CourseFigure, drawn, finish, key, new, placements, short_time
+from iolab.figures.style import (
+    BLUE,
+    GREEN,
+    VERMILION,
+    CourseFigure,
+    beware,
+    drawn,
+    finish,
+    key,
+    new,
+    placements,
+    short_time,
+)
 from iolab.measure.run import Run
 
 
@@ -17,12 +29,13 @@ def omission(closed: Run, open_: Run) -> CourseFigure:
     )
     figure, (axes,) = new()
     for label, times_ns, colour, dash in curves:
-        curve(axes, times_ns, colour, dash, label)
-    key(axes, loc="lower right")
+        curve(axes, times_ns, label, color=colour, linestyle=dash)
+    key(axes, ncols=3)
     axes.set_title("one server that stalls, seen by three clocks")
     alt = "Percentile curves of one stalling server. " + " ".join(
         f"{label}: 99 % within {short_time(float(np.percentile(times_ns, 99)) / 1e3)}."
         for label, times_ns, _, _ in curves
         if len(times_ns)
     )
-    return finish(figure, alt, placements(closed, open_))
+    warning = beware(closed, open_, names=("closed loop", "open loop"))
+    return finish(figure, alt, placements(closed, open_), warning)

@@ -1,12 +1,13 @@
 """The textbook's figure of a call, drawn from a real one: waiting for data, then wake-up and copy."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from iolab.figures import calls as bars
 from iolab.figures.style import CourseFigure, drawn, finish, new, short_time
 from iolab.measure.calls import Call
+from iolab.measure.recorder import EAGAIN
 from iolab.measure.timeline import Timeline
 
 
@@ -29,7 +30,7 @@ def phases(timeline: Timeline, skip: int = 4, calls: int = 12) -> CourseFigure:
     axes.set_yticks(list(rows.values()), list(rows))
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel("microseconds")
+    bars.time_axis(axes, "", (span_ns[1] - begin_ns) / 1e3)
     axes.set_title(f"{timeline.model}: what the server's thread did")
     bars.legend(axes, shown)
     return finish(figure, _alt(timeline, shown), bars.caption(timeline.conditions))
@@ -57,12 +58,43 @@ def _rows(calls: Sequence[Call]) -> dict[str, int]:
 
 
 def _alt(timeline: Timeline, calls: Sequence[Call]) -> str:
-    waits = [call for call in calls if call.name == "recv" and call.waited_ns]
-    if not waits:
-        return f"Timeline of {timeline.model}: {len(calls)} calls, none of which is known to have waited inside recv."
-    waited = short_time(float(np.median([call.waited_ns for call in waits])) / 1e3)
-    rest = short_time(float(np.median([call.end_ns - call.start_ns - call.waited_ns for call in waits])) / 1e3)
-    return (
-        f"Timeline of {timeline.model}: {len(calls)} calls in order. {len(waits)} calls of recv wait for data, "
-        f"{waited} in the median, and then take {rest} for wake-up and copy."
+    told = [*_waits(calls), *_copies(calls), *_in_vain(calls)]
+    return f"Timeline of {timeline.model}: {len(calls)} calls in order. " + " ".join(
+        told or ["None of them is known to have waited."]
     )
+
+
+def _waits(calls: Sequence[Call]) -> Iterator[str]:
+    """Say of every call that waited how long it did, and how long it took then, where a stamp tells."""
+    for name in dict.fromkeys(call.name for call in calls):
+        own = [call for call in calls if call.name == name and call.phases[0][0] == "waiting"]
+        slept, untold = [call for call in own if call.waited_ns], [call for call in own if not call.waited_ns]
+        if slept:
+            waited = _median(call.waited_ns for call in slept)
+            rest = _median(call.end_ns - call.start_ns - call.waited_ns for call in slept)
+            after = "wake-up and copy" if name == "recv" else "the wake-up"
+            yield f"{name} waits for data {_times(slept)}, {waited} in the median, and then takes {rest} for {after}."
+        if untold:
+            took = _median(call.end_ns - call.start_ns for call in untold)
+            yield f"{name} waits {_times(untold)}, {took} in the median; no stamp tells when its bytes came."
+
+
+def _copies(calls: Sequence[Call]) -> Iterator[str]:
+    copies = [call for call in calls if call.phases[0][0] == "copying"]
+    if copies:
+        took = _median(call.end_ns - call.start_ns for call in copies)
+        yield f"recv finds its bytes there {_times(copies)}, and copies them in {took} in the median."
+
+
+def _in_vain(calls: Sequence[Call]) -> Iterator[str]:
+    in_vain = [call for call in calls if call.result == EAGAIN]
+    if in_vain:
+        yield f"{', '.join(dict.fromkeys(call.name for call in in_vain))}: EAGAIN {_times(in_vain)}."
+
+
+def _times(calls: Sequence[Call]) -> str:
+    return {1: "once", 2: "twice"}.get(len(calls), f"{len(calls)} times")
+
+
+def _median(times_ns: Iterable[int]) -> str:
+    return short_time(float(np.median(list(times_ns))) / 1e3)

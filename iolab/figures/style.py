@@ -5,14 +5,16 @@ import functools
 import html
 import io
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import floor, log10
 from typing import Any, ParamSpec
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.transforms import ScaledTranslation
 
 from iolab.measure.run import Run
 from iolab.measure.timeline import Timeline
@@ -27,11 +29,23 @@ GREY = "#6B6B6B"
 WAITING, COPYING, WORKING = SKY, VERMILION, GREEN
 """The phases of a call: waiting for data, wake-up and copy, and a call that did not wait."""
 
+MODEL_COLOURS = {
+    "blocking": BLACK, "threads": PURPLE, "nonblocking": GREEN,
+    "select": ORANGE, "poll": VERMILION, "epoll": BLUE, "epoll-edge": SKY, "selectors": GREEN,
+    "signals": VERMILION, "aio": VERMILION, "io_uring": GREEN,
+    "coroutines": ORANGE, "asyncio": GREEN, "asyncio-protocol": SKY, "uvloop": BLACK,
+    "tornado": VERMILION, "twisted": PURPLE, "sanic": ORANGE, "gevent": ORANGE, "trio": VERMILION,
+}  # fmt: skip
+"""The colour of a model in every figure that has several; those that a lesson holds side by side differ."""
+
 CYCLE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
-DASHES = ("-", "--", "-.", ":")
+DASHES, MARKS = ("-", "--", "-.", ":"), ("", "o", "s", "^")
 WIDTH_IN, HEIGHT_IN, DPI = 8.0, 3.4, 110
-CAPTION_LETTERS = 115
-"""How many letters fit into a line under a figure."""
+CAPTION_LETTERS, LINE_IN = 115, 0.155
+"""How many letters fit into a line under a figure, and how high such a line is."""
+
+LEGEND_BELOW_IN = 0.45
+"""How far below the axes a legend is: beneath the name of the x axis."""
 
 RC: dict[Any, Any] = {
     "font.size": 10,
@@ -86,24 +100,58 @@ def new(
     return figure, list(axes.flat)
 
 
-def finish(figure: CourseFigure, alt: str, caption: str) -> CourseFigure:
-    """Set the alternative text, and write the caption (the placement, as a rule) under the plot."""
-    figure.alt = alt
-    lines = [textwrap.fill(line, CAPTION_LETTERS) for line in caption.splitlines()]
+def finish(figure: CourseFigure, alt: str, caption: str, warning: str = "") -> CourseFigure:
+    """Set the alternative text, and write the caption (the placement, as a rule) under the plot.
+
+    Both end in the warning, if there is one. The figure grows with its caption, so that the plot keeps its size.
+    """
+    figure.alt = " ".join(filter(None, (alt, warning)))
+    told = [*caption.splitlines(), *warning.splitlines()]
+    lines = [line for each in told for line in textwrap.wrap(each, CAPTION_LETTERS)]
+    figure.set_figheight(figure.get_figheight() + LINE_IN * max(0, len(lines) - 1))
     figure.supxlabel("\n".join(lines), fontsize=8.5, color=GREY)
     return figure
 
 
 def placements(*runs: Run | Timeline) -> str:
-    """Say where these runs were made: once, if it was the same for all."""
-    places = {str(run.placement) for run in runs}
-    return places.pop() if len(places) == 1 else "\n".join(f"{run.model}: {run.placement}" for run in runs)
+    """Say where these runs were made: once, if it was the same for all, or else once a place."""
+    places: dict[str, list[str]] = {}
+    for run in runs:
+        places.setdefault(str(run.placement), []).append(run.model)
+    if len(places) < 2:
+        return "".join(places)
+    return "\n".join(f"{', '.join(dict.fromkeys(models))}: {place}" for place, models in places.items())
 
 
-def key(axes: Axes, **place: Any) -> None:
-    """Draw the legend, if there is anything in the plot to name."""
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(**place)
+def beware(*runs: Run, names: Sequence[str] = ()) -> str:
+    """Say in short what makes runs less than they seem, and which of them; nothing if they are what they seem."""
+    told: dict[str, list[str]] = {}
+    for run, name in zip(runs, names or [run.model for run in runs], strict=True):
+        for doubt in run.doubts:
+            told.setdefault(doubt.partition(": ")[0], []).append(name)
+    several = len(runs) > 1
+    doubts = [f"{doubt} ({', '.join(whose)})" if several else doubt for doubt, whose in told.items()]
+    return f"Beware: {'; '.join(doubts)}." if doubts else ""
+
+
+def line(number: int, model: str) -> dict[str, Any]:
+    """Return how the line of a run is drawn: in the colour of its model; dash and mark tell its place in the figure."""
+    return {
+        "color": MODEL_COLOURS.get(model, CYCLE[number % len(CYCLE)]),
+        "linestyle": DASHES[number % len(DASHES)],
+        "marker": MARKS[number // len(DASHES) % len(MARKS)],
+        "markevery": 0.1,
+        "markersize": 4,
+    }
+
+
+def key(axes: Axes, **options: Any) -> None:
+    """Draw the legend under the axes, where it hides nothing, if there is anything in the plot to name."""
+    if not (options.get("handles") or axes.get_legend_handles_labels()[0]):
+        return
+    below = ScaledTranslation(0, -LEGEND_BELOW_IN, axes.figure.dpi_scale_trans)
+    place = {"bbox_to_anchor": (0.5, 0), "bbox_transform": axes.transAxes + below}
+    axes.legend(loc="upper center", **place, **options)
 
 
 def short_time(us: float) -> str:
@@ -118,13 +166,24 @@ def time_axis(axis: Any, label: str) -> None:
     """Make an axis logarithmic, in times from microseconds to seconds."""
     axis.axes.set_yscale("log") if axis.axis_name == "y" else axis.axes.set_xscale("log")
     axis.set_major_formatter(FuncFormatter(lambda us, _: short_time(us)))
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_formatter(
+        FuncFormatter(lambda us, _: short_time(us) if named(us, *axis.get_view_interval()) else "")
+    )
     axis.set_label_text(label)
 
 
+def named(us: float, low_us: float, high_us: float) -> bool:
+    """Say whether a mark between two powers of ten has a name: where fewer than two decades are shown.
+
+    At 2 and 5, that is, and at every mark where less than half a decade could leave these without a pair.
+    """
+    digit = round(us / 10.0 ** floor(log10(us)))
+    return high_us < 5 * low_us or (high_us < 100 * low_us and digit in (2, 5))
+
+
 def quantile_axis(axes: Axes, most: float) -> None:
-    """Make the x axis one of percentiles: each step to the right is ten times rarer."""
-    marks = [mark for mark in (0, 90, 99, 99.9, 99.99, 99.999) if rarity(mark) <= most * 1.01]
+    """Make the x axis one of percentiles, from the fastest on: each step from 90 to the right is ten times rarer."""
+    marks = [mark for mark in (50, 90, 99, 99.9, 99.99, 99.999) if rarity(mark) <= most * 1.01]
     axes.set_xscale("log")
     axes.set_xlim(0.9, None)
     axes.set_xticks([float(rarity(mark)) for mark in marks], [f"{mark:g}" for mark in marks])

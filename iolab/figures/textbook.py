@@ -53,7 +53,7 @@ def textbook(*timelines: Timeline) -> CourseFigure:
     axes.set_ylim(len(answers) - 0.4, -0.7)
     axes.set_xlim(-before_ns / 1e3, after_ns / 1e3)
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel("microseconds since the client sent the request; the black mark is its reply")
+    bars.time_axis(axes, " since the client sent the request; the black mark is its reply", after_ns / 1e3)
     axes.set_title("the same request, model by model: what the server's thread did")
     shown = [call for answer in answers for call in answer.calls(before_ns, after_ns)]
     bars.legend(axes, shown)
@@ -89,8 +89,10 @@ def _sentence(answer: Answer, before_ns: int, after_ns: int) -> str:
 
 
 def _caption(timelines: tuple[Timeline, ...]) -> str:
-    costs = [timeline.cost_ns_per_call for timeline in timelines]
-    notes = [f"{timeline.model}: {note}" for timeline in timelines for note in timeline.notes]
-    return bars.caption(
-        placements(*timelines), f"recording adds {max(costs) / 1e3:.1f} µs to a call at the most", *notes
-    )
+    cost_ns = max(timeline.cost_ns_per_call for timeline in timelines)
+    models: dict[str, list[str]] = {}
+    for timeline in timelines:
+        for note in timeline.notes:
+            models.setdefault(note, []).append(timeline.model)
+    notes = [f"{', '.join(whose)}: {note}" for note, whose in models.items()]
+    return bars.caption(placements(*timelines), f"recording adds {cost_ns / 1e3:.1f} µs to a call at the most", *notes)

@@ -1,6 +1,6 @@
 """The calls of a server, each with its phases, made from the rows of a recorder."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -8,7 +8,7 @@ from iolab.kernel import timestamps
 from iolab.load.workload import Workload
 from iolab.measure.recorder import EAGAIN, Row
 
-Phase = Literal["waiting", "copying", "working", "in vain", "either"]
+Phase = Literal["waiting", "waking", "waking and copying", "copying", "working", "in vain", "either"]
 
 WAITS = (
     "select", "poll", "epoll_wait", "kevent", "sigwait", "sigwaitinfo", "sigtimedwait", "aio_suspend", "ring wait",
@@ -41,17 +41,23 @@ class Call:
 
     @property
     def phases(self) -> list[tuple[Phase, int, int]]:
-        """The parts of the call with their begin and end: waiting for data, then wake-up and copy.
+        """The parts of the call with their begin and end: waiting for data, then what came after the wait.
 
-        A call that had neither to wait nor to receive is `working`, or `in vain` if it came back with
-        EAGAIN. Without a stamp the two phases of a `recv` cannot be told apart: it is `either`.
+        After it a call for many only wakes up, and a `recv` copies as well; one that found its bytes there
+        copies alone. A call that had neither to wait nor to receive is `working`, or `in vain` if it came back
+        with EAGAIN. Without a stamp the two phases of a `recv` cannot be told apart: it is `either`.
         """
         if self.arrived_ns is None or not self._receives:
             return [(self._whole, self.start_ns, self.end_ns)]
         arrived_ns = self.start_ns + self.waited_ns
         waiting: tuple[Phase, int, int] = ("waiting", self.start_ns, arrived_ns)
-        rest: Phase = "copying" if self.waited_ns or self.name == "recv" else "working"
-        return ([waiting] if self.waited_ns else []) + [(rest, arrived_ns, self.end_ns)]
+        return ([waiting] if self.waited_ns else []) + [(self._after_the_wait, arrived_ns, self.end_ns)]
+
+    @property
+    def _after_the_wait(self) -> Phase:
+        if self.name == "recv":
+            return "waking and copying" if self.waited_ns else "copying"
+        return "waking" if self.waited_ns else "working"
 
     @property
     def _receives(self) -> bool:
@@ -63,6 +69,8 @@ class Call:
         if self.result == EAGAIN:
             return "in vain"
         if self.name not in ("accept", "recv", *WAITS) or (self.name == "recv" and isinstance(self.result, str)):
+            return "working"
+        if self.name == "sigtimedwait":  # a signal was queued already: one that slept has its arrival from `told`
             return "working"
         return "either" if self.name == "recv" and self.result else "waiting"
 
@@ -83,16 +91,35 @@ def arrival_ns(stamp: bytes | int | None, offset_ns: int) -> int | None:
 
 def told(calls: Sequence[Call]) -> list[Call]:
     """Give every call that waits for many the arrival of the first bytes that it told of."""
-    waits: dict[int, int] = {}
     arrived: dict[int, int] = {}
-    for index, call in enumerate(calls):
-        if call.name in WAITS:
-            waits[call.thread] = index
-        elif call.name == "recv" and call.arrived_ns is not None and call.thread in waits:
-            wait = waits[call.thread]
-            if call.arrived_ns <= calls[wait].end_ns:
-                arrived[wait] = min(call.arrived_ns, arrived.get(wait, call.arrived_ns))
+    for call, waits in _turns(calls):
+        if call.name == "recv" and call.arrived_ns is not None:
+            for wait in waits:
+                if call.arrived_ns <= calls[wait].end_ns:
+                    arrived[wait] = min(call.arrived_ns, arrived.get(wait, call.arrived_ns))
+                    break
     return [replace(call, arrived_ns=arrived.get(index, call.arrived_ns)) for index, call in enumerate(calls)]
+
+
+def _turns(calls: Sequence[Call]) -> Iterator[tuple[Call, list[int]]]:
+    """Yield every call with the waits that its thread's turn began with, by their index: those that found something."""
+    turns: dict[int, list[int]] = {}
+    asking: set[int] = set()
+    for index, call in enumerate(calls):
+        if call.name not in WAITS:
+            asking.discard(call.thread)
+        elif call.thread not in asking:
+            asking.add(call.thread)
+            turns[call.thread] = []
+        waits = turns.get(call.thread, [])
+        # The second signal of a turn was queued before: nobody sleeps for it.
+        if call.name in WAITS and _found(call) and not (waits and call.name == "sigtimedwait"):
+            waits.append(index)
+        yield call, waits
+
+
+def _found(call: Call) -> bool:
+    return isinstance(call.result, int) and call.result > 0
 
 
 def renumbered(calls: Sequence[Call], workload: Workload) -> list[Call]:

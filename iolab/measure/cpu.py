@@ -78,6 +78,12 @@ class CpuSamples:
         first = max(0, min(int(np.searchsorted(self.at_ns, start_ns, "right")) - 1, len(self.at_ns) - 2))
         return CpuSamples(self.at_ns[first:], self.cpu_ns[first:])
 
+    def until(self, end_ns: int) -> "CpuSamples":
+        """Return the readings up to this time: without intervals that lie after it by more than a tenth."""
+        late = (self.at_ns[1:] - end_ns) / np.diff(self.at_ns)
+        count = 1 + max(1, int((late <= 0.1).sum()))
+        return CpuSamples(self.at_ns[:count], self.cpu_ns[:count])
+
     def share(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the middle of every interval (ns), and the share of one CPU used in it."""
         middle = (self.at_ns[1:] + self.at_ns[:-1]) / 2

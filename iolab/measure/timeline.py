@@ -104,6 +104,8 @@ def missing(name: str, calls: Sequence[Call], recorder: Recorder) -> Iterator[st
         yield f"{name} receives and sends where it cannot be recorded"
     elif not recorder.stamped and any(call.name == "recv" for call in calls):
         yield "there are no receive stamps here: a wait and its copy are one bar"
+    if any(call.name == "received" for call in calls):
+        yield "no stamp tells when its bytes came: the waking is in the blue"
     waits_in = MODELS[name].card["Waits in"].rstrip(".") if name in MODELS else ""
     if any(wait in waits_in for wait in WAITS) and not any(call.name in WAITS for call in calls):
         yield f"it waits in {waits_in}: that is not recorded"

@@ -20,7 +20,12 @@ SERVER, CLIENT = 1, 2
 The numbers of all tracks differ, as those of threads do on Linux.
 """
 
-PHASES = {"waiting": "waiting for data", "copying": "wake-up and copy"}
+PHASES = {
+    "waiting": "waiting for data",
+    "waking": "wake-up",
+    "waking and copying": "wake-up and copy",
+    "copying": "copy",
+}
 
 Event = dict[str, Any]
 

@@ -8,18 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from iolab.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, CourseFigure, finish
+from iolab.figures.style import GREY, CourseFigure, finish
 from iolab.measure.experiments import Record
 from iolab.measure.reference import rows_of
 
-COLOURS = {
-    "poll": BLUE,
-    "select": ORANGE,
-    "epoll": VERMILION,
-    "threads": PURPLE,
-    "asyncio-protocol": SKY,
-    "asyncio": GREEN,
-}
 HERE, RECORDED, PUBLISHED = ("this machine", "-", "o"), ("recorded run", "--", "s"), ("published", ":", "^")
 """Whose curve it is: its name, its dash, its marker."""
 

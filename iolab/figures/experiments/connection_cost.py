@@ -5,8 +5,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from iolab.figures.experiments.common import COLOURS, conclude, curve, decades, legend, points, size_axis, sources
-from iolab.figures.style import GREY, CourseFigure, drawn, new, short_time, time_axis
+from iolab.figures.experiments.common import conclude, curve, decades, legend, points, size_axis, sources
+from iolab.figures.style import GREY, MODEL_COLOURS, CourseFigure, drawn, new, short_time, time_axis
 from iolab.measure.experiments import ConnectionCost
 from iolab.measure.experiments.connection_cost import MODELS, memory
 from iolab.measure.experiments.record import look_up
@@ -21,8 +21,8 @@ def connection_cost(record: ConnectionCost) -> CourseFigure:
         for source, rows in reversed(sources(record)):
             memories = points(rows, "connections", "memory_bytes_per_connection", model=model)
             times = points(rows, "connections", "setup_us_per_connection", model=model)
-            curve(left, memories, source, COLOURS[model])
-            curve(right, times, source, COLOURS[model])
+            curve(left, memories, source, MODEL_COLOURS[model])
+            curve(right, times, source, MODEL_COLOURS[model])
     _budget(left)
     _bytes_axis(left.yaxis)
     time_axis(right.yaxis, "set-up time of a connection")
@@ -31,7 +31,7 @@ def connection_cost(record: ConnectionCost) -> CourseFigure:
         size_axis(axes.xaxis, "connections, all idle")
     left.set_title("memory of the server's process")
     right.set_title("time until it is served")
-    legend(figure, {model: COLOURS[model] for model in MODELS}, [source for source, _ in sources(record)])
+    legend(figure, {model: MODEL_COLOURS[model] for model in MODELS}, [source for source, _ in sources(record)])
     return conclude(figure, record, [_sentence(record, model) for model in MODELS])
 
 

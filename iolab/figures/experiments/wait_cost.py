@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from iolab.figures.experiments.common import (
-    COLOURS,
     HERE,
     PUBLISHED,
     Point,
@@ -14,7 +13,7 @@ from iolab.figures.experiments.common import (
     size_axis,
     sources,
 )
-from iolab.figures.style import CourseFigure, drawn, new, short_time, time_axis
+from iolab.figures.style import MODEL_COLOURS, CourseFigure, drawn, new, short_time, time_axis
 from iolab.measure.experiments import WaitCost
 from iolab.measure.reference import rows_of
 
@@ -27,14 +26,14 @@ def wait_cost(record: WaitCost) -> CourseFigure:
     figure, (axes,) = new(height_in=4)
     published = {call: points(rows_of("tlpi-63-9"), "watched", f"{call}_s") for call in CALLS}
     for call in CALLS:
-        curve(axes, in_us(published[call]), PUBLISHED, COLOURS[call])
+        curve(axes, in_us(published[call]), PUBLISHED, MODEL_COLOURS[call])
         for source, rows in reversed(sources(record)):
-            curve(axes, points(rows, "watched", "us_per_wait", call=call), source, COLOURS[call])
+            curve(axes, points(rows, "watched", "us_per_wait", call=call), source, MODEL_COLOURS[call])
     size_axis(axes.xaxis, "watched descriptors, one of them ready")
     time_axis(axes.yaxis, "CPU time of a wait")
     axes.set_title(record.title)
     seen = [source for source, _ in sources(record)] + ([PUBLISHED] if any(published.values()) else [])
-    legend(figure, {call: COLOURS[call] for call in CALLS}, seen)
+    legend(figure, {call: MODEL_COLOURS[call] for call in CALLS}, seen)
     return conclude(figure, record, [_sentence(record, call) for call in CALLS])
 
 

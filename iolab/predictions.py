@@ -75,17 +75,15 @@ class Score:
 
     def __str__(self) -> str:
         verdict = {None: "You made no guess.", True: "You were right.", False: "You were not."}[self.right]
-        return (
-            f"{verdict} Your guess: {self._written(self.prediction.guess)}. Measured: {self._written(self.measured)}."
-        )
+        guess = self.prediction.guess
+        guessed = "" if guess is None else f" Your guess: {self._written(guess)}."
+        return f"{verdict}{guessed} Measured: {self._written(self.measured)}."
 
     def _repr_markdown_(self) -> str:
         verdict, rest = str(self).split(". ", 1)
         return f"**{verdict}.** {rest}"
 
-    def _written(self, value: str | float | None) -> str:
-        if value is None:
-            return "none"
+    def _written(self, value: str | float) -> str:
         return value if isinstance(value, str) else f"{value:,.3g} {self.prediction.unit}".strip()
 
 

@@ -28,7 +28,10 @@ class TestAGuess:
     def test_is_none_until_there_is_one(self) -> None:
         assert choice().guess is None
         assert choice().score("faster").right is None
-        assert str(number().score(5)) == "You made no guess. Your guess: none. Measured: 5 µs."
+        assert str(number().score(5)) == "You made no guess. Measured: 5 µs."
+
+    def test_that_was_not_made_is_said_once(self) -> None:
+        assert number().score(5)._repr_markdown_() == "**You made no guess.** Measured: 5 µs."
 
     def test_is_found_again(self) -> None:
         choice().commit("slower")

@@ -16,12 +16,12 @@ ASKS = ("accept", "recv", "send")
 
 
 def judge_nonblocking(timeline: Timeline, copies_us: Mapping[int, float]) -> Verdict:
-    """Judge C2: does a call that has nothing to give return long before there is something?
+    """Judge C2: does a `recv` that has nothing to give return long before there is something?
 
     The timeline is one of a client that thinks between its requests. `copies_us` says how long a
     `recv` took that had so many bytes to give.
     """
-    in_vain = [call for call in timeline.named(*ASKS) if call.result == EAGAIN]
+    in_vain = [call for call in timeline.named("recv") if call.result == EAGAIN]
     gaps_ns = np.diff([call.start_ns for call in timeline.named("recv") if _brought(call)])
     if min(len(in_vain), len(gaps_ns)) < ENOUGH:
         few = f"only {len(in_vain)} calls in vain and {len(gaps_ns)} waits for data were seen; {ENOUGH} are needed"
@@ -29,9 +29,9 @@ def judge_nonblocking(timeline: Timeline, copies_us: Mapping[int, float]) -> Ver
     asked_us = np.median([call.end_ns - call.start_ns for call in in_vain]) / 1e3
     gap_us = np.median(gaps_ns) / 1e3
     word: Word = "holds" if asked_us < 0.1 * gap_us else "fails" if asked_us > 0.5 * gap_us else "cannot tell"
-    copies = ", ".join(f"{size:,} bytes take {taken:,.1f} µs" for size, taken in copies_us.items())
+    copies = ", ".join(f"{_bytes_take(size)} {taken:,.1f} µs" for size, taken in copies_us.items())
     because = (
-        f"a call with nothing to give came back after {asked_us:,.1f} µs, and data came every {gap_us:,.0f} µs "
+        f"a recv with nothing to give came back after {asked_us:,.1f} µs, and data came every {gap_us:,.0f} µs "
         f"(medians); the copy is still yours to wait for: {copies}"
     )
     return conclude("C2", word, because)
@@ -56,6 +56,10 @@ def judge_spinning(spinning: Timeline, waiting: Timeline, burnt: Mapping[str, fl
     )
     word: Word = "holds" if burns and wastes else "fails" if spares else "cannot tell"
     return conclude("C3", word, f"{because}; both use non-blocking sockets, and the second asks only what is ready")
+
+
+def _bytes_take(count: int) -> str:
+    return f"{count:,} bytes take" if count != 1 else "1 byte takes"
 
 
 def _brought(call: Call) -> bool:

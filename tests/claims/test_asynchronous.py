@@ -47,8 +47,8 @@ class TestAsynchronous:
         verdict = judge_asynchronous(brought(0, 20, 20))
         assert (verdict.claim, verdict.word) == ("C10", "holds")
         assert verdict.because == (
-            "without another call poll had brought the bytes 0 of 20 times, "
-            "aio_read had brought the bytes 20 of 20 times, io_uring had brought the bytes 20 of 20 times"
+            "the bytes were there without another call: "
+            "with poll 0 of 20 times, with aio_read 20 of 20 times, with io_uring 20 of 20 times"
         )
 
     def test_bytes_that_must_be_fetched_fail(self) -> None:

@@ -32,8 +32,15 @@ class TestNonblocking:
         verdict = judge_nonblocking(timeline("nonblocking", asked(20)), COPIES)
         assert (verdict.claim, verdict.word) == ("C2", "holds")
         assert verdict.because == (
-            "a call with nothing to give came back after 1.0 µs, and data came every 600 µs (medians); "
-            "the copy is still yours to wait for: 1 bytes take 1.0 µs, 100,000 bytes take 12.5 µs"
+            "a recv with nothing to give came back after 1.0 µs, and data came every 600 µs (medians); "
+            "the copy is still yours to wait for: 1 byte takes 1.0 µs, 100,000 bytes take 12.5 µs"
+        )
+
+    def test_an_accept_in_vain_is_another_call(self) -> None:
+        calls = asked(20)
+        accepts = [Call("accept", None, call.end_ns, call.end_ns + 90 * US, "EAGAIN", 1) for call in calls]
+        assert judge_nonblocking(timeline("nonblocking", [*calls, *accepts]), COPIES).because.startswith(
+            "a recv with nothing to give came back after 1.0 µs,"
         )
 
     @pytest.mark.parametrize(("vain_us", "word"), [(59, "holds"), (61, "cannot tell"), (301, "fails"), (599, "fails")])

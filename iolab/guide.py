@@ -7,6 +7,8 @@ from iolab.measure.experiments import IdleCost
 from iolab.tables import Table
 
 Costs = Mapping[str, float]
+PROTOCOL = "a Protocol, on a loop in C"
+COMPLETION = "completion, of files too, which were not measured here"
 
 
 def guide(comparison: Comparison, idle: IdleCost) -> Table:
@@ -30,9 +32,9 @@ def rows(costs: Costs, idle: IdleCost) -> Iterator[dict[str, str]]:
     yield row("tens of clients", "threads", against(costs, "threads", "epoll", "one thread each, plain code"))
     yield row("thousands, most of them silent", "selectors (epoll)", growth(idle))
     yield row("a program with many tasks", "asyncio", against(costs, "asyncio", "selectors", "plain code again"))
-    yield row("the same, and CPU counts", "uvloop", against(costs, "uvloop", "asyncio-protocol", "the same program"))
-    yield row("protocols that exist already", "twisted, tornado", against(costs, "twisted", "selectors", "a library"))
-    yield row("files, or many operations at once", "io_uring", against(costs, "io_uring", "epoll", "completion"))
+    yield row("the same, and CPU counts", "uvloop", against(costs, "uvloop", "asyncio-protocol", PROTOCOL))
+    yield row("protocols that exist already", "twisted, tornado", libraries(costs, "selectors"))
+    yield row("files, or many operations at once", "io_uring", against(costs, "io_uring", "epoll", COMPLETION))
     yield row("replies that compute", "processes", "one Python thread computes at a time: no model of waiting helps")
 
 
@@ -43,11 +45,23 @@ def row(situation: str, take: str, because: str) -> dict[str, str]:
 
 def against(costs: Costs, model: str, other: str, also: str) -> str:
     """Hold the cost of one model against that of another, in words."""
+    return f"{also}; {held_against(costs, model, other)}"
+
+
+def libraries(costs: Costs, other: str) -> str:
+    """Hold the costs of the libraries against that of a model, each on its own."""
+    names = ("twisted", "tornado")
+    missing = [f"{name} was not measured here" for name in names if name not in costs]
+    return "; ".join([*(f"{name}: {held_against(costs, name, other)}" for name in names if name in costs), *missing])
+
+
+def held_against(costs: Costs, model: str, other: str) -> str:
+    """Say what a request costs with one model and with another, or which of them was not measured."""
     missing = [name for name in (model, other) if name not in costs]
     if missing:
-        return f"{also}; {missing[0]} was not measured here"
+        return f"{missing[0]} was not measured here"
     times = costs[model] / costs[other]
-    return f"{also}; a request costs {costs[model]:.1f} µs, {times:.2f} times that of {other} ({costs[other]:.1f} µs)"
+    return f"a request costs {costs[model]:.1f} µs, {times:.2f} times that of {other} ({costs[other]:.1f} µs)"
 
 
 def growth(idle: IdleCost) -> str:

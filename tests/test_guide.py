@@ -4,7 +4,7 @@ import made_up
 import pytest
 
 import iolab
-from iolab.guide import against, growth, guide
+from iolab.guide import against, growth, guide, libraries, rows
 
 COSTS = {"threads": 9.0, "epoll": 6.0}
 
@@ -18,6 +18,21 @@ def test_it_quotes_both_costs_and_their_ratio() -> None:
 @pytest.mark.parametrize(("model", "other"), [("io_uring", "epoll"), ("epoll", "io_uring")])
 def test_it_names_what_was_not_measured(model: str, other: str) -> None:
     assert against(COSTS, model, other, "completion") == "completion; io_uring was not measured here"
+
+
+def test_every_library_is_quoted() -> None:
+    assert libraries({"twisted": 12.0, "tornado": 15.0, "selectors": 6.0}, "selectors") == (
+        "twisted: a request costs 12.0 µs, 2.00 times that of selectors (6.0 µs); "
+        "tornado: a request costs 15.0 µs, 2.50 times that of selectors (6.0 µs)"
+    )
+    assert libraries({"twisted": 12.0, "selectors": 6.0}, "selectors").endswith("; tornado was not measured here")
+
+
+def test_it_says_what_is_compared_and_what_was_not_measured() -> None:
+    costs = {"uvloop": 5.0, "asyncio-protocol": 6.0, "io_uring": 7.0, "epoll": 6.0}
+    told = {row["take"]: row["because here"] for row in rows(costs, made_up.idles())}
+    assert told["uvloop"].startswith("a Protocol, on a loop in C; a request costs 5.0 µs, 0.83 times that of asyncio-p")
+    assert "of files too, which were not measured here" in told["io_uring"]
 
 
 def test_it_quotes_the_growth_with_idle_connections() -> None:

@@ -6,7 +6,7 @@ import pytest
 from made_up import WORDS, gils, idles, memories, stalls, waits
 
 import iolab
-from iolab.measure.experiments import RECORDS, Record, WaitCost
+from iolab.measure.experiments import RECORDS, IdleCost, Record, WaitCost
 from iolab.measure.experiments.connection_cost import signs as connection_signs
 from iolab.measure.experiments.idle_cost import signs as idle_signs
 from iolab.measure.experiments.shape import Shape, alike, at_least, at_most, conclude, exponent, missing, over, short
@@ -123,6 +123,19 @@ class TestShape:
         holds = at_least("x", 10, 10, fails_below=3)
         assert conclude([missing("y"), holds]).word == "holds"
         assert conclude([missing("y")]).word == conclude([]).word == "cannot run here"
+
+    def test_a_reason_of_all_is_said_once(self) -> None:
+        alike_ = [missing("x", "it needs 5"), missing("y", "it needs 5")]
+        assert str(conclude(alike_)) == "same shape: cannot run here. it needs 5"
+        assert "x: cannot run here, it needs 5" in conclude([*alike_, missing("z")]).because
+        assert conclude(alike_[:1]).because == "x: cannot run here, it needs 5"
+
+    def test_sizes_that_do_not_tell_say_which_would(self) -> None:
+        few = IdleCost(tuple({**row, "idle": row["idle"] // 9} for row in idles().rows), "")
+        assert few.verdict.because == "it needs runs with 0 and with 500 idle connections"
+        assert "it needs" not in idles(poll=None, epoll=None).verdict.because
+        assert "it needs two numbers of descriptors from 100 on" in waits(most=100).verdict.because
+        assert "it needs 1,000 descriptors" in waits(most=500).verdict.because
 
     def test_two_runs_are_alike_by_their_words(self) -> None:
         def words(x: float | None, y: float | None) -> Shape:

@@ -9,6 +9,8 @@ Word = Literal["holds", "fails", "cannot tell", "cannot run here"]
 ORDER: tuple[Word, ...] = ("holds", "cannot tell", "fails")
 """The words of what could be measured, the one that outweighs the others last."""
 
+NO_FIGURES = "this machine has no figures for it"
+
 
 @dataclass(frozen=True)
 class Sign:
@@ -18,6 +20,8 @@ class Sign:
     value: float | None
     word: Word
     because: str
+    why_not: str = ""
+    """Why it has no value."""
 
 
 @dataclass(frozen=True)
@@ -32,38 +36,52 @@ class Shape:
 
 
 def at_least(
-    what: str, value: float | None, bound: float, *, fails_below: float, published: float | None = None
+    what: str,
+    value: float | None,
+    bound: float,
+    *,
+    fails_below: float,
+    published: float | None = None,
+    why_not: str = NO_FIGURES,
 ) -> Sign:
     """Expect a figure of `bound` or more; between the two bounds a run cannot tell."""
     if value is None:
-        return missing(what)
+        return missing(what, why_not)
     word: Word = "holds" if value >= bound else "fails" if value < fails_below else "cannot tell"
     return Sign(what, value, word, _because(what, value, f"{bound:g} or more", published))
 
 
 def at_most(
-    what: str, value: float | None, bound: float, *, fails_above: float, published: float | None = None
+    what: str,
+    value: float | None,
+    bound: float,
+    *,
+    fails_above: float,
+    published: float | None = None,
+    why_not: str = NO_FIGURES,
 ) -> Sign:
     """Expect a figure of `bound` or less; between the two bounds a run cannot tell."""
     if value is None:
-        return missing(what)
+        return missing(what, why_not)
     word: Word = "holds" if value <= bound else "fails" if value > fails_above else "cannot tell"
     return Sign(what, value, word, _because(what, value, f"{bound:g} or less", published))
 
 
-def missing(what: str, why: str = "this machine has no figures for it") -> Sign:
+def missing(what: str, why_not: str = NO_FIGURES) -> Sign:
     """Return the sign of what could not be measured."""
-    return Sign(what, None, "cannot run here", f"{what}: cannot run here, {why}")
+    return Sign(what, None, "cannot run here", f"{what}: cannot run here, {why_not}", why_not)
 
 
 def conclude(signs: Iterable[Sign]) -> Shape:
-    """Return the word of all signs: the worst of those that could be measured."""
+    """Return the word of all signs: the worst of those that could be measured. A reason of all is said once."""
     found = list(signs)
     words = {sign.word for sign in found}
     word: Word = "cannot run here"
     for each in ORDER:
         word = each if each in words else word
-    return Shape(word, "; ".join(sign.because for sign in found))
+    reasons = {sign.why_not for sign in found}
+    shared = reasons.pop() if len(found) > 1 and len(reasons) == 1 else ""
+    return Shape(word, shared or "; ".join(sign.because for sign in found))
 
 
 def alike(here: Sequence[Sign], there: Sequence[Sign]) -> Shape:

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 from iolab.kernel import descriptors
 from iolab.measure.experiments.attempt import open_descriptors
 from iolab.measure.experiments.record import OnStep, Record, Row, look_up, quiet
-from iolab.measure.experiments.shape import Sign, at_least, at_most, exponent, missing, over
+from iolab.measure.experiments.shape import NO_FIGURES, Sign, at_least, at_most, exponent, missing, over
 from iolab.measure.placement import place
 from iolab.measure.reference import rows_of
 from iolab.measure.statistics import median
@@ -35,6 +35,9 @@ SELECTORS = tuple(
 
 LEAST = 100
 """Growth is read from this many descriptors on: below, Python's own cost of a call hides it."""
+
+MANY = 1000
+"""The dearest call is held against the cheapest from this many descriptors on."""
 
 EVENTFD = hasattr(os, "eventfd")
 ROUNDS = 5
@@ -77,18 +80,20 @@ def _growth(rows: Sequence[Row], published: Sequence[Row], call: str) -> Sign:
     what = f"{call}, exponent of growth"
     if there is None:
         return missing(what, "there is no published figure")
+    why_not = NO_FIGURES if len(sizes) > 1 else f"it needs two numbers of descriptors from {LEAST} on"
     if there < 0.5:
-        return at_most(what, here, 0.3, fails_above=0.6, published=there)
-    return at_least(what, here, 0.7, fails_below=0.4, published=there)
+        return at_most(what, here, 0.3, fails_above=0.6, published=there, why_not=why_not)
+    return at_least(what, here, 0.7, fails_below=0.4, published=there, why_not=why_not)
 
 
 def _contrast(rows: Sequence[Row], published: Sequence[Row]) -> Sign:
-    sizes = {row["watched"] for row in rows if row["watched"] >= 1000}
+    sizes = {row["watched"] for row in rows if row["watched"] >= MANY}
     ratios = {size: over(*(look_up(rows, "us_per_wait", watched=size, call=call) for call in BESIDE)) for size in sizes}
     most = max((size for size, ratio in ratios.items() if ratio), default=0)
     there = next((over(row["poll_s"], row["epoll_s"]) for row in published if row["watched"] == most), None)
     what = "poll over epoll, where most are watched"
-    return at_least(what, ratios.get(most), 10, fails_below=3, published=there)
+    why_not = NO_FIGURES if sizes else f"it needs {MANY:,} descriptors"
+    return at_least(what, ratios.get(most), 10, fails_below=3, published=there, why_not=why_not)
 
 
 def wait_cost(

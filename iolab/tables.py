@@ -1,6 +1,7 @@
 """Rows of figures as tables: the headings, and how a value is written, the same everywhere."""
 
 import html
+import math
 import numbers
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,6 +9,7 @@ from typing import Any
 
 HEADINGS = {
     "model": "model",
+    "worker": "worker",
     "connections": "conns",
     "server_cpu_us_per_request": "CPU µs/req",
     "server_cpu_share": "CPU",
@@ -23,6 +25,8 @@ HEADINGS = {
 
 SHARES = {"server_cpu_share", "client_cpu_share"}
 RATIOS = {"ratio", "interval"}
+UNITS = {"ns": "ns", "us": "µs", "ms": "ms", "s": "s", "bytes": "bytes"}
+UNIT = re.compile(rf"((?P<what>.+)_)?(?P<unit>{'|'.join(UNITS)})(_per_(?P<each>.+))?")
 LONG_CAPTION = 60
 
 
@@ -39,13 +43,40 @@ def written(key: str, value: Any) -> str:
         return f"{value:.0%}"
     if key in RATIOS:
         return f"{value:,.2f}"
-    return f"{value:,.1f}" if isinstance(value, float) and abs(value) < 100 else f"{value:,.0f}"
+    return f"{value:,.{_decimals(value)}f}"
+
+
+def _decimals(value: Any) -> int:
+    """Return one for floats up to 100, none beyond, and for those below 1 as many as two digits take."""
+    if not isinstance(value, float) or abs(value) >= 100 or not math.isfinite(value):
+        return 0
+    return 1 if abs(value) >= 1 or not value else 1 - math.floor(math.log10(abs(value)))
+
+
+def heading_of(key: str) -> str:
+    """Return the heading of a column: that of HEADINGS, or the key with its unit in words."""
+    if key in HEADINGS:
+        return HEADINGS[key]
+    if key.endswith("_per_s"):
+        return f"{key.removesuffix('_per_s')}, requests/s"
+    found = UNIT.fullmatch(key)
+    if not found:
+        return key
+    what = f"{found['what']}, " if found["what"] else ""
+    each = f" per {found['each']}" if found["each"] else ""
+    return what + UNITS[found["unit"]] + each
 
 
 def columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Return the keys of the rows with their headings: those of HEADINGS first, in its order."""
-    known = [key for key in HEADINGS if key in rows[0]]
-    return {key: HEADINGS.get(key, key) for key in known + [key for key in rows[0] if key not in HEADINGS]}
+    """Return the keys of the rows with their headings: those of HEADINGS in its order, between the others.
+
+    What stands before the first of them in a row, such as a label, stays before them all.
+    """
+    known, keys = [key for key in HEADINGS if key in rows[0]], list(rows[0])
+    first = min(map(keys.index, known), default=0)
+    others = [key for key in keys if key not in HEADINGS]
+    before = [key for key in others if keys.index(key) < first]
+    return {key: heading_of(key) for key in [*before, *known, *(key for key in others if key not in before)]}
 
 
 def as_html(rows: Sequence[Mapping[str, Any]], caption: str = "") -> str:
@@ -80,12 +111,14 @@ def _aligned(value: Any) -> str:
 class Table(list[Mapping[str, Any]]):
     """Rows that a notebook shows as a table."""
 
-    def __init__(self, rows: Iterable[Mapping[str, Any]], caption: str = "") -> None:
+    def __init__(self, rows: Iterable[Mapping[str, Any]], caption: str = "", sentences: Sequence[str] = ()) -> None:
         super().__init__(rows)
         self.caption = caption
+        self.sentences = sentences
+        """What stands under the table, in a list."""
 
     def _repr_html_(self) -> str:
-        return as_html(self, self.caption)
+        return as_html(self, self.caption) + notes(self.sentences)
 
 
 def notes(sentences: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """The servers as texts: the source that a learner reads, what changes between two, and the card."""
 
 import inspect
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -30,9 +31,9 @@ class Card(dict[str, str]):
 
 
 def source(model: str | Callable[..., Any]) -> Text:
-    """Show the text of a server, without its card; or that of a function."""
+    """Show the text of a server, without its card; or that of a function or method."""
     if callable(model):
-        return Text(inspect.getsource(model).strip())
+        return Text(textwrap.dedent(inspect.getsource(model)).strip())
     return Text("\n".join(servers.body(servers.find(model))).strip())
 
 

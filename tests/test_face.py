@@ -63,6 +63,11 @@ class TestTables:
             ("per_s", None, "–"),
             ("per_s", 123456.7, "123,457"),
             ("p50_us", 12.34, "12.3"),
+            ("p50_us", 0.127, "0.13"),
+            ("p50_us", 0.0005, "0.00050"),
+            ("p50_us", -0.5, "-0.50"),
+            ("p50_us", 0.0, "0.0"),
+            ("p50_us", float("inf"), "inf"),
             ("p50_us", 99.96, "100.0"),
             ("p50_us", 100.04, "100"),
             ("errors", 0, "0"),
@@ -85,6 +90,30 @@ class TestTables:
     def test_rows_have_headings_in_one_order_and_none_is_lost(self) -> None:
         rows = [{"errors": 1, "mine": "x", "model": "epoll", "per_s": 5}]
         assert list(tables.columns(rows).values()) == ["model", "req/s", "errors", "mine"]
+
+    def test_what_stands_before_the_model_stays_before_it(self) -> None:
+        rows = [{"queue": "long", "per_s": 5, "model": "epoll", "note": "x"}]
+        assert list(tables.columns(rows).values()) == ["queue", "model", "req/s", "note"]
+        assert list(tables.columns([{"watched": 1, "poll": 2}])) == ["watched", "poll"]
+
+    @pytest.mark.parametrize(
+        ("key", "heading"),
+        [
+            ("io_uring_per_s", "io_uring, requests/s"),
+            ("poll_s", "poll, s"),
+            ("corrected_ms", "corrected, ms"),
+            ("us_per_wait", "µs per wait"),
+            ("memory_bytes_per_connection", "memory, bytes per connection"),
+            ("p50_us", "p50 µs"),
+            ("io_uring", "io_uring"),
+            ("took (µs)", "took (µs)"),
+        ],
+    )
+    def test_a_unit_in_a_name_is_a_word_in_the_heading(self, key: str, heading: str) -> None:
+        assert tables.heading_of(key) == heading
+
+    def test_sentences_stand_under_a_table(self) -> None:
+        assert Table([{"n": 1}], "", ["1 < 2"])._repr_html_().endswith("</table><ul><li>1 &lt; 2</li></ul>")
 
     def test_html_is_escaped_and_has_headings_of_rows_and_columns(self) -> None:
         shown = Table([{"model": "<b>", "note": "1 < 2"}], "a & b")._repr_html_()
@@ -124,6 +153,10 @@ class TestTexts:
 
     def test_the_source_of_a_function_is_its_own(self) -> None:
         assert iolab.source(iolab.replies.upper).startswith("def upper(request: bytes) -> bytes:")
+
+    def test_the_source_of_a_method_begins_at_the_margin(self) -> None:
+        lines = iolab.source(Table._repr_html_).splitlines()
+        assert lines[0].startswith("def _repr_html_(self)") and lines[1].startswith("    return")
 
     def test_a_diff_shows_what_changes_and_nothing_of_the_cards(self) -> None:
         text = iolab.diff("blocking", "threads")
@@ -184,7 +217,7 @@ class TestBars:
         with bars.bar() as show:
             for step in range(100):
                 show("<mine>", Tick(step / 100, step * 10, 0))
-        assert 0 < len(shown) - 1 <= 100 / 4
+        assert 0 < len(shown) - 1 <= 100 / bars.EVERY
         assert "&lt;mine&gt;" in shown[0]
         assert shown[-1] == ""
         values = [float(value) for value in re.findall('value="([^"]+)"', "".join(shown))]

@@ -159,6 +159,10 @@ class TestCpuSamples:
         assert share.tolist() == [0.5, 0, 1]
         assert (self.samples.total_ns, self.samples.wall_ns) == (25 * MS, 40 * MS)
 
+    @pytest.mark.parametrize(("end_ms", "count"), [(-5, 2), (10, 2), (19, 3), (20, 3), (30, 3), (38, 4), (99, 4)])
+    def test_what_came_after_a_time_can_be_left_out(self, end_ms: int, count: int) -> None:
+        assert self.samples.until(end_ms * MS).at_ns.tolist() == self.samples.at_ns[:count].tolist()
+
     @pytest.mark.parametrize(("start_ms", "first"), [(-5, 0), (0, 0), (9, 0), (10, 1), (15, 1), (39, 2), (99, 2)])
     def test_what_was_before_a_time_can_be_left_out(self, start_ms: int, first: int) -> None:
         later = self.samples.since(start_ms * MS)
@@ -365,6 +369,20 @@ class TestCompare:
         pair = (run, replace(run, model="poll"))
         assert (comparison.Comparison(pair * repeats).too_few == []) is enough
         assert comparison.Comparison(pair[:1]).too_few == []
+
+    def test_without_a_verdict_its_columns_are_a_note(self, run: Run) -> None:
+        pair = (run, replace(run, model="poll"))
+        few, enough = (comparison.Comparison(pair * repeats).table("model", "verdict") for repeats in (5, 6))
+        assert [list(row) for row in few] == [["model"]] * 2
+        assert few.sentences[0] == "a verdict takes 6 repeats; this was 5"
+        assert [row["verdict"] for row in enough] == ["cheapest", "cannot tell"]
+        assert not any("repeats" in sentence for sentence in enough.sentences)
+
+    def test_a_table_has_all_columns_and_the_doubts_once(self, run: Run) -> None:
+        doubted = replace(run, records=replace(run.records, errors={"reset": 2}, examples={"reset": "no"}))
+        shown = comparison.Comparison((doubted, replace(doubted, model="poll")) * 6).table()
+        assert list(shown[0]) == [*FIELDS, "ratio", "interval", "verdict"]
+        assert [each for each in shown.sentences if "reset" in each] == ["2 x reset: no (12 of 12 runs)"]
 
 
 def test_a_run_from_made_up_figures_has_no_division_by_zero(run: Run) -> None:

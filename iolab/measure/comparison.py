@@ -16,6 +16,8 @@ from iolab.replies import upper
 from iolab.servers import MODELS, find, require, runnable
 
 OnRun = Callable[[str, int, Tick], None]
+VERDICT = ("interval", "verdict")
+"""The columns of a ranking that take repeats."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,16 @@ class Comparison:
                 }
             )
         return rows
+
+    def table(self, *columns: str) -> tables.Table:
+        """Return the ranking as a notebook shows it: these columns, or all of them.
+
+        Where too few repeats allow no verdict, its columns are left out, and a note says why.
+        """
+        hidden = VERDICT if self.too_few else ()
+        rows = [{key: row[key] for key in columns or row if key not in hidden} for row in self.ranking]
+        doubts = [f"{doubt}{_times(alike, len(self.runs))}" for doubt, alike in _told_once(self.runs)]
+        return tables.Table(rows, str(self.runs[0].placement), [*self.too_few, *doubts])
 
     def frame(self) -> Any:
         """Return a pandas DataFrame with one row a run, repeats included."""

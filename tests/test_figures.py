@@ -162,6 +162,12 @@ class TestDoubts:
     def test_both_loops_are_named(self) -> None:
         assert figures.omission(RUN, doubted(RUN)).alt.endswith("Beware: 2 x reset (open loop).")
 
+    def test_an_experiment_has_its_own(self) -> None:
+        doubts = ("poll, 0 idle: the client used 99% of its CPU: its limit (and 3 more)", "epoll, 9 idle: late: no")
+        assert figures.experiment(replace(made_up.idles(), doubts=doubts)).alt.endswith(
+            " Beware: the client used 99% of its CPU (poll, 0 idle, and 3 more); late (epoll, 9 idle)."
+        )
+
     def test_many_doubts_stay_within_the_figure_which_grows(self) -> None:
         short, long = figures.cpu(RUN), figures.cpu(*(doubted(RUN, f"kind {number} of error") for number in range(9)))
         lines = long.get_supxlabel().splitlines()

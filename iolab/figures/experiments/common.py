@@ -1,5 +1,6 @@
 """What the figures of the experiments share: whose curve it is, what it stands for, and the axes."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from math import ceil, floor, log10
 from typing import Any
@@ -14,6 +15,9 @@ from iolab.measure.reference import rows_of
 
 HERE, RECORDED, PUBLISHED = ("this machine", "-", "o"), ("recorded run", "--", "s"), ("published", ":", "^")
 """Whose curve it is: its name, its dash, its marker."""
+
+ALIKE = re.compile(r"\((and \d+ more)\)$")
+"""How a doubt ends that fits other runs too."""
 
 Source = tuple[str, str, str]
 Row = Mapping[str, Any]
@@ -66,9 +70,18 @@ def size_axis(axis: Any, label: str) -> None:
 
 
 def conclude(figure: CourseFigure, record: Record, sentences: Iterable[str]) -> CourseFigure:
-    """Set the alternative text, which ends in the verdict, and the caption with the placement."""
+    """Set the alternative text, which ends in the verdict, and the caption with the placement; and the doubts."""
     verdict = record.verdict
     beside = ", ".join(source[0] for source, _ in sources(record)[1:])
     shape = f"same shape as {'published' if record.published else 'expected'}: {verdict.word}"
     parts = [f"{record.title[0].upper()}{record.title[1:]}.", *sentences, f"Beside it: {beside or 'no recorded run'}."]
-    return finish(figure, " ".join([*parts, f"Verdict, {shape}."]), f"{record.placement}; {shape}")
+    return finish(
+        figure, " ".join([*parts, f"Verdict, {shape}."]), f"{record.placement}; {shape}", beware(record.doubts)
+    )
+
+
+def beware(doubts: Iterable[str]) -> str:
+    """Say in short what makes an experiment less than it seems: of "where: what: so", the first two."""
+    told = [(*doubt.partition(": ")[::2], ALIKE.search(doubt)) for doubt in doubts]
+    short = [f"{what.partition(': ')[0]} ({where}{', ' + others[1] if others else ''})" for where, what, others in told]
+    return f"Beware: {'; '.join(short)}." if short else ""

@@ -209,6 +209,18 @@ class TestAxes:
         legend = figure.axes[0].get_legend()
         assert legend and legend.get_window_extent().y1 < figure.axes[0].get_window_extent().y0
 
+    def test_long_names_stand_below_one_another(self) -> None:
+        runs, long = (
+            [RUN] * 4,
+            [f"{number} clients beside very many silent ones that say nothing at all" for number in range(4)],
+        )
+        for labels, columns in ((["a"] * 4, 4), (long, 1)):
+            figure = figures.percentiles(*runs, labels=labels)
+            figure.draw_without_rendering()
+            legend = figure.axes[0].get_legend()
+            assert legend and legend._ncols == columns  # type: ignore[attr-defined]
+            assert legend.get_window_extent().width < figure.bbox.width
+
 
 class TestColours:
     def test_every_model_has_its_own_in_every_figure(self) -> None:

@@ -124,7 +124,7 @@ def legend(axes: Axes, calls: Iterable[Call]) -> None:
     seen = {phase for call in calls for phase, *_ in call.phases}
     colours = {COLOURS[phase] for phase in seen}
     meanings = {WAITING: MEANINGS[WAITING], COPYING: after_a_wait(seen)} | MEANINGS
-    key(axes, handles=[Patch(color=each, label=told) for each, told in meanings.items() if each in colours], ncols=4)
+    key(axes, handles=[Patch(color=each, label=told) for each, told in meanings.items() if each in colours])
 
 
 def after_a_wait(seen: Collection[str]) -> str:

@@ -1,13 +1,9 @@
 """CPU use of the server over the time of a run."""
 
 from collections.abc import Sequence
-from math import ceil
 
 from iolab.figures.style import CourseFigure, beware, drawn, finish, key, line, new, placements
 from iolab.measure.run import Run
-
-COLUMNS = 2
-"""How many names, each with its figures, fit side by side under the axes."""
 
 
 @drawn
@@ -16,7 +12,7 @@ def cpu(*runs: Run, labels: Sequence[str] = ()) -> CourseFigure:
 
     Each line ends with its load, and not with the last reading of the clock, which came later.
     """
-    figure, (axes,) = new(height_in=2.8 + 0.17 * ceil(len(runs) / COLUMNS))
+    figure, (axes,) = new(height_in=2.95)
     names = labels or [run.model for run in runs]
     for number, (run, name) in enumerate(zip(runs, names, strict=True)):
         at_ns, share = run.cpu.until(run.records.end_ns).share()
@@ -28,7 +24,7 @@ def cpu(*runs: Run, labels: Sequence[str] = ()) -> CourseFigure:
     axes.set_xlabel("seconds")
     axes.set_ylabel("CPU use of the server, %")
     axes.set_title("CPU use of the server")
-    key(axes, ncols=COLUMNS)
+    key(axes)
     alt = "CPU use of the server over time. " + " ".join(
         f"{name}: {run.cpu_share:.0%} of one CPU on average." for run, name in zip(runs, names, strict=True)
     )

@@ -50,7 +50,7 @@ def percentiles(*runs: Run, labels: Sequence[str] = ()) -> CourseFigure:
     names = labels or [run.model for run in runs]
     for number, (run, name) in enumerate(zip(runs, names, strict=True)):
         curve(axes, run.records.service_ns, name, **line(number, run.model))
-    key(axes, ncols=4)
+    key(axes)
     axes.set_title("latency of all requests")
     alt = "Percentile curves of the latency. " + " ".join(
         _sentence(name, run.records.service_ns) for run, name in zip(runs, names, strict=True)
@@ -82,7 +82,7 @@ def _connections(axes: Axes, run: Run) -> None:
     axes.set_xlim(-0.7, len(times_us) - 0.3)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlabel("connection")
-    key(axes, ncols=4)
+    key(axes)
 
 
 def curve(axes: Axes, times_ns: Nanoseconds, label: str, **drawn_as: Any) -> None:

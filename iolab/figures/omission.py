@@ -30,7 +30,7 @@ def omission(closed: Run, open_: Run) -> CourseFigure:
     figure, (axes,) = new()
     for label, times_ns, colour, dash in curves:
         curve(axes, times_ns, label, color=colour, linestyle=dash)
-    key(axes, ncols=3)
+    key(axes)
     axes.set_title("one server that stalls, seen by three clocks")
     alt = "Percentile curves of one stalling server. " + " ".join(
         f"{label}: 99 % within {short_time(float(np.percentile(times_ns, 99)) / 1e3)}."

@@ -6,7 +6,7 @@ import html
 import io
 import textwrap
 from collections.abc import Callable, Sequence
-from math import floor, log10
+from math import ceil, floor, log10
 from typing import Any, ParamSpec
 
 import matplotlib
@@ -41,11 +41,11 @@ MODEL_COLOURS = {
 CYCLE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
 DASHES, MARKS = ("-", "--", "-.", ":"), ("", "o", "s", "^")
 WIDTH_IN, HEIGHT_IN, DPI = 8.0, 3.4, 110
-CAPTION_LETTERS, LINE_IN = 115, 0.155
+CAPTION_LETTERS, LINE_IN = 115, 0.16
 """How many letters fit into a line under a figure, and how high such a line is."""
 
-LEGEND_BELOW_IN = 0.45
-"""How far below the axes a legend is: beneath the name of the x axis."""
+LEGEND_BELOW_IN, HANDLE_LETTERS = 0.45, 7
+"""How far below the axes a legend is, beneath the name of the x axis; and what a name takes beside its letters."""
 
 RC: dict[Any, Any] = {
     "font.size": 10,
@@ -103,12 +103,12 @@ def new(
 def finish(figure: CourseFigure, alt: str, caption: str, warning: str = "") -> CourseFigure:
     """Set the alternative text, and write the caption (the placement, as a rule) under the plot.
 
-    Both end in the warning, if there is one. The figure grows with its caption, so that the plot keeps its size.
+    Both end in the warning, if there is one.
     """
     figure.alt = " ".join(filter(None, (alt, warning)))
     told = [*caption.splitlines(), *warning.splitlines()]
     lines = [line for each in told for line in textwrap.wrap(each, CAPTION_LETTERS)]
-    figure.set_figheight(figure.get_figheight() + LINE_IN * max(0, len(lines) - 1))
+    grow(figure, len(lines) - 1)
     figure.supxlabel("\n".join(lines), fontsize=8.5, color=GREY)
     return figure
 
@@ -145,13 +145,34 @@ def line(number: int, model: str) -> dict[str, Any]:
     }
 
 
-def key(axes: Axes, **options: Any) -> None:
-    """Draw the legend under the axes, where it hides nothing, if there is anything in the plot to name."""
-    if not (options.get("handles") or axes.get_legend_handles_labels()[0]):
+def key(axes: Axes, handles: Sequence[Any] = ()) -> None:
+    """Draw the legend under the axes, where it hides nothing, if there is anything in the plot to name.
+
+    As many names stand side by side as fit; the figure grows with every further line of them.
+    """
+    handles = handles or axes.get_legend_handles_labels()[0]
+    if not handles:
         return
+    columns = side_by_side([len(str(handle.get_label())) + HANDLE_LETTERS for handle in handles])
+    grow(axes.figure, ceil(len(handles) / columns) - 1)
     below = ScaledTranslation(0, -LEGEND_BELOW_IN, axes.figure.dpi_scale_trans)
     place = {"bbox_to_anchor": (0.5, 0), "bbox_transform": axes.transAxes + below}
-    axes.legend(loc="upper center", **place, **options)
+    axes.legend(handles=handles, loc="upper center", ncols=columns, **place)
+
+
+def side_by_side(letters: Sequence[int]) -> int:
+    """Return in how many columns names fit under a figure, each so many letters wide; they fill column by column."""
+    fits = (
+        columns
+        for columns in range(min(4, len(letters)), 1, -1)
+        if sum(int(max(column)) for column in np.array_split(letters, columns)) <= CAPTION_LETTERS
+    )
+    return next(fits, 1)
+
+
+def grow(figure: Any, lines: int) -> None:
+    """Make room for so many more lines of text under a figure, so that the plot keeps its size."""
+    figure.set_figheight(figure.get_figheight() + LINE_IN * max(0, lines))
 
 
 def short_time(us: float) -> str:

@@ -1,6 +1,7 @@
 """Judge every answer of the corpus again and again, and write what came out into docs/exercises.md.
 
-Exit status 1, and nothing written, if the judge was wrong once.
+Each judgement is kept in build/corpus.jsonl at once: run again, this goes on where it was ended, as long as
+judge and corpus are the same. Exit status 1, and no page, if the judge was wrong once.
 """
 
 from __future__ import annotations
@@ -8,14 +9,18 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime
+import hashlib
+import json
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
@@ -24,10 +29,12 @@ from exercises.corpus import ANSWERS, TAMPERING  # noqa: E402
 from exercises.corpus.answers import Answer  # noqa: E402
 
 from iolab.exercises import EXERCISES, Report, grade  # noqa: E402
+from iolab.exercises.reports import report  # noqa: E402
 from iolab.measure.machine import machine  # noqa: E402
 from tools.matrix import commit  # noqa: E402
 
 PAGE = ROOT / "docs" / "exercises.md"
+KEPT, KEEPING = ROOT / "build" / "corpus.jsonl", threading.Lock()
 
 
 @dataclass
@@ -52,28 +59,53 @@ def busy() -> Iterator[None]:
             spinning.kill()
 
 
-def judge(answer: Answer, rounds: int, first_seed: int) -> Verdicts:
-    reports, seconds = [], []
-    for seed in range(first_seed, first_seed + rounds):
-        begin = time.monotonic()
-        reports.append(grade(answer.exercise, answer.text, seed))
-        seconds.append(time.monotonic() - begin)
-    return Verdicts(answer, reports, seconds)
+def version() -> str:
+    """Return what identifies the judge and the corpus, as committed."""
+    trees = [f"HEAD:{folder}" for folder in ("iolab/exercises", "iolab/kernel", "tests/exercises")]
+    done = subprocess.run(["git", "rev-parse", *trees], cwd=ROOT, capture_output=True, text=True, check=True)
+    return hashlib.sha256(done.stdout.encode()).hexdigest()
 
 
-def run(answers: list[Answer], rounds: int, first_seed: int, at_once: int) -> Iterator[Verdicts]:
+def kept(mark: dict[str, Any]) -> dict[tuple[str, int], dict[str, Any]]:
+    """Return the judgements of this version that are there already, by answer and seed."""
+    lines = KEPT.read_text(encoding="utf-8").splitlines() if KEPT.exists() else []
+    found = [json.loads(line) for line in lines]
+    return {(each["answer"], each["report"]["seed"]): each for each in found if mark.items() <= each.items()}
+
+
+def judge(answer: Answer, seed: int, mark: dict[str, Any]) -> dict[str, Any]:
+    """Judge one answer, and keep what came out."""
+    begin = time.monotonic()
+    found = grade(answer.exercise, answer.text, seed)
+    made = mark | {"answer": str(answer), "seconds": time.monotonic() - begin, "report": found.as_dict()}
+    with KEEPING, KEPT.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(made) + "\n")
+    return made
+
+
+def run(answers: list[Answer], seeds: Sequence[int], at_once: int, mark: dict[str, Any]) -> list[Verdicts]:
+    """Judge what was not judged yet, round by round, and return the verdicts on each answer."""
+    KEPT.parent.mkdir(exist_ok=True)
+    done = kept(mark)
+    left = [(answer, seed) for seed in seeds for answer in answers if (str(answer), seed) not in done]
     with ThreadPoolExecutor(at_once) as pool:
-        for verdicts in pool.map(lambda answer: judge(answer, rounds, first_seed), answers):
-            tell(verdicts)
-            yield verdicts
+        for (answer, seed), made in zip(left, pool.map(lambda each: judge(each[0], each[1], mark), left), strict=True):
+            done[str(answer), seed] = made
+            tell(verdicts(answer, [made]))
+    return [verdicts(answer, [done[str(answer), seed] for seed in seeds]) for answer in answers]
+
+
+def verdicts(answer: Answer, made: list[dict[str, Any]]) -> Verdicts:
+    reports = [report(each["report"]["exercise"], each["report"]["seed"], each["report"]["checks"]) for each in made]
+    return Verdicts(answer, reports, [each["seconds"] for each in made])
 
 
 def tell(verdicts: Verdicts) -> None:
     wrong = verdicts.wrong()
     print(f"{'WRONG' if wrong else 'right'} {max(verdicts.seconds):5.1f} s  {verdicts.answer}", flush=True)
-    for report in wrong:
-        print(f"    seed {report.seed}: {report.score} of {report.out_of}, expected: lacks {verdicts.answer.lacks}")
-        for check in report.checks:
+    for each in wrong:
+        print(f"    seed {each.seed}: {each.score} of {each.out_of}, expected: {verdicts.answer.expected()}")
+        for check in each.checks:
             if not check.passed:
                 print(f"    lacks {check.name}: {check.says}")
 
@@ -124,8 +156,9 @@ def main() -> None:
     parser.add_argument("--busy", action="store_true", help="keep one CPU busy meanwhile")
     given = parser.parse_args()
     answers = [answer for answer in [*ANSWERS, *TAMPERING] if given.only in str(answer)]
+    seeds = range(given.seed, given.seed + given.repeats)
     with busy() if given.busy else contextlib.nullcontext():
-        found = list(run(answers, given.repeats, given.seed, given.at_once))
+        found = run(answers, seeds, given.at_once, {"version": version(), "busy": given.busy})
     wrong = sum(len(each.wrong()) for each in found)
     if wrong:
         raise SystemExit(f"corpus: {wrong} judgements were wrong; nothing is written")

@@ -1,20 +1,15 @@
 """A confined process: the learner's text runs in it, and it is watched and ended from outside."""
 
 import contextlib
-import json
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 import threading
-from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
 from iolab.exercises import outside
-
-SCRIPT = Path(__file__).with_name("inside.py")
+from iolab.exercises.forkserver import fork_server
 
 MIB = 1 << 20
 LIMITS = {
@@ -45,7 +40,6 @@ class Confined:
             "descriptor": descriptor,
             "limits": LIMITS | limits,
             "judge": os.getpid(),
-            "path": [folder for folder in sys.path if folder],
         }
         self._stack = contextlib.ExitStack()
         self._ended_for, self._says = "", b""
@@ -60,7 +54,7 @@ class Confined:
 
     def how_it_ended(self) -> str:
         """Say how the process ended, in a half sentence."""
-        status = self._process.returncode
+        status = self._process.wait()
         if self._ended_for:
             return self._ended_for
         if status < 0:
@@ -71,22 +65,14 @@ class Confined:
 
     def __enter__(self) -> Self:
         folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="iolab-", ignore_cleanup_errors=True))
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(SCRIPT)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd=folder,
-            env={"PATH": os.environ.get("PATH", ""), "HOME": folder, "LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "2"},
-            pass_fds=(self._descriptor,),
-            start_new_session=True,
-        )
+        ear, mouth = os.pipe()
+        try:
+            self._process = fork_server().fork(self._told | {"folder": folder}, self._descriptor, mouth)
+        finally:
+            os.close(mouth)
         self.pid = self._process.pid
-        assert self._process.stdin and self._process.stdout
-        with contextlib.suppress(BrokenPipeError), self._process.stdin as pipe:
-            pipe.write(json.dumps(self._told).encode() + b"\n")
         self._over = threading.Event()
-        self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
+        self._reader = threading.Thread(target=self._read, args=(ear,), daemon=True)
         self._warden = threading.Thread(target=self._watch, daemon=True)
         self._reader.start()
         self._warden.start()
@@ -101,9 +87,10 @@ class Confined:
         self._process.wait()
         self._stack.close()
 
-    def _read(self, pipe: IO[bytes]) -> None:
-        while came := os.read(pipe.fileno(), 1 << 16):
-            self._says = (self._says + came)[-SAYS_BYTES:]
+    def _read(self, ear: int) -> None:
+        with open(ear, "rb", buffering=0) as pipe:
+            while came := pipe.read(1 << 16):
+                self._says = (self._says + came)[-SAYS_BYTES:]
 
     def _watch(self) -> None:
         # The limits count each process alone, and the number of processes not at all for root.

@@ -1,16 +1,19 @@
-"""What runs in the learner's process: the limits, the learner's text, and the listening socket that it is given.
+"""The fork server's own process, and what runs in those that it forks: the limits, and the learner's text.
 
-This is a script: it is told its work as one line of JSON, and nothing that it says is believed.
+This is a script. It imports what every trial needs, and forks for each message that brings it a file with the
+work, the descriptor to serve on or to answer into, and the one to speak into. Nothing that a forked process
+says is believed.
 """
 
+import gc
 import json
 import os
 import resource
 import signal
 import socket
 import sys
+import time
 import types
-from pathlib import Path
 from typing import Any
 
 
@@ -27,7 +30,10 @@ def limit(told: dict[str, Any]) -> None:
         resource.setrlimit(number, (granted, granted))
     for number in (signal.SIGIO, *range(signal.SIGRTMIN, signal.SIGRTMAX + 1)):
         signal.signal(number, signal.SIG_DFL)  # the judge ignores them, and that is inherited
-    confinement.confine(str(Path.cwd()))
+    os.chdir(told["folder"])
+    os.environ["HOME"] = told["folder"]
+    confinement.show()
+    confinement.confine(told["folder"])
 
 
 def load(text: str) -> dict[str, Any]:
@@ -76,18 +82,62 @@ def door(descriptor: int) -> Any:
     return Door()
 
 
-def main() -> None:
+def prepare() -> None:
+    """Import what every trial needs, and leave it out of every collection, so that its memory stays shared."""
+    import iolab.kernel.confinement
+    import iolab.listening  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
+
+
+def forked() -> bool:
+    """Fork twice, and return True in the second process: the one in the middle ends, and the judge adopts it."""
+    middle = os.fork()
+    if middle:
+        os.waitpid(middle, 0)
+        return False
+    if os.fork():
+        os._exit(0)
+    return True
+
+
+def work(control: socket.socket, told_in: int, descriptor: int, mouth: int) -> None:
     """Do what the judge says: run the learner's function on what it was given."""
-    told = json.loads(sys.stdin.buffer.readline())
-    sys.path[:] = told["path"]
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    with open(told_in, "rb") as file:
+        told = json.load(file)
+    os.setsid()
+    while os.getppid() != told["judge"]:  # not adopted yet; where there is no judge any more, nobody misses us
+        time.sleep(0.0005)
+    for number in (1, 2):
+        os.dup2(mouth, number)
+    os.close(mouth)
+    with control:
+        control.send(os.getpid().to_bytes(4, sys.byteorder))
     limit(told)
     answer = load(told["text"])[told["entry"]]
     if "address" in told:
-        os.write(told["descriptor"], b"1" if answer(tuple(told["address"])) else b"0")
+        os.write(descriptor, b"1" if answer(tuple(told["address"])) else b"0")
     else:
-        answer(door(told["descriptor"]), responder(bytes.fromhex(told["table"]), told["factor"]))
+        answer(door(descriptor), responder(bytes.fromhex(told["table"]), told["factor"]))
+
+
+def main() -> None:
+    """Fork whenever the judge asks for it; a forked process returns when its work is done."""
+    from iolab.kernel import confinement
+
+    with socket.socket(fileno=int(sys.argv[1])) as control:
+        prepare()
+        confinement.end_with_parent(signal.SIGKILL)
+        confinement.hide()
+        while (came := socket.recv_fds(control, 16, 3))[1]:
+            if forked():
+                work(control, *came[1])
+                return
+            for descriptor in came[1]:
+                os.close(descriptor)
 
 
 if __name__ == "__main__":
+    sys.path[:] = json.loads(sys.argv[2])
     main()

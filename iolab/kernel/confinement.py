@@ -50,9 +50,18 @@ def confine(folder: str) -> None:
 
 def guard() -> None:
     """Keep this process from being read or written by others of its user, and adopt what its children leave behind."""
-    libc = ctypes.CDLL(None)
-    libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
-    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    hide()
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def hide() -> None:
+    """Keep this process, and those that it forks, from being read or written by others of its user."""
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def show() -> None:
+    """Let others of its user look at this process again."""
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
 
 
 def end_with_parent(number: int) -> None:

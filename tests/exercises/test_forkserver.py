@@ -1,0 +1,52 @@
+"""The fork server: the judge learns how a forked process ended, and is told when there is nobody left to fork."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+JUDGE = """
+import json, os, socket, sys
+from iolab.exercises.forkserver import fork_server
+from iolab.kernel import confinement
+
+confinement.guard()
+ear, mouth = os.pipe()
+told = {"judge": os.getpid(), "limits": {}, "folder": os.getcwd(), "entry": "answer", "address": ["nobody", 0]}
+told["text"] = sys.argv[1]
+if sys.argv[2:]:
+    fork_server()._process.kill()
+    fork_server()._process.wait()
+try:
+    child = fork_server().fork(told, mouth, mouth)
+    status = child.wait()
+    os.set_blocking(ear, False)
+    print(json.dumps({"status": status, "again": child.poll(), "own": child.pid not in (0, os.getpid())}))
+except (RuntimeError, OSError) as error:
+    print(json.dumps(str(error)))
+"""
+
+
+def forked(text: str, *more: str) -> Any:
+    done = subprocess.run([sys.executable, "-c", JUDGE, text, *more], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("def answer(address): return True", 0),
+        ("def answer(address): raise SystemExit(7)", 7),
+        ("def answer(address): 1 / 0", 1),
+        ("no Python", 1),
+        ("import os, signal\ndef answer(address): os.kill(os.getpid(), signal.SIGTERM)", -15),
+    ],
+)
+def test_the_judge_learns_how_it_ended(text: str, status: int) -> None:
+    assert forked(text) == {"status": status, "again": status, "own": True}
+
+
+def test_without_it_there_is_no_trial() -> None:
+    assert forked("", "killed") in ("the process that forks for the judge is gone", "[Errno 32] Broken pipe")

@@ -22,7 +22,7 @@ from iolab.measure.statistics import median
 from iolab.tables import as_text
 
 RATES = (1_000, 2_000, 5_000, 10_000, 20_000)
-ROUNDS, SECONDS, WARM_UP_S, CONNECTIONS, SIZE_BYTES = 5, 1.0, 0.2, 10, 64
+ROUNDS, SECONDS, WARM_UP_S, CONNECTIONS, SIZE_BYTES = 15, 1.0, 0.2, 10, 64
 LIMITS = {50: 0.10, 99: 0.25}
 """By how much a percentile may differ, as a part of the C client's."""
 

@@ -3,12 +3,15 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+ROOT = Path(__file__).resolve().parents[2]
 JUDGE = """
-import json, os, socket, sys
+import json, os, sys
+sys.path.insert(0, os.getcwd())
 from iolab.exercises.forkserver import fork_server
 from iolab.kernel import confinement
 
@@ -30,7 +33,7 @@ except (RuntimeError, OSError) as error:
 
 
 def forked(text: str, *more: str) -> Any:
-    done = subprocess.run([sys.executable, "-c", JUDGE, text, *more], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", JUDGE, text, *more], cwd=ROOT, capture_output=True, check=True)
     return json.loads(done.stdout)
 
 

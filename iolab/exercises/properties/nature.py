@@ -80,10 +80,11 @@ def _cause(trial: Trial) -> str:
 def prompt(trial: Trial) -> str:
     """Never sleep while a request lies there."""
     slept: Counter[str] = Counter()
-    with silent_clients(trial) as peers:
+    # Two, since a server that is asleep is seen while all of its threads are: of many, one may always wait for a CPU.
+    with silent_clients(trial, 2) as peers:
         for _ in range(PINGS):
             slept.update(_ping(trial, trial.draw.choice(peers)))
-    if slept.total() >= PINGS // 2:
+    if slept.total() >= PINGS // 4:
         call, times = slept.most_common(1)[0]
         how = "sleeps" if call == "sleep" else f"sleeps in {call}"
         raise Violated(f"{times} of {PINGS} requests lay there unread while the server {how}; it was not woken by them")

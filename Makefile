@@ -1,6 +1,6 @@
 # Two commands: `make lab` opens the course, `make test` proves it. Both set up .venv on first use.
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test lint types unit nbval refused compare notebooks record bench certify release grade book binder lock clean
+.PHONY: help setup lab test lint types unit nbval refused compare notebooks record bench certify release grade book binder newcomer lock clean
 
 bin := .venv/bin
 notebooks := $(wildcard notebooks/*.ipynb)
@@ -36,6 +36,7 @@ help:
 	@echo 'make grade       grade build/class/submitted/STUDENT/EXERCISE, write feedback and gradebook   (ARGS=...)'
 	@echo 'make book        the lessons as a site to read, with models and reference, in build/book/html'
 	@echo 'make binder      what a Binder does with the last commit: install it, run every lesson under its limits'
+	@echo 'make newcomer    from an empty machine: clone, make lab, Run All of lesson 01 in Chromium; each step timed'
 	@echo 'make lock        pin the dependencies of pyproject.toml   (ARGS=--upgrade for newer ones)'
 	@echo 'make clean       remove what make made, .venv too; notebooks and progress stay'
 	@echo
@@ -98,6 +99,9 @@ book: setup
 
 binder: setup
 	@$(bin)/python -m tools.binder
+
+newcomer: setup
+	@$(bin)/python -m tools.newcomer
 
 pin := $(bin)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from browser.lab import Lab, browser_here, running
+from browser.lab import Lab, running
+from tools.browser import NONE_HERE, browser_here
 
 
 # While Playwright is there, its event loop runs in this thread, and no other test may find it there.
@@ -15,7 +16,7 @@ def page() -> Iterator[Page]:
     """Return a page of a browser without a window; skip where there is no browser."""
     browser = browser_here()
     if browser is None:
-        pytest.skip("there is no Chromium here; on Debian: apt-get install chromium")
+        pytest.skip(NONE_HERE)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=browser)
         yield chromium.new_page()

@@ -1,4 +1,4 @@
-"""JupyterLab on a copy of the lessons, as a learner has it, and one page of it in a browser."""
+"""JupyterLab on a copy of the lessons, as a learner has it."""
 
 import os
 import shutil
@@ -10,31 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from playwright.sync_api import Locator, Page
 
 from tools import lab
+from tools.browser import START_S
 
 ROOT = Path(__file__).resolve().parents[2]
-SCREENSHOTS = ROOT / "build/screenshots"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 OWN_FOLDERS = (
     *("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"),
     *("JUPYTERLAB_WORKSPACES_DIR", "JUPYTERLAB_SETTINGS_DIR", "IPYTHONDIR", "MPLCONFIGDIR", "HOME"),
 )
-START_S, RUN_MS = 60, 150_000
-WIDTH, HEIGHT, FRAME, MOST_HEIGHT = 1280, 900, 200, 16_000  # pixels
-
-PANEL = "document.querySelector('.jp-WindowedPanel-outer')"
-CODE = "[...window.jupyterapp.shell.currentWidget.content.model.cells].filter(cell => cell.type === 'code')"
-STATE = f"() => {CODE}.map(cell => cell.toJSON())"
-OVER = f"() => {CODE}.every(cell => cell.executionState === 'idle') && {CODE}.some(cell => cell.executionCount)"
-
-
-def browser_here() -> str | None:
-    """Return the path of a browser that Playwright can drive, or None."""
-    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 @dataclass(frozen=True)
@@ -80,51 +64,3 @@ def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
                 return
         time.sleep(0.1)
     raise AssertionError(f"JupyterLab did not start: {log.read_text()[-500:]}")
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """One lesson, open in a browser."""
-
-    page: Page
-    name: str
-
-    def run_all(self) -> None:
-        """Choose Run All from the menu, as a learner does, and wait for the end."""
-        self.page.evaluate("window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
-        self.page.get_by_role("menuitem", name="Run", exact=True).click()
-        self.page.get_by_text("Run All Cells", exact=True).click()
-        self.page.wait_for_function(OVER, timeout=RUN_MS)
-
-    def cells(self) -> list[dict[str, Any]]:
-        """Return the code cells with their outputs."""
-        found: list[dict[str, Any]] = self.page.evaluate(STATE)
-        return found
-
-    def whole(self) -> None:
-        """Make the window as high as the lesson, so that all of it is in view."""
-        height = self.page.evaluate(f"{PANEL}.querySelector('.jp-WindowedPanel-viewport').scrollHeight") + FRAME
-        self.page.set_viewport_size({"width": WIDTH, "height": min(height, MOST_HEIGHT)})
-        self.page.evaluate(f"{PANEL}.scrollTop = 0")
-
-    def keep(self, what: str = "") -> None:
-        """Keep a picture of what is in view."""
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SCREENSHOTS / f"{self.name}{what}.png")
-
-    @property
-    def panel(self) -> Locator:
-        """The output of the cell that explores."""
-        return self.page.locator(".jp-OutputArea-output", has=self.page.get_by_role("button", name="Stop", exact=True))
-
-
-@contextmanager
-def opened(page: Page, address: str, name: str) -> Iterator[Lesson]:
-    """Open a lesson and wait until its kernel is idle; shut the kernel down at the end."""
-    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
-    page.goto(f"{address}/lab/tree/notebooks/{name}.ipynb?reset")
-    page.locator(".jp-StatusBar-TextItem", has_text="| Idle").first.wait_for(timeout=START_S * 1000)
-    try:
-        yield Lesson(page, name)
-    finally:
-        page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from peers import Peer
 
+from iolab.load.doubts import rate
 from iolab.load.process import load
 from iolab.load.records import Records
 from iolab.load.workload import Workload
@@ -41,23 +42,21 @@ def records(workload: Workload, late_ns: int = 0, **told: object) -> Records:
 
 class TestRate:
     def test_one_that_was_held_raises_none(self) -> None:
-        assert list(module.rate(records(Workload(rate_per_s=1000, seconds=1)))) == []
+        assert list(rate(records(Workload(rate_per_s=1000, seconds=1)))) == []
 
     def test_neither_does_a_long_reply_nor_a_stall_in_the_midst(self) -> None:
         made = records(Workload(rate_per_s=1000, seconds=1))
         stalled = made.sent_ns + np.where((made.due_ns > 0.4 * S) & (made.due_ns < 0.6 * S), S // 5, 0)
-        assert list(module.rate(replace(made, answered_ns=made.answered_ns + S // 5))) == []
-        assert list(module.rate(replace(made, sent_ns=stalled))) == []
+        assert list(rate(replace(made, answered_ns=made.answered_ns + S // 5))) == []
+        assert list(rate(replace(made, sent_ns=stalled))) == []
 
     def test_one_that_was_not_held_says_what_was(self) -> None:
         made = records(Workload(rate_per_s=200_000, seconds=1), late_ns=S // 2)
-        assert list(module.rate(made)) == [
-            "asked 200,000/s, held 133,327/s: 64,000 requests were left when the time was over"
-        ]
+        assert list(rate(made)) == ["asked 200,000/s, held 133,327/s: 64,000 requests were left when the time was over"]
 
     def test_what_was_never_sent_counts(self) -> None:
         made = records(Workload(rate_per_s=1000, seconds=1), errors={"not sent": 500})
-        assert "500 requests were left" in next(module.rate(made))
+        assert "500 requests were left" in next(rate(made))
 
     @pytest.mark.parametrize("spacing", ["even", "poisson"])
     def test_a_real_one(self, spacing: str) -> None:
@@ -67,7 +66,7 @@ class TestRate:
         assert any(doubt.startswith("asked 5,000,000/s, held ") for doubt in lost.doubts)
 
     def test_a_closed_loop_has_no_rate(self, run: Run) -> None:
-        assert list(module.rate(run.records)) == []
+        assert list(rate(run.records)) == []
 
 
 class TestTheOthers:

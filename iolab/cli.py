@@ -71,12 +71,21 @@ def serve(model: str, host: str, port: int, expose: bool, json_: bool) -> None:
 @click.argument("address", type=Address())
 @click.option("--connections", type=int, default=10, show_default=True, help="Connections at once.")
 @work
+@click.option(
+    "--dask", "scheduler", metavar="SCHEDULER", help="Ask from every worker of the Dask cluster at this HOST:PORT."
+)
 @as_json
-def load(address: tuple[str, int], json_: bool, **options: Any) -> None:
+def load(address: tuple[str, int], scheduler: str | None, json_: bool, **options: Any) -> None:
     """Put a load on the server at HOST:PORT that answers in upper case, and check every reply."""
     from iolab import bars, terminal
     from iolab.load.process import load as drive
     from iolab.load.workload import Workload
+
+    if scheduler:
+        from iolab import reports
+
+        reports.load(scheduler, address, options, out, json_)
+        return
 
     workload = Workload(**options)
     with bars.bar(quiet=json_) as show:

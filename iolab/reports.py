@@ -1,7 +1,7 @@
-"""What the commands of the experiments print."""
+"""What commands print: experiments, exercises, and a load from many machines."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,30 @@ def compare(against: Path, files: Sequence[str], out: Any, json_: bool) -> None:
         shown = [row | {"ratio": short(row["ratio"])} for row in rows]
         out.print(terminal.table(shown))
         print(f"here: {here.placement}\nthere: {there.placement}\n{shape}")
+
+
+def load(scheduler: str, address: tuple[str, int], work: Mapping[str, Any], out: Any, json_: bool) -> None:
+    """Put a load on a server from many machines, and print what they measured; exit with 1 if one was lost."""
+    from iolab.load.many import drive, shares
+
+    workload = shares.whole(**work)
+    with terminal.steps(quiet=json_) as on_step:
+        on_step(f"connecting from the workers of {scheduler}")
+        made = drive.load(
+            scheduler,
+            address,
+            workload,
+            on_tick=lambda tick: on_step(f"{tick.requests:,} requests, {tick.errors:,} errors, {tick.done:.0%}"),
+        )
+    if json_:
+        print(json.dumps(made.as_dict()))
+    else:
+        out.print(terminal.table([made.summary()]))
+        out.print(terminal.table([{key: row[key] for key in row if key != "max_us"} for row in made.rows()]))
+        for drawn in terminal.notes(made.doubts):
+            out.print(drawn)
+    if made.lost:
+        raise SystemExit(1)
 
 
 def grade(exercise: str, answer: Path, seed: int | None, out: Any, json_: bool) -> None:

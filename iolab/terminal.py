@@ -26,7 +26,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Table:
         key: heading for key, heading in tables.columns(rows).items() if not ("model" in rows[0] and key in NARROW)
     }
     for key, heading in shown.items():
-        named = key == "model"  # a name may be broken where the room is short, a figure may not
+        named = key in ("model", "worker")  # a name may be broken where the room is short, a figure may not
         drawn.add_column(heading, justify="left" if named else "right", no_wrap=not named, overflow="fold")
     for row in rows:
         drawn.add_row(*(Text(tables.written(key, row[key])) for key in shown))

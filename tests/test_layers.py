@@ -44,7 +44,7 @@ ROOM_OF_LIBRARY = {
     "rich": {"cli", "terminal", "bars", "classroom"},
     "IPython": {"bars"},
     "nbgrader": {"classroom"},
-    "distributed": {"classroom"},
+    "distributed": {"classroom", "load"},
 }
 
 CLIENT = ROOT / "load" / "client"

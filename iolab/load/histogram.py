@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from iolab.errors import UsageError
-from iolab.load.records import Nanoseconds
+from iolab.load.records import Nanoseconds, too_few
 
 LOWEST_NS, HIGHEST_NS, FIGURES = 1, 3_600_000_000_000, 3
 EXACT_BITS = 11
@@ -35,6 +35,23 @@ def merge(histograms: Iterable[Any]) -> Any:
     for each in histograms:
         merged.add(each)
     return merged
+
+
+def percentile_us(counts: Any, percent: float) -> float | None:
+    """Return a percentile in microseconds, or None if nothing that was counted lies beyond it."""
+    if too_few(counts.get_total_count(), percent):
+        return None
+    return round(float(counts.get_value_at_percentile(percent)) / 1e3, 2)
+
+
+def packed(counts: Any) -> bytes:
+    """Return a histogram as the bytes that HdrHistogram stores (V2, compressed, base64)."""
+    return bytes(counts.encode())
+
+
+def unpacked(text: bytes) -> Any:
+    """Return the histogram that was packed."""
+    return type(empty()).decode(text)
 
 
 def hgrm(counts: Any) -> str:

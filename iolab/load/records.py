@@ -102,7 +102,9 @@ PERCENTS = (50, 90, 99, 99.9, 99.99, 100)
 
 def percentile_us(times_ns: Nanoseconds, percent: float) -> float | None:
     """Return a percentile in microseconds, or None if no request lies beyond it."""
-    beyond = len(times_ns) * (100 - percent) / 100
-    if len(times_ns) == 0 or (beyond < 1 and percent not in (50, 100)):
-        return None
-    return round(float(np.percentile(times_ns, percent)) / 1e3, 2)
+    return None if too_few(len(times_ns), percent) else round(float(np.percentile(times_ns, percent)) / 1e3, 2)
+
+
+def too_few(count: int, percent: float) -> bool:
+    """Say whether none of so many lies beyond a percentile; the median and the slowest always tell something."""
+    return count == 0 or (count * (100 - percent) / 100 < 1 and percent not in (50, 100))

@@ -1,0 +1,90 @@
+"""The Dask cluster that a load comes from: reach it, see that all of it runs the same, and say in one line if not."""
+
+import asyncio
+import logging
+import warnings
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from iolab.errors import UsageError
+
+ANSWERS_S = 10.0
+"""A scheduler or a worker that does not answer for so long is lost."""
+
+SAME = ("iolab", "distributed", "python")
+"""What must be the same on all workers as here; the scheduler runs nothing of ours."""
+
+
+@asynccontextmanager
+async def reached(scheduler: str) -> AsyncIterator[Any]:
+    """Yield an asynchronous client of the scheduler at this address. Raise UsageError if none answers there."""
+    client = await _connected(scheduler)
+    logger = logging.getLogger("distributed.client")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)  # that a scheduler is gone is ours to say
+    try:
+        yield client
+    finally:
+        await _closed(client)
+        logger.setLevel(level)
+
+
+async def _connected(scheduler: str) -> Any:
+    try:
+        from distributed import Client
+    except ImportError:
+        raise UsageError(
+            "a load from many machines needs the package distributed: pip install 'iolab[class]'"
+        ) from None
+    client = None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of versions that differ: `workers_of` refuses them in one line
+            # Client's own timeout does not cover a peer that accepts and is silent.
+            async with asyncio.timeout(ANSWERS_S):
+                client = Client(scheduler, asynchronous=True, timeout=ANSWERS_S / 2, set_as_default=False)
+                return await client
+    except (OSError, ValueError, ImportError) as error:
+        await _closed(client)
+        why = str(error) or f"it said nothing for {ANSWERS_S:g} s"
+        raise UsageError(
+            f"no Dask scheduler answers at {scheduler}: {why}; `dask scheduler` starts one, and "
+            f"`dask worker {scheduler}` a worker"
+        ) from None
+
+
+async def _closed(client: Any) -> None:
+    with suppress(OSError):  # TimeoutError is one
+        async with asyncio.timeout(ANSWERS_S):
+            if client is not None:
+                await client.close()
+
+
+async def workers_of(client: Any, scheduler: str) -> list[str]:
+    """Return the addresses of all workers. Raise UsageError if there are none, or if one runs something else."""
+    try:
+        async with asyncio.timeout(ANSWERS_S):
+            found = await client.get_versions(packages=["iolab"])
+    except OSError:
+        raise UsageError(f"not every worker of {scheduler} answered within {ANSWERS_S:g} s") from None
+    if not found["workers"]:
+        raise UsageError(f"the scheduler at {scheduler} has no workers; `dask worker {scheduler}` starts one")
+    here = versions(found["client"])
+    for worker, told in found["workers"].items():
+        refuse(f"worker {worker}", versions(told), here)
+    refuse(f"the scheduler at {scheduler}", {"distributed": versions(found["scheduler"])["distributed"]}, here)
+    return list(found["workers"])
+
+
+def refuse(who: str, there: dict[str, str], here: dict[str, str]) -> None:
+    """Raise UsageError if versions there are not those here."""
+    differ = [f"{package} {runs}, not {here[package]}" for package, runs in there.items() if runs != here[package]]
+    if differ:
+        raise UsageError(f"{who} has {' and '.join(differ)} as here; a load needs the same on all machines")
+
+
+def versions(told: dict[str, Any]) -> dict[str, str]:
+    """Return what must be the same, of what Dask tells of a machine: of Python the first two numbers."""
+    found = {package: str(told["packages"].get(package)) for package in SAME}
+    return found | {"python": ".".join(found["python"].split(".")[:2])}

@@ -30,6 +30,7 @@ def work(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--requests", type=int, help="How many requests in all, instead of a time."),
         click.option("--size", "size_bytes", type=int, default=64, show_default=True, help="Bytes of a request."),
         click.option("--rate", "rate_per_s", type=float, help="Open loop: requests per second in all, on a schedule."),
+        click.option("--spin", is_flag=True, help="Never sleep: takes a CPU, and leaves the client's wake-ups out."),
     )
     for option in reversed(options):
         command = option(command)
@@ -78,6 +79,7 @@ def serve(model: str, host: str, port: int, expose: bool, json_: bool) -> None:
 def load(address: tuple[str, int], scheduler: str | None, json_: bool, **options: Any) -> None:
     """Put a load on the server at HOST:PORT that answers in upper case, and check every reply."""
     from iolab import bars, terminal
+    from iolab.load.doubts import doubts
     from iolab.load.process import load as drive
     from iolab.load.workload import Workload
 
@@ -94,8 +96,8 @@ def load(address: tuple[str, int], scheduler: str | None, json_: bool, **options
         click.echo(json.dumps(records.summary()))
     else:
         out.print(terminal.table([records.summary()]))
-        doubts = [f"{count} x {kind}: {records.examples[kind]}" for kind, count in records.errors.items()]
-        _print_each(terminal.notes(doubts))
+        _print_each(terminal.plot([records.summary()], "service time"))
+        _print_each(terminal.notes(doubts(records)))
 
 
 @main.command()
@@ -147,6 +149,7 @@ def compare(
         )
     else:
         out.print(terminal.table(made.ranking))
+        _print_each(terminal.plot(made.ranking, "{model} @{connections}"))
         out.print(str(made.runs[0].placement), style="dim")
         missing = [f"{name} cannot run here: {why}" for name, why in made.left_out.items() if name in models]
         _print_each(terminal.notes([*missing, *made.doubts, *made.too_few]))

@@ -1,10 +1,12 @@
 """Records as tables of a terminal, at most 80 columns wide."""
 
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from rich.bar import Bar
 from rich.table import Table
 from rich.text import Text
 
@@ -19,6 +21,12 @@ NARROW = ("requests", "max_us", "server_cpu_share", "client_cpu_share", "interva
 """Figures that a comparison leaves out in a terminal, to fit 80 columns."""
 
 
+SPAN_COLUMNS = 48
+"""How wide the bars are drawn; with a label beside them they fit 80 columns."""
+
+UNITS = ((1e6, "s"), (1e3, "ms"), (1, "µs"))
+
+
 def table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Return rows of figures as a table."""
     drawn = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
@@ -31,6 +39,37 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Table:
     for row in rows:
         drawn.add_row(*(Text(tables.written(key, row[key])) for key in shown))
     return drawn
+
+
+def spans(bars: Mapping[str, tuple[float, float]]) -> Table:
+    """Return bars from one time to another, in microseconds and by their label, on one axis of whole decades."""
+    first = math.floor(math.log10(min(begin for begin, _ in bars.values())))
+    decades = max(1, math.ceil(math.log10(max(end for _, end in bars.values()))) - first)
+    drawn = Table.grid(padding=(0, 1, 0, 0))
+    for label, times in bars.items():
+        begin, end = (math.log10(time_us) - first for time_us in times)
+        end = max(end, begin + decades / SPAN_COLUMNS)  # a column at the least
+        drawn.add_row(label, Bar(decades, begin, end, width=SPAN_COLUMNS, color="cyan"))
+    axis = ""
+    for decade in range(decades + 1):
+        name = _time(10.0 ** (first + decade))
+        place = min(decade * SPAN_COLUMNS // decades, SPAN_COLUMNS - len(name))
+        axis = axis.ljust(place) + name
+    drawn.add_row("", Text(axis, style="dim"))
+    return drawn
+
+
+def _time(time_us: float) -> str:
+    unit, name = next((unit, name) for unit, name in UNITS if time_us >= unit or unit == 1)
+    return f"{time_us / unit:g} {name}"
+
+
+def plot(rows: Iterable[Mapping[str, Any]], label: str) -> Iterator[Table | Text]:
+    """Yield bars from the median of each row to its p99, or to its slowest where there are too few for that."""
+    bars = {label.format(**row): (row["p50_us"], row["p99_us"] or row["max_us"]) for row in rows if row["p50_us"]}
+    if bars:
+        yield Text("p50 to p99", style="dim")
+        yield spans(bars)
 
 
 def notes(sentences: Iterable[str]) -> Iterator[Text]:

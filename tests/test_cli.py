@@ -1,5 +1,6 @@
 """The course in a terminal: what it prints, how it ends, and what it says to bad input."""
 
+import io
 import json
 import os
 import re
@@ -223,10 +224,15 @@ class TestServe:
 class TestLoad:
     def test_a_table(self, address: str) -> None:
         shown = good("load", address, "--requests", 1234, "--connections", 3)
-        heading, figures = shown.splitlines()
+        heading, figures, *plot = shown.splitlines()
         assert " ".join(heading.split()) == "requests req/s p50 µs p99 µs max µs errors client CPU"
         assert figures.split()[0] == "1,234"
         assert figures.split()[5] == "0"
+        assert plot[0] == "p50 to p99" and plot[1].startswith("service time")
+
+    def test_what_it_cannot_tell_is_said(self, address: str) -> None:
+        assert "! asked 5,000,000/s, held" in good("load", address, "--rate", 5_000_000, "--seconds", 0.1)
+        assert "asked" not in good("load", address, "--rate", 500, "--seconds", 0.1, "--spin")
 
     def test_json_is_one_object_with_the_fields_promised(self, address: str) -> None:
         shown = json.loads(good("load", address, "--requests", 200, "--json"))
@@ -287,6 +293,16 @@ class TestCompare:
         assert shown.splitlines()[0].split()[:2] == ["model", "conns"]
         assert (shown.splitlines()[1].split()[0], shown.splitlines()[1].split()[-1]) == ("epoll", "cheapest")
         assert "<svg" in figure.read_text()
+
+    def test_bars_share_one_axis_of_whole_decades(self) -> None:
+        shown = io.StringIO()
+        console = Console(width=80, file=shown)
+        console.print(terminal.spans({"quick": (10.0, 10.0), "slow": (100.0, 10_000.0), "slower": (2e6, 3e6)}))
+        quick, slow, slower, axis = shown.getvalue().splitlines()
+        assert axis.split() == ["10", "µs", "100", "µs", "1", "ms", "10", "ms", "100", "ms", "1", "s", "10", "s"]
+        begins = [len(line) - len(line[6:].lstrip()) for line in (quick, slow, slower)]
+        assert begins == sorted(begins) and len(set(begins)) == 3
+        assert quick.strip() != "quick"  # a bar has a column at the least
 
     def test_a_figure_does_not_spoil_the_json(self, tmp_path: Path) -> None:
         done = iolab_("compare", "epoll", "--requests", 200, "--json", "--figure", tmp_path / "figure.png")

@@ -30,3 +30,14 @@ def rate(records: Records) -> Iterator[str]:
     left = int((records.sent_ns > end_ns + GRACE_NS + (end_ns - start_ns) / 100).sum()) + not_sent
     if left > (len(records) + not_sent) / 100:
         yield f"asked {asked:,.0f}/s, held {records.per_s:,.0f}/s: {left:,} requests were left when the time was over"
+
+
+def wrong(records: Records) -> Iterator[str]:
+    """Say what went wrong, by kind, each with its first case in words."""
+    yield from (f"{count} x {kind}: {records.examples[kind]}" for kind, count in records.errors.items())
+
+
+def doubts(records: Records) -> Iterator[str]:
+    """Say all of that."""
+    for each in (limit, rate, wrong):
+        yield from each(records)

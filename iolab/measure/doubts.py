@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
-from iolab.load.doubts import limit, rate
+from iolab.load.doubts import limit, rate, wrong
 
 if TYPE_CHECKING:
     from iolab.measure.run import Run
@@ -29,7 +29,7 @@ def doubts(run: "Run") -> Iterator[str]:
         )
     if clock_step_ns() > COARSE_NS:
         yield f"the clock moves in steps of {clock_step_ns() / 1e3:,.0f} µs: shorter times are guesses"
-    yield from (f"{count} x {kind}: {records.examples[kind]}" for kind, count in records.errors.items())
+    yield from wrong(records)
 
 
 @cache

@@ -51,7 +51,8 @@ class Run:
     def memory_bytes_per_connection(self) -> float:
         """Memory that this process took on while the connections were open, for each of them.
 
-        The sockets themselves are the kernel's, and not in it.
+        The sockets themselves are the kernel's, and not in it. A lower bound: a process that held as many
+        before has room to spare; the experiment `connection_cost` takes a fresh one each time.
         """
         return self.memory_bytes / (self.records.workload.connections + self.records.workload.idle)
 

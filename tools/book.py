@@ -13,7 +13,7 @@ import iolab
 from iolab.servers import Model
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("C*.md", "LICENSE", "data/README.md", "data/published/*", "data/recorded/*.json", "docs/*.md", "docs/images/*")
+PAGES = ("C*.md", "LICENSE", "data/README.md", "data/*/*.*", "docs/*.md", "docs/images/*")
 LESSONS = "notebooks/[0-9][0-9]_*.ipynb"
 SETTINGS = "docs/book/*"
 PACKAGES = ("load", "measure", "figures", "claims", "exercises", "kernel")
@@ -43,9 +43,10 @@ def models() -> str:
 
 
 def card(model: Model) -> str:
-    """Return the card of a model as a table, and the text of its server."""
-    rows = "".join(f"| {head} | {line.replace('|', chr(92) + '|')} |\n" for head, line in model.card.items())
-    return f"## `{model.name}`\n\n| | |\n|---|---|\n{rows}\n```python\n{iolab.source(model.name)}\n```\n"
+    """Return the card of a model as a table whose first column heads the rows, and the text of its server."""
+    rows = "".join(f"* - {head}\n  - {line}\n" for head, line in model.card.items())
+    table = f"```{{list-table}}\n:stub-columns: 1\n\n{rows}```\n"
+    return f"## `{model.name}`\n\n{table}\n```python\n{iolab.source(model.name)}\n```\n"
 
 
 def reference() -> dict[str, str]:
@@ -61,7 +62,7 @@ def reference() -> dict[str, str]:
 
 def _modules(path: Iterable[str], prefix: str) -> list[str]:
     found = pkgutil.walk_packages(path, f"{prefix}.")
-    return [each.name for each in found if each.name.rpartition(".")[2] not in ("__main__", "client")]
+    return [each.name for each in found if each.name.rpartition(".")[2] != "__main__"]
 
 
 def _page(title: str, names: list[str]) -> str:

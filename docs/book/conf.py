@@ -1,5 +1,6 @@
 """How Sphinx makes the site: nothing is run, nothing is fetched, a warning is an error."""
 
+from pathlib import Path
 from typing import Any
 
 project = "iolab"
@@ -12,8 +13,9 @@ html_title = "iolab"
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {"light_css_variables": {"color-brand-content": "#0072B2", "color-brand-primary": "#005A8C"}}
-html_static_path = ["site.css"]
+html_static_path = ["site.css", "site.js"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 
 nb_execution_mode = "off"
 nb_ipywidgets_js: dict[str, object] = {}  # the widgets' text is shown; their scripts would be fetched
@@ -24,7 +26,7 @@ myst_heading_anchors = 3
 default_role = "literal"
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "show-inheritance": False}
+autodoc_default_options = {"members": True}
 autodoc_mock_imports = ["nbgrader"]  # an editor's tools and a database, to read two docstrings
 suppress_warnings = ["ref.python"]  # a doctor and a judge both write a Report
 python_maximum_signature_line_length = 88
@@ -35,6 +37,24 @@ def not_ours(_app: Any, _what: str, _name: str, found: Any, skip: bool, _options
     return skip or not str(getattr(found, "__module__", None) or "iolab").startswith("iolab")
 
 
+MENDED = {
+    '<p class="caption" role="heading">': '<p class="caption" role="heading" aria-level="2">',
+    '<aside class="sidebar-drawer': '<aside aria-label="Pages" class="sidebar-drawer',
+    '<aside class="toc-drawer': '<aside aria-label="On this page" class="toc-drawer',
+}
+"""What Sphinx and furo leave unsaid to who hears a page: the level of a heading, and which of two asides is which."""
+
+
+def mend(app: Any, error: Exception | None) -> None:
+    """Say it in every page."""
+    for page in () if error else Path(app.outdir).rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        for said, better in MENDED.items():
+            text = text.replace(said, better)
+        page.write_text(text, encoding="utf-8")
+
+
 def setup(app: Any) -> None:
     """Tell Sphinx."""
     app.connect("autodoc-skip-member", not_ours)
+    app.connect("build-finished", mend)

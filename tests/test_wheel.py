@@ -3,14 +3,17 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
+import iolab
 from iolab import lessons, places
 from iolab.errors import UsageError
 
@@ -20,10 +23,14 @@ LESSONS = sorted(f"notebooks/{path.name}" for path in (ROOT / "notebooks").glob(
 FIRST = "notebooks/00_start_here.ipynb"
 
 
+def clean() -> dict[str, str]:
+    """Return an environment that does not lead to this checkout."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
 def run(*command: object, folder: Path) -> str:
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        [str(each) for each in command], cwd=folder, env=env, capture_output=True, text=True, timeout=100
+        [str(each) for each in command], cwd=folder, env=clean(), capture_output=True, text=True, timeout=100
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
@@ -63,9 +70,29 @@ class TestTheWheel:
         code = "from iolab.recorded import file_of; print(file_of('06-one-epoll').stat().st_size)"
         assert int(run(bin_ / "python", "-c", code, folder=tmp_path)) > 0
 
+    def test_it_has_every_module(self, wheel: Path) -> None:
+        modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "iolab").rglob("*.py")}
+        assert {name for name in ZipFile(wheel).namelist() if name.endswith(".py")} == modules
+
     def test_it_serves_and_measures(self, bin_: Path, tmp_path: Path) -> None:
         shown = json.loads(run(bin_ / "iolab", "compare", "epoll", "--requests", 100, "--json", folder=tmp_path))
         assert shown["rows"][0]["requests"] == 100
+
+    def test_one_serves_what_another_loads(self, bin_: Path, tmp_path: Path) -> None:
+        serving = [str(bin_ / "iolab"), "serve", "epoll", "--port", "0"]
+        with subprocess.Popen(serving, cwd=tmp_path, env=clean(), stdout=subprocess.PIPE, text=True) as server:
+            assert server.stdout is not None
+            try:
+                address = server.stdout.readline().split()[3].rstrip(";")
+                shown = json.loads(run(bin_ / "iolab", "load", address, "--requests", 100, "--json", folder=tmp_path))
+            finally:
+                server.send_signal(signal.SIGINT)
+        assert (shown["requests"], server.returncode) == (100, 0)
+
+    def test_it_judges_an_answer(self, bin_: Path, tmp_path: Path) -> None:
+        (tmp_path / "answer.py").write_text(str(iolab.source("epoll")))
+        shown = json.loads(run(bin_ / "iolab", "grade", "03-epoll", "answer.py", "--json", folder=tmp_path))
+        assert [check["says"] for check in shown["checks"] if not check["passed"]] == [] and shown["score"] > 0
 
     def test_it_gives_the_lessons_as_they_are(self, bin_: Path, tmp_path: Path) -> None:
         shown = json.loads(run(bin_ / "iolab", "lessons", "mine", "--json", folder=tmp_path))

@@ -104,7 +104,7 @@ class TestMakeLab:
         return newcomer.make_lab(course, dict(os.environ), course / "log")
 
     def test_what_the_set_up_says_is_the_reason(self, tmp_path: Path) -> None:
-        with self.made(tmp_path, "echo one; echo 'setup: the disk is full' >&2; exit 1") as made:
+        with self.made(tmp_path, "echo a; echo 'setup: the disk is full (see .cache/setup.log)' >&2; exit 1") as made:
             with pytest.raises(newcomer.Failed, match=r"^make lab ended: setup: the disk is full$"):
                 made.said(newcomer.READY)
 

@@ -119,9 +119,9 @@ class Made:
 
 
 def reason(text: str) -> str:
-    """Return the line in which the set-up or the launcher says what is wrong, or the last one."""
+    """Return the line in which the set-up or the launcher says what is wrong, or the last one; its log is gone soon."""
     told = [each for each in text.splitlines() if each.startswith(("setup: ", "lab: "))]
-    return last_line("\n".join(told) or text)
+    return re.sub(r" \([^()]*setup\.log\)", "", last_line("\n".join(told) or text))
 
 
 def last_line(text: str) -> str:

@@ -60,7 +60,9 @@ def _judged(exercise: str, text: str, seed: int, only: str | None) -> tuple[list
     told |= {"parent": os.getpid(), "path": [PACKAGES, *sys.path]}
     pipe = subprocess.PIPE
     command = [sys.executable, "-I", "-S", str(SCRIPT)]
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True) as process:
+    # A copy: execve(2) fails with EFAULT where another thread changes the variables that it reads (environ(7)).
+    env = dict(os.environ)
+    with subprocess.Popen(command, env=env, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True) as process:
         try:
             told_, said = process.communicate(json.dumps(told).encode() + b"\n", JUDGED_S)
         except subprocess.TimeoutExpired:

@@ -32,6 +32,9 @@ except (RuntimeError, OSError) as error:
 """
 
 
+ANSWERS = "def answer(address): return True"
+
+
 def forked(text: str, *more: str) -> Any:
     done = subprocess.run([sys.executable, "-c", JUDGE, text, *more], cwd=ROOT, capture_output=True, check=True)
     return json.loads(done.stdout)
@@ -40,7 +43,7 @@ def forked(text: str, *more: str) -> Any:
 @pytest.mark.parametrize(
     ("text", "status"),
     [
-        ("def answer(address): return True", 0),
+        (ANSWERS, 0),
         ("def answer(address): raise SystemExit(7)", 7),
         ("def answer(address): 1 / 0", 1),
         ("no Python", 1),
@@ -49,6 +52,12 @@ def forked(text: str, *more: str) -> Any:
 )
 def test_the_judge_learns_how_it_ended(text: str, status: int) -> None:
     assert forked(text) == {"status": status, "again": status, "own": True}
+
+
+def test_it_ends_where_there_is_no_judge_to_adopt_it() -> None:
+    orphan = JUDGE.replace('{"judge": os.getpid()', '{"judge": 1 << 30')
+    done = subprocess.run([sys.executable, "-c", orphan, ANSWERS], cwd=ROOT, capture_output=True, check=True)
+    assert json.loads(done.stdout)["status"] == 1
 
 
 def test_without_it_there_is_no_trial() -> None:

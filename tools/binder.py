@@ -171,6 +171,9 @@ def main() -> int:
             stopped += bool(error)
         print(f"memory: {used()}")
         return int(stopped > 0)
+    except PermissionError as denied:
+        print(f"binder: the user nobody may not run {denied.filename}; name a Python that everybody can: PYTHON=...")
+        return 1
     finally:
         free()
         shutil.rmtree(image.folder)

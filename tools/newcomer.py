@@ -131,7 +131,8 @@ def last_line(text: str) -> str:
 @contextmanager
 def make_lab(course: Path, env: dict[str, str], log: Path) -> Iterator[Made]:
     """Run `make lab` on a free port; end it and all that it started."""
-    command = ["make", "lab", f"PORT={lab.free_port(lab.LOOPBACK, lab.FIRST_PORT)}"]
+    # Under another make it would name its folder before it says anything.
+    command = ["make", "--no-print-directory", "lab", f"PORT={lab.free_port(lab.LOOPBACK, lab.FIRST_PORT)}"]
     options: dict[str, Any] = {"cwd": course, "env": env, "stdin": subprocess.DEVNULL, "start_new_session": True}
     with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out, **options) as process:
         try:

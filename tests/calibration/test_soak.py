@@ -13,6 +13,7 @@ from iolab.load.process import Client
 from iolab.load.records import Records
 from iolab.load.workload import Tick, Workload
 from iolab.measure.placement import place
+from iolab.measure.statistics import median
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
 
@@ -40,6 +41,9 @@ GROWTH = 1.25
 """An array takes an eighth more than it needs, for the next values; pages are whole."""
 
 MIB = 1 << 20
+
+SLACK = 2 * MIB
+"""What comes and goes: Python takes memory by the MiB, and glibc in an area for every few threads (`mallopt(3)`)."""
 
 
 class Server:
@@ -90,6 +94,11 @@ def soak(server: Server, requests: int, connections: int) -> tuple[Records, list
 
 
 def check(server: Server, loads: int, requests: int, connections: int = 50) -> None:
+    """Run loads one after the other: all is counted, the client grows by what it writes down, the server does not.
+
+    A server that kept its requests would keep 97 bytes of each (64 and an object's head): over four times the
+    slack in the 100,000 requests that lie between the middles of the two halves of the loads.
+    """
     sizes = []
     for number in range(1, loads + 1):
         records, readings = soak(server, requests, connections)
@@ -99,12 +108,13 @@ def check(server: Server, loads: int, requests: int, connections: int = 50) -> N
         (few, small), (many, large) = readings[0], readings[-1]
         assert large - small < GROWTH * BYTES_PER_REQUEST * (many - few) + MIB
         sizes.append(resident_bytes(server.process.pid))
-    assert sizes[-1] - sizes[0] < MIB
+    first, second = sizes[: loads // 2], sizes[loads // 2 :]
+    assert median(second) - median(first) < SLACK
 
 
 @pytest.mark.parametrize("server", ["threads", "epoll", "asyncio"], indirect=True)
-def test_none_of_a_hundred_thousand_is_lost_or_invented(server: Server) -> None:
-    check(server, loads=4, requests=25_000)
+def test_none_of_two_hundred_thousand_is_lost_or_invented(server: Server) -> None:
+    check(server, loads=8, requests=25_000)
 
 
 @pytest.mark.certify

@@ -30,7 +30,7 @@ help:
 	@echo 'make refused     run them on one CPU, without io_uring, and with few descriptors'
 	@echo 'make notebooks   run every notebook and save it with its outputs'
 	@echo 'make record      run the experiments of the literature, keep them in data/recorded'
-	@echo 'make bench       every model beside C, into data/bench and docs/benchmarks.md   (10 minutes)'
+	@echo 'make bench       every model beside C, into data/bench and docs/benchmarks.md   (20 minutes)'
 	@echo 'make certify     the long proofs: the suite over and over, the soak, the agreements   (hours)'
 	@echo 'make release     the exercises for a class, without solutions, into build/class/release   (ARGS=...)'
 	@echo 'make grade       grade build/class/submitted/STUDENT/EXERCISE, write feedback and gradebook   (ARGS=...)'

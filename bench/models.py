@@ -224,8 +224,10 @@ def section(count: int, rows: list[dict[str, Any]]) -> list[str]:
 
 
 def why_not(rows: list[dict[str, Any]]) -> list[str]:
-    """Return a line for each run that was none."""
-    said = [f"- `{row['model']}`, one run of its turns: {why}." for row in rows for why in row["failed"]]
+    """Return a line for each server of which a run gave no figures, with the reason of the first."""
+    said = [
+        f"- `{row['model']}`, {len(row['failed'])} without figures: {row['failed'][0]}" for row in rows if row["failed"]
+    ]
     return ["", *said] if said else []
 
 

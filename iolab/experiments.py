@@ -24,7 +24,7 @@ SIZES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     },
     "full": {
         "wait_cost": {"seconds": 0.4},
-        "idle_cost": {"idle": (0, 100, 900, 3000), "seconds": 0.4, "repeats": 2},
+        "idle_cost": {"idle": (0, 100, 900, 10_000), "seconds": 0.3, "repeats": 2},
         "omission": {"seconds": 5.2},
         "gil": {"seconds": 3.0},
         "connection_cost": {"connections": (100, 1000, 10000)},

@@ -1,7 +1,8 @@
 """What a load client hands back, and what follows from it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from iolab.load.workload import Workload
 
 Nanoseconds = NDArray[np.int64]
+Times = TypeVar("Times")
 
 
 @dataclass(frozen=True)
@@ -74,14 +76,7 @@ class Records:
 
     def percentiles(self) -> list[dict[str, Any]]:
         """Return the percentiles of service and response time as rows; None where too few requests lie beyond."""
-        return [
-            {
-                "percentile": percent,
-                "service_us": percentile_us(self.service_ns, percent),
-                "response_us": percentile_us(self.response_ns, percent),
-            }
-            for percent in PERCENTS
-        ]
+        return percentile_rows(percentile_us, self.service_ns, self.response_ns)
 
     def summary(self) -> dict[str, Any]:
         """Return the figures that the terminal and the JSON output show."""
@@ -98,6 +93,20 @@ class Records:
 
 PERCENTS = (50, 90, 99, 99.9, 99.99, 100)
 """The percentiles that a table can show; 100 is the slowest request."""
+
+
+def percentile_rows(
+    percentile_us: Callable[[Times, float], float | None], service: Times, response: Times
+) -> list[dict[str, Any]]:
+    """Return a row for each of PERCENTS, of service and response times in a shape that `percentile_us` reads."""
+    return [
+        {
+            "percentile": percent,
+            "service_us": percentile_us(service, percent),
+            "response_us": percentile_us(response, percent),
+        }
+        for percent in PERCENTS
+    ]
 
 
 def percentile_us(times_ns: Nanoseconds, percent: float) -> float | None:

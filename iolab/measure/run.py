@@ -17,7 +17,7 @@ from iolab.load.workload import OnTick, Tick, Workload
 from iolab.measure.adapt import adapt
 from iolab.measure.cpu import CpuClock, CpuSamples, Usage, usage, used
 from iolab.measure.doubts import doubts
-from iolab.measure.memory import resident_bytes, trim
+from iolab.measure.memory import resident_bytes, settle
 from iolab.measure.neighbours import Neighbours
 from iolab.measure.placement import Placement, place
 from iolab.replies import upper
@@ -109,7 +109,7 @@ def measure(
 
 def observe(server: Server, client: Client, placement: Placement, on_tick: OnTick) -> Run:
     """Run a client against a server of this process, reading the server's CPU clock and memory at every tick."""
-    trim()
+    settle()
     clock, empty_bytes = CpuClock(server.others), resident_bytes()
     readings: list[tuple[int, int, int]] = []
 

@@ -16,7 +16,7 @@ from iolab.listening import listen
 from iolab.load import faults
 from iolab.load.process import Client
 from iolab.load.workload import Workload
-from iolab.measure.memory import resident_bytes, trim
+from iolab.measure.memory import resident_bytes, settle
 from models.support import MIB, Subject, ends, eventually, inverted, same, unconnected
 from models.traces import descriptors
 
@@ -41,7 +41,7 @@ def test_a_reset_before_accept(subject: Subject) -> None:
 def test_a_slow_reader_with_megabytes_owed(subject: Subject) -> None:
     request = subject.framed(BLOCK)
     with subject.start() as server, subject.bystander(server) as goes_on:
-        trim()
+        settle()
         before_bytes = resident_bytes()
         with faults.slow_reader(server.address, request, most_bytes=64 * MIB) as reader:
             assert reader.asked_bytes < 64 * MIB  # the server read no more, so the client could send no more
@@ -114,7 +114,7 @@ def held() -> tuple[int, int]:
     take where others have left holes is resident already.
     """
     gc.collect()
-    trim()
+    settle()
     return sys.getallocatedblocks(), resident_bytes()
 
 

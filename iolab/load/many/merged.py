@@ -10,7 +10,7 @@ from typing import Any, Self
 from iolab.load.doubts import limit, rate
 from iolab.load.histogram import histogram, merge, packed, percentile_us, unpacked
 from iolab.load.many.shares import Share
-from iolab.load.records import PERCENTS, Records
+from iolab.load.records import Records, percentile_rows
 
 APART = 0.1
 """Workers that were told to begin further apart than this part of the shortest share put hardly one load."""
@@ -121,14 +121,7 @@ class Merged:
 
     def percentiles(self) -> list[dict[str, Any]]:
         """Return the percentiles as `Records.percentiles` does, to the three figures of the histograms."""
-        return [
-            {
-                "percentile": percent,
-                "service_us": percentile_us(self.service, percent),
-                "response_us": percentile_us(self.response, percent),
-            }
-            for percent in PERCENTS
-        ]
+        return percentile_rows(percentile_us, self.service, self.response)
 
     def summary(self) -> dict[str, Any]:
         """Return the figures of all under the names of `Records.summary`; rates add up, of the clients the busiest."""

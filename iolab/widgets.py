@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from iolab.my_progress import MyProgress
     from iolab.predictions import Prediction
 
+WIDE = {"width": "auto", "min_width": "22rem"}
+GRID = {"grid_template_columns": "repeat(auto-fit, minmax(22rem, 1fr))", "grid_gap": "0.2rem 1.5rem"}
+NAMED = {"description_width": "8rem"}
+
 
 def question(prediction: "Prediction") -> dict[str, Any]:
     """Return a prediction as a control to answer it with, for a notebook to show."""
@@ -53,16 +57,12 @@ def _typed(prediction: "Prediction", slider: Any) -> Any:
         min=prediction.low,
         max=prediction.high,
         description=prediction.unit or "number",
-        layout={"width": "13rem"},
+        style=NAMED,
+        layout={"width": "16rem"},
         tooltip=prediction.question,
     )
     ipywidgets.link((number, "value"), (slider, "value"), transform=(float, lambda value: float(f"{value:.3g}")))
     return ipywidgets.HBox([number, slider])
-
-
-WIDE = {"width": "auto", "min_width": "22rem"}
-GRID = {"grid_template_columns": "repeat(auto-fit, minmax(22rem, 1fr))", "grid_gap": "0.2rem 1.5rem"}
-NAMED = {"description_width": "8rem"}
 
 
 def panel(explorer: "Explorer") -> dict[str, Any]:

@@ -3,6 +3,7 @@
 What only a quiet machine can hold, or what takes minutes, is marked `certify` and left out unless asked for.
 """
 
+import gc
 import os
 import signal
 import threading
@@ -44,6 +45,7 @@ class Census:
 
 
 def census() -> Census:
+    gc.collect()  # Dask closes the connection to a scheduler that was none when it is collected, in whatever test
     # pytest-timeout's thread is a Timer, and ends early if the test fails.
     threads = {thread.native_id or 0 for thread in threading.enumerate() if not isinstance(thread, threading.Timer)}
     handlers: dict[int, object] = {number: signal.getsignal(number) for number in signal.valid_signals()}

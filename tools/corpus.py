@@ -50,13 +50,13 @@ class Verdicts:
 
 
 @contextmanager
-def busy() -> Iterator[None]:
+def spinning() -> Iterator[None]:
     """Keep one CPU busy for the length of a block."""
-    with subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]) as spinning:
+    with subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]) as process:
         try:
             yield
         finally:
-            spinning.kill()
+            process.kill()
 
 
 def version() -> str:
@@ -110,13 +110,15 @@ def tell(verdicts: Verdicts) -> None:
                 print(f"    lacks {check.name}: {check.says}")
 
 
-def page(all_: list[Verdicts], rounds: int, command: str) -> str:
-    judged, slowest = sum(len(each.reports) for each in all_), max(max(each.seconds) for each in all_)
+def page(found: dict[bool, list[Verdicts]], rounds: int, command: str) -> str:
+    judged = sum(len(each.reports) for all_ in found.values() for each in all_)
+    times = "once" if rounds == 1 else f"{rounds} times"
     lines = [
         "# Every answer before the judge",
         "",
-        f"{len(all_)} answers, each judged {'once' if rounds == 1 else f'{rounds} times'}, each time on other cases: "
-        f"{judged} judgements, 0 of them wrong. The slowest took {slowest:.1f} s.",
+        f"{len(found[False])} answers, each judged {times}{f', and {times} more beside a busy CPU' * (True in found)}, "
+        f"each time on other cases: {judged:,} judgements, 0 of them wrong.",
+        *[f"{'Beside it the' if busy else 'The'} slowest took {slowest(all_):.1f} s." for busy, all_ in found.items()],
         "",
         "A wrong answer must lack the property named beside it; a right one must have all points.",
         "One that tampers may not have a point more than the same answer without the attempt.",
@@ -128,23 +130,31 @@ def page(all_: list[Verdicts], rounds: int, command: str) -> str:
         "",
     ]
     for name in EXERCISES:
-        lines += table(name, [each for each in all_ if each.answer.exercise == name])
+        lines += table(name, found)
     return "\n".join(lines)
 
 
-def table(name: str, found: list[Verdicts]) -> list[str]:
-    rows = [
-        f"| {each.answer.name} | {each.answer.expected()} | {scores(each)} | {max(each.seconds):.1f} |"
-        for each in found
-    ]
-    head = [f"## {name}", "", EXERCISES[name].asks, "", "| answer | expected | points | s |", "|---|---|---|--:|"]
-    return [*head, *rows, ""] if rows else []
+def slowest(all_: list[Verdicts]) -> float:
+    return max(max(each.seconds) for each in all_)
 
 
-def scores(verdicts: Verdicts) -> str:
-    found = sorted({report.score for report in verdicts.reports})
+def table(name: str, found: dict[bool, list[Verdicts]]) -> list[str]:
+    """Return the answers to one exercise, with the points of all rounds and the longest judgement of each kind."""
+    rows = []
+    for same in zip(*found.values(), strict=True):
+        answer = same[0].answer
+        if answer.exercise == name:
+            cells = [answer.name, answer.expected(), scores(same), *[f"{max(each.seconds):.1f}" for each in same]]
+            rows.append(f"| {' | '.join(cells)} |")
+    head = ["answer", "expected", "points", *["s, busy" if busy else "s" for busy in found]]
+    rule = f"|---|---|---|{'--:|' * len(found)}"
+    return [f"## {name}", "", EXERCISES[name].asks, "", f"| {' | '.join(head)} |", rule, *rows, ""] if rows else []
+
+
+def scores(same: Sequence[Verdicts]) -> str:
+    found = sorted({report.score for each in same for report in each.reports})
     shown = f"{found[0]}" if len(found) == 1 else f"{found[0]} to {found[-1]}"
-    return f"{shown} of {verdicts.reports[0].out_of}"
+    return f"{shown} of {same[0].reports[0].out_of}"
 
 
 def main() -> None:
@@ -153,13 +163,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="seed of the first round (default 1)")
     parser.add_argument("--at-once", type=int, default=2, help="answers judged at the same time (default 2)")
     parser.add_argument("--only", default="", help="only answers whose name holds this; nothing is written")
-    parser.add_argument("--busy", action="store_true", help="keep one CPU busy meanwhile")
+    parser.add_argument("--busy", action="store_true", help="the same again, with one CPU kept busy")
     given = parser.parse_args()
     answers = [answer for answer in [*ANSWERS, *TAMPERING] if given.only in str(answer)]
     seeds = range(given.seed, given.seed + given.repeats)
-    with busy() if given.busy else contextlib.nullcontext():
-        found = run(answers, seeds, given.at_once, {"version": version(), "busy": given.busy})
-    wrong = sum(len(each.wrong()) for each in found)
+    found = {}
+    for busy in (False, True) if given.busy else (False,):
+        with spinning() if busy else contextlib.nullcontext():
+            found[busy] = run(answers, seeds, given.at_once, {"version": version(), "busy": busy})
+    wrong = sum(len(each.wrong()) for all_ in found.values() for each in all_)
     if wrong:
         raise SystemExit(f"corpus: {wrong} judgements were wrong; nothing is written")
     if not given.only:

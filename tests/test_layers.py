@@ -23,7 +23,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "servers": {"errors", "kernel", "listening"},
     "replies": {"listening"},
     "background": {"errors", "kernel", "listening", "replies", "servers"},
-    "load": {"errors", "kernel", "listening"},
+    "cluster": {"errors"},
+    "load": {"cluster", "errors", "kernel", "listening"},
     "measure": {"errors", "kernel", "listening", "servers", "replies", "background", "load", "places", "tables"},
     "exercises": {"errors", "kernel", "listening", "servers", "load", "tables"},
     "figures": {"load", "measure"},
@@ -44,7 +45,7 @@ ROOM_OF_LIBRARY = {
     "rich": {"cli", "terminal", "bars", "classroom"},
     "IPython": {"bars"},
     "nbgrader": {"classroom"},
-    "distributed": {"classroom", "load"},
+    "distributed": {"cluster", "classroom"},
 }
 
 CLIENT = ROOT / "load" / "client"

@@ -1,7 +1,6 @@
 """One load from many machines: the shares, the merged figures, a cluster of processes, and hosts of their own."""
 
 import asyncio
-import ctypes
 import json
 import os
 import shutil
@@ -11,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,17 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from clusters import SCHEDULER, WORKER, Cluster, Processes, address_in, wait_for
 from peers import Address, Converse, Peer, dead_address, replying, silent, upper
 
+from iolab import cluster
 from iolab.background import start
 from iolab.cli import main
 from iolab.errors import LoadFailed, UsageError
 from iolab.kernel import descriptors
 from iolab.load import process
 from iolab.load.histogram import histogram
-from iolab.load.many import cluster, drive, there
+from iolab.load.many import drive, there
 from iolab.load.many.drive import Company
 from iolab.load.many.merged import Measured, Merged
 from iolab.load.many.shares import Share, split, whole
@@ -36,6 +37,7 @@ from iolab.load.records import PERCENTS, Records
 from iolab.load.workload import Tick, Workload
 
 ENDS_S = 110
+IOLAB = (sys.executable, "-c", "import sys; sys.argv[0] = 'iolab'; from iolab.cli import main; main()")
 FIGURES = 1e-3
 """The histogram's precision: three significant figures."""
 
@@ -268,72 +270,6 @@ class TestHeld:
         there.begin("load", dask_worker=Worker)
         assert there.look("load", dask_worker=Worker).failed == there.UNKNOWN
         there.drop("load", dask_worker=Worker)
-
-
-class Processes:
-    """Commands that run beside a test, and end with it, or with us."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.all = folder, ExitStack()
-
-    def run(self, *command: object, **options: Any) -> subprocess.Popen[str]:
-        self.folder.mkdir(exist_ok=True)
-        log = self.all.enter_context((self.folder / f"{time.monotonic_ns()}.log").open("w"))
-        said: dict[str, Any] = {"stdout": log, "stderr": log, "text": True, "preexec_fn": die_with_us}
-        process = self.all.enter_context(subprocess.Popen([str(each) for each in command], **said | options))
-        self.all.callback(process.kill)
-        return process
-
-    def __enter__(self) -> "Processes":
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.all.close()
-
-
-def die_with_us() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-
-
-DASK = (sys.executable, "-m", "dask")
-SCHEDULER = (*DASK, "scheduler", "--no-dashboard")
-WORKER = (*DASK, "worker", "--no-nanny", "--no-dashboard", "--nthreads", 1, "--scheduler-file")
-IOLAB = (sys.executable, "-c", "import sys; sys.argv[0] = 'iolab'; from iolab.cli import main; main()")
-
-
-class Cluster:
-    """A scheduler and its workers, each a process."""
-
-    def __init__(self, processes: Processes, workers: int) -> None:
-        self.processes, self.file = processes, processes.folder / "scheduler.json"
-        processes.run(*SCHEDULER, "--host", "127.0.0.1", "--port", 0, "--scheduler-file", self.file)
-        self.workers = [self.worker() for _ in range(workers)]
-        self.address = address_in(self.file)
-        wait_for(self.address, workers)
-
-    def worker(self) -> subprocess.Popen[str]:
-        return self.processes.run(*WORKER, self.file, "--host", "127.0.0.1")
-
-
-def address_in(file: Path) -> str:
-    """Wait for the file that a scheduler writes, and return its address."""
-    while True:
-        try:
-            return str(json.loads(file.read_text())["address"])
-        except (OSError, ValueError):
-            time.sleep(0.01)
-
-
-def wait_for(scheduler: str, workers: int) -> set[str]:
-    """Wait until a scheduler has so many workers, and return their addresses."""
-
-    async def waited() -> set[str]:
-        async with cluster.reached(scheduler) as client:
-            await client.wait_for_workers(workers)
-            return set(await client.nthreads())
-
-    return asyncio.run(waited())
 
 
 @pytest.fixture(scope="module")
@@ -614,7 +550,7 @@ def hosts(folder: Path, count: int) -> Iterator[Hosts]:
 WHEN_TWO = """
 import asyncio, sys
 from iolab.cli import main
-from iolab.load.many import cluster
+from iolab import cluster
 
 async def wait():
     async with cluster.reached(sys.argv[4]) as client:

@@ -1,19 +1,25 @@
 """Many answers judged at once, on Dask: no answer disturbs another, and a lost worker's share is done again."""
 
+import asyncio
 import json
+import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from iolab import cluster
 from iolab.classroom.answers import answer_in
 from iolab.errors import UsageError
 from iolab.exercises import grade
 
 RETRIES = 3
+ALONE_S = 60.0
+"""A cluster that has had no worker for so long will have none any more."""
+
+LOOK_S = 1.0
 Judge = Callable[[str, str, int], dict[str, Any]]
 OnReport = Callable[["Submission", dict[str, Any]], None]
 
@@ -64,38 +70,56 @@ def judged(
 ) -> None:
     """Judge all submissions on a Dask cluster, and tell each report as it comes.
 
-    Raise UsageError for a scheduler that does not answer.
+    Without the address of a scheduler the cluster is of this machine: one worker a CPU.
+    Raise UsageError if the cluster cannot be used, or has lost its scheduler or all its workers.
     """
+    asyncio.run(_judged(handed_in, course, scheduler, on_report, judge))
+
+
+async def _judged(
+    handed_in: Sequence[Submission], course: str, scheduler: str | None, on_report: OnReport, judge: Judge
+) -> None:
+    async with cluster.reached(scheduler) if scheduler else cluster.of_this_machine() as client:
+        if scheduler:
+            await cluster.workers_of(client, scheduler)
+        judging = asyncio.create_task(_reports(client, handed_in, course, on_report, judge))
+        alone = asyncio.create_task(_alone(client, scheduler or "this machine"))
+        try:
+            ended, _ = await asyncio.wait({judging, alone}, return_when=asyncio.FIRST_COMPLETED)
+            (judging if judging in ended else alone).result()
+        finally:
+            judging.cancel()
+            alone.cancel()
+            await asyncio.gather(judging, alone, return_exceptions=True)
+
+
+async def _reports(
+    client: Any, handed_in: Sequence[Submission], course: str, on_report: OnReport, judge: Judge
+) -> None:
     from distributed import as_completed
 
-    with cluster(scheduler) as client:
-        waiting = {}
-        for each in handed_in:
-            if each.text is None:
-                on_report(each, {"unread": f"{each.notebook.name} is no notebook that can be read"})
-            else:
-                asked = (each.exercise, each.text, each.seed(course))
-                waiting[client.submit(judge, *asked, retries=RETRIES, pure=False)] = each
-        for future in as_completed(waiting):
-            failed = future.exception()
-            on_report(waiting[future], {"unread": f"the judge failed: {failed!r}"} if failed else future.result())
+    waiting = {}
+    for each in handed_in:
+        if each.text is None:
+            on_report(each, {"unread": f"{each.notebook.name} is no notebook that can be read"})
+        else:
+            asked = (each.exercise, each.text, each.seed(course))
+            waiting[client.submit(judge, *asked, retries=RETRIES, pure=False)] = each
+    async for future in as_completed(waiting, loop=client.loop):
+        if future.cancelled():  # not by us
+            raise UsageError("the Dask scheduler is gone: start it, and grade again")
+        failed = await future.exception()
+        on_report(waiting[future], {"unread": f"the judge failed: {failed!r}"} if failed else await future.result())
 
 
-@contextmanager
-def cluster(scheduler: str | None) -> Iterator[Any]:
-    """Yield a client of the scheduler at this address, or of a cluster of this machine: one worker a CPU."""
-    from distributed import Client, LocalCluster
-
-    if scheduler:
-        try:
-            client = Client(scheduler, timeout=10)
-        except (OSError, ValueError) as error:
-            raise UsageError(f"no Dask scheduler answers at {scheduler}: {error}") from None
-        with client:
-            yield client
-    else:
-        with LocalCluster(threads_per_worker=1, dashboard_address=None) as local, Client(local) as client:
-            yield client
+async def _alone(client: Any, where: str) -> None:
+    """Raise UsageError once the cluster has had no worker for ALONE_S."""
+    seen_s = time.monotonic()
+    while time.monotonic() < seen_s + ALONE_S:
+        await asyncio.sleep(LOOK_S)
+        if await cluster.known(client):
+            seen_s = time.monotonic()
+    raise UsageError(f"{where} has had no Dask worker for {ALONE_S:g} s: start one, and grade again")
 
 
 def keep(report: dict[str, Any], path: Path) -> None:

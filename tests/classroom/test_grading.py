@@ -3,13 +3,18 @@
 import json
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from clusters import Cluster, Processes
+from peers import Peer, silent
 
 from classroom.support import SOURCE, Book, Edit, answering, cell, code, hand_in, solution
+from iolab import cluster
+from iolab.classroom import judging
 from iolab.classroom.__main__ import main
 from iolab.classroom.course import Course
 from iolab.classroom.judging import Submission, judged, keep, submissions
@@ -162,6 +167,39 @@ class TestJudging:
         reports: list[dict[str, Any]] = []
         judged(handed_in[:1], "course", None, lambda each, report: reports.append(report), judge)
         assert reports == [{"unread": "the judge failed: RuntimeError('no room')"}]
+
+    def test_a_scheduler_that_is_silent(self, handed_in: list[Submission], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(cluster, "ANSWERS_S", 1.0)
+        with Peer(silent) as peer, pytest.raises(UsageError, match=r"no Dask scheduler answers at .* for 1 s"):
+            judged(handed_in, "course", "{}:{}".format(*peer.address), lambda each, report: None)
+
+    def test_the_scheduler_dies(self, handed_in: list[Submission], tmp_path: Path) -> None:
+        with Processes(tmp_path / "cluster") as processes:
+            lost = Cluster(processes, 1)
+
+            def judge(exercise: str, text: str, seed: int) -> dict[str, Any]:
+                time.sleep(0.5)
+                return {}
+
+            with pytest.raises(UsageError, match="the Dask scheduler is gone: start it, and grade again"):
+                judged(handed_in, "course", lost.address, lambda each, report: lost.scheduler.kill(), judge)
+
+    def test_nobody_is_left_to_judge(self, handed_in: list[Submission], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(judging, "ALONE_S", 0.5)
+        monkeypatch.setattr(judging, "LOOK_S", 0.1)
+
+        async def nobody(client: Any) -> None:
+            return None
+
+        def judge(exercise: str, text: str, seed: int) -> dict[str, Any]:
+            time.sleep(2)
+            return {}
+
+        monkeypatch.setattr(cluster, "known", nobody)
+        with pytest.raises(
+            UsageError, match="this machine has had no Dask worker for 0"
+        ):
+            judged(handed_in, "course", None, lambda each, report: None, judge)
 
     def test_nothing_handed_in(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"nothing was handed in: expected .*STUDENT/EXERCISE/EXERCISE\.ipynb"):

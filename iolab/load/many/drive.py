@@ -6,8 +6,9 @@ import uuid
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from iolab import cluster
 from iolab.errors import LoadFailed
-from iolab.load.many import cluster, there
+from iolab.load.many import there
 from iolab.load.many.merged import Merged
 from iolab.load.many.shares import Share, split
 from iolab.load.workload import OnTick, Tick, Workload
@@ -87,25 +88,17 @@ class Company:
 
     async def drop(self) -> None:
         """End every share that has not ended, those of workers too that were given up and are alive."""
-        known = await self.known() or ()
+        known = await cluster.known(self.client) or ()
         await self.ask(there.drop, {worker: () for worker in self.shares if worker in known})
 
     async def look(self, workers: Collection[str]) -> None:
         """Ask how far these are; whom the scheduler no longer knows is lost."""
-        known = await self.known()
+        known = await cluster.known(self.client)
         why = "the scheduler does not answer" if known is None else "the scheduler no longer knows it"
         answers = await self.ask(there.look, {worker: () for worker in workers if worker in (known or ())})
         self.seen.update(answers)
         self.lost |= {worker: seen.failed for worker, seen in answers.items() if seen.failed}
         self.lost |= {worker: why for worker in workers if worker not in (known or ())}
-
-    async def known(self) -> set[str] | None:
-        """Return the workers that the scheduler has now, or None if it does not answer."""
-        try:
-            async with asyncio.timeout(cluster.ANSWERS_S):
-                return set(await self.client.nthreads())
-        except Exception:  # of many kinds, once Dask has closed a client that could not reconnect
-            return None
 
     async def ask(self, function: Callable[..., Any], told: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
         """Call a function on workers, on all at once, and return their answers; who gives none is lost."""

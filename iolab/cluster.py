@@ -1,4 +1,4 @@
-"""The Dask cluster that a load comes from: reach it, see that all of it runs the same, and say in one line if not."""
+"""A Dask cluster: reach it or make one here, see that all of it runs the same, and say in one line if not."""
 
 import asyncio
 import logging
@@ -30,13 +30,23 @@ async def reached(scheduler: str) -> AsyncIterator[Any]:
         logger.setLevel(level)
 
 
+@asynccontextmanager
+async def of_this_machine() -> AsyncIterator[Any]:
+    """Yield an asynchronous client of a new cluster: one process with one thread for each CPU."""
+    from distributed import Client, LocalCluster
+
+    async with (
+        LocalCluster(threads_per_worker=1, dashboard_address=None, asynchronous=True) as local,
+        Client(local, asynchronous=True, set_as_default=False) as client,
+    ):
+        yield client
+
+
 async def _connected(scheduler: str) -> Any:
     try:
         from distributed import Client
     except ImportError:
-        raise UsageError(
-            "a load from many machines needs the package distributed: pip install 'iolab[class]'"
-        ) from None
+        raise UsageError("a cluster needs the package distributed: pip install 'iolab[class]'") from None
     client = None
     try:
         with warnings.catch_warnings():
@@ -77,11 +87,20 @@ async def workers_of(client: Any, scheduler: str) -> list[str]:
     return list(found["workers"])
 
 
+async def known(client: Any) -> set[str] | None:
+    """Return the addresses of the workers that the scheduler has now, or None if it does not answer."""
+    try:
+        async with asyncio.timeout(ANSWERS_S):
+            return set(await client.nthreads())
+    except Exception:  # of many kinds, once Dask has closed a client that could not reconnect
+        return None
+
+
 def refuse(who: str, there: dict[str, str], here: dict[str, str]) -> None:
     """Raise UsageError if versions there are not those here."""
     differ = [f"{package} {runs}, not {here[package]}" for package, runs in there.items() if runs != here[package]]
     if differ:
-        raise UsageError(f"{who} has {' and '.join(differ)} as here; a load needs the same on all machines")
+        raise UsageError(f"{who} has {' and '.join(differ)} as here; it must be the same on all machines")
 
 
 def versions(told: dict[str, Any]) -> dict[str, str]:

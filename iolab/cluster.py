@@ -13,7 +13,7 @@ ANSWERS_S = 10.0
 """A scheduler or a worker that does not answer for so long is lost."""
 
 SAME = ("iolab", "distributed", "python")
-"""What must be the same on all workers as here; the scheduler runs nothing of ours."""
+"""What must be the same on all machines as here. The scheduler runs nothing of ours, but unpickles each task."""
 
 
 @asynccontextmanager
@@ -72,7 +72,7 @@ async def _closed(client: Any) -> None:
 
 
 async def workers_of(client: Any, scheduler: str) -> list[str]:
-    """Return the addresses of all workers. Raise UsageError if there are none, or if one runs something else."""
+    """Return the addresses of all workers. Raise UsageError if there are none, or if a machine has something else."""
     try:
         async with asyncio.timeout(ANSWERS_S):
             found = await client.get_versions(packages=["iolab"])
@@ -83,7 +83,7 @@ async def workers_of(client: Any, scheduler: str) -> list[str]:
     here = versions(found["client"])
     for worker, told in found["workers"].items():
         refuse(f"worker {worker}", versions(told), here)
-    refuse(f"the scheduler at {scheduler}", {"distributed": versions(found["scheduler"])["distributed"]}, here)
+    refuse(f"the scheduler at {scheduler}", versions(found["scheduler"]), here)
     return list(found["workers"])
 
 

@@ -446,7 +446,7 @@ class TestVersions:
         return asyncio.run(cluster.workers_of(Client(), "host:8786"))
 
     def test_the_same_everywhere(self) -> None:
-        assert self.workers(self.told(iolab=None, python="3.9.1.final.0"), a=self.told()) == ["a"]
+        assert self.workers(self.told(python="3.11.0.final.0"), a=self.told()) == ["a"]
         assert self.workers(self.told(), a=self.told(python="3.11.9.final.0"), b=self.told()) == ["a", "b"]
 
     @pytest.mark.parametrize(
@@ -464,9 +464,10 @@ class TestVersions:
         with pytest.raises(UsageError, match=says):
             self.workers(self.told(), a=self.told(), b=self.told(**differs))
 
-    def test_a_scheduler_that_differs(self) -> None:
-        with pytest.raises(UsageError, match="the scheduler at host:8786 has distributed 3, not 2 as here"):
-            self.workers(self.told(distributed="3"), a=self.told())
+    @pytest.mark.parametrize(("package", "here"), [("distributed", "2"), ("iolab", "1.0")])
+    def test_a_scheduler_that_differs(self, package: str, here: str) -> None:
+        with pytest.raises(UsageError, match=f"the scheduler at host:8786 has {package} None, not {here} as here"):
+            self.workers(self.told(**{package: None}), a=self.told())
 
     def test_no_workers(self) -> None:
         with pytest.raises(UsageError, match="the scheduler at host:8786 has no workers; `dask worker host:8786`"):

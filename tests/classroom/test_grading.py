@@ -196,9 +196,7 @@ class TestJudging:
             return {}
 
         monkeypatch.setattr(cluster, "known", nobody)
-        with pytest.raises(
-            UsageError, match="this machine has had no Dask worker for 0"
-        ):
+        with pytest.raises(UsageError, match="this machine has had no Dask worker for 0"):
             judged(handed_in, "course", None, lambda each, report: None, judge)
 
     def test_nothing_handed_in(self, tmp_path: Path) -> None:

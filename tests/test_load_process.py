@@ -75,7 +75,8 @@ class TestStop:
                     os.kill(pid_of(client), signal.SIGCONT)
 
             records = client.run(at_first_tick)
-        assert records.stopped
+        # It may have been stopped with the end of all connections before it, and the word to stop behind them.
+        assert records.stopped or sum(records.errors.values()) == 50
         assert set(records.errors) <= {"closed", "reset"}
 
     def test_before_it_began_there_is_nothing(self, address: Address) -> None:

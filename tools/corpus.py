@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,6 +48,9 @@ class Verdicts:
 
     def wrong(self) -> list[Report]:
         return [report for report in self.reports if not self.answer.is_judged_by(report)]
+
+    def median_s(self) -> float:
+        return median(self.seconds)
 
 
 @contextmanager
@@ -118,7 +122,7 @@ def page(found: dict[bool, list[Verdicts]], rounds: int, command: str) -> str:
         "",
         f"{len(found[False])} answers, each judged {times}{f', and {times} more beside a busy CPU' * (True in found)}, "
         f"each time on other cases: {judged:,} judgements, 0 of them wrong.",
-        *[f"{'Beside it the' if busy else 'The'} slowest took {slowest(all_):.1f} s." for busy, all_ in found.items()],
+        *[how_long(all_, "Beside it the" if busy else "The") for busy, all_ in found.items()],
         "",
         "A wrong answer must lack the property named beside it; a right one must have all points.",
         "One that tampers may not have a point more than the same answer without the attempt.",
@@ -134,17 +138,18 @@ def page(found: dict[bool, list[Verdicts]], rounds: int, command: str) -> str:
     return "\n".join(lines)
 
 
-def slowest(all_: list[Verdicts]) -> float:
-    return max(max(each.seconds) for each in all_)
+def how_long(all_: list[Verdicts], the: str) -> str:
+    longest, once = max(each.median_s() for each in all_), max(max(each.seconds) for each in all_)
+    return f"{the} slowest answer took {longest:.1f} s (median of its rounds); the slowest round, {once:.1f} s."
 
 
 def table(name: str, found: dict[bool, list[Verdicts]]) -> list[str]:
-    """Return the answers to one exercise, with the points of all rounds and the longest judgement of each kind."""
+    """Return the answers to one exercise, with the points of all rounds and the median time of a judgement."""
     rows = []
     for same in zip(*found.values(), strict=True):
         answer = same[0].answer
         if answer.exercise == name:
-            cells = [answer.name, answer.expected(), scores(same), *[f"{max(each.seconds):.1f}" for each in same]]
+            cells = [answer.name, answer.expected(), scores(same), *[f"{each.median_s():.1f}" for each in same]]
             rows.append(f"| {' | '.join(cells)} |")
     head = ["answer", "expected", "points", *["s, busy" if busy else "s" for busy in found]]
     rule = f"|---|---|---|{'--:|' * len(found)}"

@@ -122,7 +122,7 @@ def page(found: dict[bool, list[Verdicts]], rounds: int, command: str) -> str:
         "",
         f"{len(found[False])} answers, each judged {times}{f', and {times} more beside a busy CPU' * (True in found)}, "
         f"each time on other cases: {judged:,} judgements, 0 of them wrong.",
-        *[how_long(all_, "Beside it the" if busy else "The") for busy, all_ in found.items()],
+        *[how_long(all_, "Beside the busy CPU the" if busy else "The") for busy, all_ in found.items()],
         "",
         "A wrong answer must lack the property named beside it; a right one must have all points.",
         "One that tampers may not have a point more than the same answer without the attempt.",

@@ -22,12 +22,12 @@ from typing import Any
 import numpy as np
 
 from bench import floor
-from iolab.load.process import load
-from iolab.load.records import percentile_us
-from iolab.load.workload import Workload
-from iolab.measure.placement import place
-from iolab.measure.statistics import median
-from iolab.tables import as_text
+from iolab.display.tables import as_text
+from iolab.measurement.placement import place
+from iolab.measurement.statistics import median
+from iolab.traffic.process import load
+from iolab.traffic.records import percentile_us
+from iolab.traffic.workload import Workload
 
 RATES = (1_000, 2_000, 5_000, 10_000, 20_000)
 ROUNDS, TURNS = 5, 8

@@ -7,11 +7,11 @@ CPU in it; at a hundred each has a CPU of its own.
 """
 
 from bench import floor
-from iolab.load.process import load
-from iolab.load.workload import Workload
-from iolab.measure.placement import place
-from iolab.measure.statistics import median
-from iolab.tables import as_text
+from iolab.display.tables import as_text
+from iolab.measurement.placement import place
+from iolab.measurement.statistics import median
+from iolab.traffic.process import load
+from iolab.traffic.workload import Workload
 
 ROUNDS, SECONDS = 9, 1.0
 

@@ -22,16 +22,17 @@ import numpy as np
 
 from bench import floor
 from bench.plain import PLAIN
+from iolab.archive.provenance import commit
+from iolab.archive.results import written
 from iolab.errors import LoadFailed, ServerFailed
-from iolab.load.process import Client
-from iolab.load.workload import Tick, Workload
-from iolab.measure.cpu import CpuSamples
-from iolab.measure.experiments.recording import commit, written
-from iolab.measure.machine import machine
-from iolab.measure.placement import place
-from iolab.measure.run import measure
-from iolab.measure.statistics import median
-from iolab.servers import MODELS
+from iolab.measurement.cpu import CpuSamples
+from iolab.measurement.machine import machine
+from iolab.measurement.placement import place
+from iolab.measurement.run import measure
+from iolab.measurement.statistics import median
+from iolab.models import MODELS
+from iolab.traffic.process import Client
+from iolab.traffic.workload import Tick, Workload
 
 ROOT = Path(__file__).resolve().parents[1]
 MANY = 10_000

@@ -6,24 +6,27 @@
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-# The packages come first: importing one later would put it in the place of its function.
-import iolab.load
-import iolab.measure  # noqa: F401
 from iolab import replies
+from iolab.api import check, compare, load, measure, timeline
 from iolab.background import start
-from iolab.doctor import doctor
+from iolab.display.source import card, diff, source
+from iolab.display.tables import Table
 from iolab.errors import ServerFailed, UsageError
-from iolab.explore import explore
-from iolab.face import check, compare, load, measure, timeline
-from iolab.load.workload import Workload
-from iolab.my_progress import my_progress
-from iolab.predictions import predict
-from iolab.profiles import profile
-from iolab.servers import MODELS
-from iolab.tables import Table
-from iolab.texts import card, diff, source
+from iolab.health import doctor
+from iolab.models import MODELS
+from iolab.notebook.explore import explore
+from iolab.notebook.my_progress import my_progress
+from iolab.notebook.predictions import predict
+from iolab.settings import profile
+from iolab.traffic.workload import Workload
+
+if TYPE_CHECKING:
+    from iolab import claims, course, experiments, figures
+    from iolab.data.reference import reference
+    from iolab.trace.anatomy import anatomy
+    from iolab.traffic import faults
 
 __all__ = [
     "MODELS",
@@ -31,14 +34,17 @@ __all__ = [
     "Table",
     "UsageError",
     "Workload",
+    "anatomy",
     "card",
     "check",
     "claims",
     "compare",
+    "course",
     "diff",
     "doctor",
     "experiments",
     "explore",
+    "faults",
     "figures",
     "load",
     "measure",
@@ -53,9 +59,24 @@ __all__ = [
 ]
 
 
+LATER = {
+    "anatomy": "iolab.trace.anatomy",
+    "claims": "iolab.claims",
+    "course": "iolab.course",
+    "experiments": "iolab.experiments",
+    "faults": "iolab.traffic.faults",
+    "figures": "iolab.figures",
+    "reference": "iolab.data.reference",
+}
+"""What is imported when it is first asked for, since it needs numpy or matplotlib."""
+
+
 def __getattr__(name: str) -> Any:
-    if name in ("claims", "experiments", "figures"):  # they import numpy and matplotlib
-        return importlib.import_module(f"iolab.{name}")
-    if name == "reference":
-        return importlib.import_module("iolab.measure.reference").reference
-    raise AttributeError(f"module 'iolab' has no attribute {name!r}; it has {', '.join(__all__)}")
+    if name not in LATER:
+        raise AttributeError(f"module 'iolab' has no attribute {name!r}; it has {', '.join(__all__)}")
+    module = importlib.import_module(LATER[name])
+    return getattr(module, name, module)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -12,8 +12,8 @@ from typing import Self
 from iolab.errors import ServerFailed
 from iolab.kernel import descriptors
 from iolab.listening import ListeningSocket, Respond, Stopped, listen
+from iolab.models import Serve, require
 from iolab.replies import upper
-from iolab.servers import Serve, require
 
 STOP_S = 5.0
 """How long a stopped server may take to end; the models here take a few milliseconds."""

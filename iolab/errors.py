@@ -1,13 +1,24 @@
 """Errors that say what was expected, what came, and what to do next."""
 
+import difflib
+from collections.abc import Collection
+
 
 class UsageError(ValueError):
     """Say that what the caller asked for cannot work; the terminal exits with status 2."""
+
+
+class LoadFailed(RuntimeError):
+    """Say that the load client could not do the work it was given."""
 
 
 class ServerFailed(RuntimeError):
     """Say that a server ended by itself, or would not end when it was stopped."""
 
 
-class LoadFailed(RuntimeError):
-    """Say that the load client could not do the work it was given."""
+def unknown(kind: str, name: object, names: Collection[str]) -> UsageError:
+    """Return the error for a name that is none of `names`; it offers the nearest one."""
+    close = difflib.get_close_matches(str(name), names, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    known = f"the {kind}s are {', '.join(names)}" if names else "there are none"
+    return UsageError(f"there is no {kind} {name!r}; {hint}{known}")

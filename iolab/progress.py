@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from iolab.errors import UsageError
+from iolab.settings import PROGRESS
 
-VARIABLE = "IOLAB_PROGRESS"
 KINDS = ("guesses", "scores", "verdicts")
 REPLACED = "replaced"
 """Where a merge keeps what differed from what was here."""
@@ -18,7 +18,7 @@ REPLACED = "replaced"
 
 def path() -> Path:
     """Return the progress file: what IOLAB_PROGRESS names, else progress.json in the current folder."""
-    return Path(os.environ.get(VARIABLE) or "progress.json")
+    return Path(os.environ.get(PROGRESS) or "progress.json")
 
 
 def read() -> dict[str, Any]:
@@ -87,7 +87,7 @@ def add(saved: bytes, name: str = "this file") -> None:
         with _alone():
             _write(merged(read(), theirs))
     except OSError as error:
-        raise UsageError(f"cannot write to {path()}: {error.strerror}; set {VARIABLE} to another place") from None
+        raise UsageError(f"cannot write to {path()}: {error.strerror}; set {PROGRESS} to another place") from None
 
 
 def merged(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:

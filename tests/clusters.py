@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from iolab import cluster
+from iolab.traffic.cluster import dask as cluster
 
 
 class Processes:

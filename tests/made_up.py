@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from iolab import MODELS
-from iolab.load.records import Records
-from iolab.load.workload import Workload
-from iolab.measure.calls import Call
-from iolab.measure.experiments import ConnectionCost, Gil, IdleCost, Omission, WaitCost
-from iolab.measure.experiments.gil import ALONE, BESIDE, TOGETHER
-from iolab.measure.experiments.omission import CLOSED, DUE, SENT
-from iolab.measure.placement import Placement
-from iolab.measure.timeline import Timeline
+from iolab.experiments import ConnectionCost, Gil, IdleCost, Omission, WaitCost
+from iolab.experiments.interpreter_lock import ALONE, BESIDE, TOGETHER
+from iolab.experiments.stalls import CLOSED, DUE, SENT
+from iolab.measurement.placement import Placement
+from iolab.trace.calls import Call
+from iolab.trace.timeline import Timeline
+from iolab.traffic.records import Records
+from iolab.traffic.workload import Workload
 
 WORDS = ("holds", "fails", "cannot tell", "cannot run here")
 

@@ -8,13 +8,13 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from peers import ask, connect
 
 from iolab import background
 from iolab.background import ReplyWarning, Server, start
 from iolab.errors import ServerFailed, UsageError
 from iolab.listening import ListeningSocket, Respond
-from iolab.servers import Model, Serve
+from iolab.models import Model, Serve
+from tests.peers import ask, connect
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

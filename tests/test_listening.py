@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from peers import ask, connect
 
 from iolab.errors import UsageError
 from iolab.listening import ListeningSocket, Stopped, listen, resolve
+from tests.peers import ask, connect
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

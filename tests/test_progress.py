@@ -12,8 +12,9 @@ import ipywidgets
 import pytest
 
 import iolab
-from iolab import progress, widgets
+from iolab import progress, settings
 from iolab.errors import UsageError
+from iolab.notebook import widgets
 
 OURS = {"guesses": {"a": 1, "b": 2}, "verdicts": {"C1": {"word": "holds"}}}
 THEIRS = {"guesses": {"b": 3, "c": 4}, "scores": {"b": {"right": True}}, "mine": {"x": [1]}, "note": "kept"}
@@ -83,7 +84,7 @@ class TestACopy:
             progress.restore(tmp_path / "nothing.json")
         with pytest.raises(UsageError, match="choose another place"):
             progress.save(tmp_path / "no/such/folder")
-        monkeypatch.setenv(progress.VARIABLE, "/no/such/folder/p.json")
+        monkeypatch.setenv(settings.PROGRESS, "/no/such/folder/p.json")
         with pytest.raises(UsageError, match="set IOLAB_PROGRESS to another place"):
             progress.add(b'{"guesses": {}}')
 

@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import iolab
-from iolab.servers import Model
+from iolab.models import Model
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("C*.md", "LICENSE", "data/README.md", "data/*/*.*", "docs/*.md", "docs/images/*")
 LESSONS = "notebooks/[0-9][0-9]_*.ipynb"
 SETTINGS = "docs/book/*"
-PACKAGES = ("load", "measure", "figures", "claims", "exercises", "kernel")
+PACKAGES = [each.name for each in pkgutil.iter_modules(iolab.__path__) if each.ispkg and each.name != "servers"]
 """The parts of the package that have a page of the reference each; the rest shares one."""
 
 FIGURE = re.compile(r'<img[^>]* src="data:image/[^>]* alt="[^"]{10}')

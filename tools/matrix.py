@@ -19,14 +19,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from iolab.measure.machine import machine
-from iolab.servers import MODELS
+from iolab.measurement.machine import machine
+from iolab.models import MODELS
 
 Item = TypeVar("Item")
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "conformance.md"
-SUITE = "tests/models"
+SUITE = "tests/servers"
 COLUMNS = 7
 """Models beside one another: as many as a page is wide."""
 

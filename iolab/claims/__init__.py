@@ -3,17 +3,10 @@
 from iolab.claims.asynchronous import judge_asynchronous, judge_most_efficient
 from iolab.claims.blocking import judge_blocking
 from iolab.claims.coroutines import judge_asyncio, judge_generator_coroutines, judge_two_sleeps
-from iolab.claims.ledger import ledger
-from iolab.claims.multiplexing import (
-    judge_epoll,
-    judge_growth,
-    judge_multiplexing,
-    judge_platforms,
-    judge_write_list,
-)
+from iolab.claims.multiplexing import judge_epoll, judge_growth, judge_multiplexing, judge_platforms, judge_write_list
 from iolab.claims.nonblocking import judge_nonblocking, judge_spinning
 from iolab.claims.selectors import judge_default_selector
-from iolab.claims.verdicts import CLAIMS, Verdict, Verdicts
+from iolab.claims.verdicts import CLAIMS, Verdict, Verdicts, ledger
 
 __all__ = [
     "CLAIMS",

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from iolab.claims.verdicts import Verdict, Word, conclude
-from iolab.measure.comparison import Comparison, cost
-from iolab.measure.delivery import Delivery
-from iolab.measure.run import Run
-from iolab.measure.statistics import ratio, verdict
+from iolab.course.delivery import Delivery
+from iolab.measurement.comparison import Comparison, cost
+from iolab.measurement.run import Run
+from iolab.measurement.statistics import ratio, verdict
 
 LIBRARY, KERNEL = "aio", "io_uring"
 """The asynchronous models; the best of them stands for asynchronous I/O."""

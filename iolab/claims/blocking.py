@@ -3,7 +3,7 @@
 import numpy as np
 
 from iolab.claims.verdicts import Verdict, conclude
-from iolab.measure.timeline import Timeline
+from iolab.trace.timeline import Timeline
 
 
 def judge_blocking(timeline: Timeline) -> Verdict:

@@ -3,10 +3,10 @@
 from collections.abc import Collection
 
 from iolab.claims.verdicts import Verdict, Word, conclude
-from iolab.measure.experiments import IdleCost, WaitCost
-from iolab.measure.experiments.shape import over
-from iolab.measure.recorder import EAGAIN
-from iolab.measure.timeline import Timeline
+from iolab.experiments import IdleCost, WaitCost
+from iolab.experiments.shape import over
+from iolab.trace.recorder import EAGAIN
+from iolab.trace.timeline import Timeline
 
 CALLS = ("select", "poll", "epoll")
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from iolab.claims.verdicts import Verdict, Word, conclude
-from iolab.measure.calls import Call
-from iolab.measure.recorder import EAGAIN
-from iolab.measure.timeline import Timeline
+from iolab.trace.calls import Call
+from iolab.trace.recorder import EAGAIN
+from iolab.trace.timeline import Timeline
 
 ENOUGH = 10
 """Calls of a kind, below which a median says nothing."""

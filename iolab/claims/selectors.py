@@ -3,7 +3,7 @@
 import selectors
 
 from iolab.claims.verdicts import Verdict, Word, conclude
-from iolab.measure.experiments.wait_cost import WaitCost
+from iolab.experiments.waits import WaitCost
 
 DEFAULT = selectors.DefaultSelector.__name__
 """The class that the standard library chose for this platform when it was imported."""

@@ -6,10 +6,10 @@ from typing import Any
 import click
 from rich.console import Console
 
-from iolab import terminal
-from iolab.arguments import Commands
 from iolab.classroom.course import Course
 from iolab.classroom.judging import Submission, judged, keep, submissions
+from iolab.cli import terminal
+from iolab.cli.arguments import Commands
 
 SOURCE = Path("notebooks/exercises")
 

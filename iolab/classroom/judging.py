@@ -10,10 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from iolab import cluster
 from iolab.classroom.answers import answer_in
 from iolab.errors import UsageError
 from iolab.exercises import grade
+from iolab.traffic.cluster import dask as cluster
 
 RETRIES = 3
 ALONE_S = 60.0

@@ -8,8 +8,8 @@ from nbformat.v4 import new_output
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Unicode
 
-from iolab.exercises.reports import report
-from iolab.tables import as_html
+from iolab.display.tables import as_html
+from iolab.exercises.report import report
 
 
 class Score(NbGraderPreprocessor):  # type: ignore[misc]

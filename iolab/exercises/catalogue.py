@@ -1,8 +1,6 @@
 """The exercises, and the properties that each is judged by."""
 
-import difflib
-
-from iolab.errors import UsageError
+from iolab.errors import unknown
 from iolab.exercises.exercise import GROWTH, Exercise, Property, model, served
 from iolab.exercises.flaws import FLAWS, RIGHT
 from iolab.exercises.properties import chats, exposure, faults, loops, nature, wire
@@ -157,9 +155,6 @@ EXERCISES = dict(sorted(EXERCISES.items()))
 
 def find(name: str) -> Exercise:
     """Return the exercise of this name; raise UsageError for an unknown one."""
-    try:
+    if name in EXERCISES:
         return EXERCISES[name]
-    except KeyError:
-        close = difflib.get_close_matches(name, EXERCISES, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        raise UsageError(f"there is no exercise {name!r}; {hint}the exercises are {', '.join(EXERCISES)}") from None
+    raise unknown("exercise", name, EXERCISES)

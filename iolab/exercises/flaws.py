@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from iolab.servers import MODELS
+from iolab.models import MODELS
 
 Swap = tuple[str, str]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from iolab.errors import UsageError
-from iolab.exercises import outside
 from iolab.exercises.catalogue import find
-from iolab.exercises.reports import Report, report
+from iolab.exercises.report import Report, report
+from iolab.exercises.sandbox import watch as outside
 
 SCRIPT = Path(__file__).with_name("judge.py")
 PACKAGES = str(SCRIPT.parents[2])

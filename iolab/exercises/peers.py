@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self
 
-from iolab.load import faults
+from iolab.traffic import faults
 
 if TYPE_CHECKING:
     from iolab.exercises.trial import Trial

@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from iolab.exercises import outside
-from iolab.exercises.confined import Confined
 from iolab.exercises.peers import Patience, Peer
+from iolab.exercises.sandbox import watch as outside
+from iolab.exercises.sandbox.confined import Confined
 from iolab.listening import listen
-from iolab.load import faults
+from iolab.traffic import faults
 
 BUFFER_BYTES = 32 * 1024
 """Send and receive buffer of a connection in the kernel: small, so that a partial send comes early."""

@@ -5,15 +5,15 @@ one colour a model in all figures that hold several, and under the plot the plac
 and client, with what makes the runs less than they seem.
 """
 
-from iolab.figures.anatomy import anatomy
-from iolab.figures.cpu import cpu
+from iolab.figures.chapter import textbook
+from iolab.figures.clocks import omission
+from iolab.figures.cpu_time import cpu
 from iolab.figures.experiments import experiment
-from iolab.figures.latency import latency, percentiles
-from iolab.figures.omission import omission
-from iolab.figures.phases import phases
-from iolab.figures.ranking import ranking
+from iolab.figures.latencies import latency, percentiles
+from iolab.figures.parts import anatomy
+from iolab.figures.rankings import ranking
 from iolab.figures.style import CourseFigure
-from iolab.figures.textbook import textbook
+from iolab.figures.timelines import phases
 
 __all__ = [
     "CourseFigure",

@@ -9,7 +9,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
 from iolab.figures.style import COPYING, GREY, ORANGE, PURPLE, WAITING, WORKING, key
-from iolab.measure.calls import Call
+from iolab.trace.calls import Call
 
 AFTER_A_WAIT = {"waking": "wake-up", "copying": "copy", "waking and copying": "wake-up and copy"}
 COLOURS = {

@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
-from iolab.measure.run import Run
-from iolab.measure.timeline import Timeline
+from iolab.measurement.run import Run
+from iolab.trace.timeline import Timeline
 
 # Okabe and Ito's palette, told apart with any colour vision; yellow is too pale for a line.
 BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, BLACK = (

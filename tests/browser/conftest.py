@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from browser.lab import Lab, running
+from tests.browser.lab import Lab, running
 from tools.browser import NONE_HERE, browser_here
 
 

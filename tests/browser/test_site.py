@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Page
 
-from browser.lab import ROOT
+from tests.browser.lab import ROOT
 
 PAGES = (
     *("index", "notebooks/01_blocking", "models", "api/index", "api/face"),

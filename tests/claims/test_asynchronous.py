@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from iolab.claims import judge_asynchronous, judge_most_efficient
+from iolab.course.delivery import WAYS, Delivery, deliver
 from iolab.kernel import aio
-from iolab.load.records import Records
-from iolab.load.workload import Workload
-from iolab.measure.comparison import Comparison
-from iolab.measure.cpu import CpuSamples, Usage
-from iolab.measure.delivery import WAYS, Delivery, deliver
-from iolab.measure.placement import Placement
-from iolab.measure.run import Run
+from iolab.measurement.comparison import Comparison
+from iolab.measurement.cpu import CpuSamples, Usage
+from iolab.measurement.placement import Placement
+from iolab.measurement.run import Run
+from iolab.traffic.records import Records
+from iolab.traffic.workload import Workload
 
 REFUSED = Delivery("io_uring", 0, 0, "a seccomp filter forbids it")
 
@@ -84,7 +84,7 @@ class TestDelivery:
 
     @pytest.mark.skipif(aio.why_not() is not None, reason=str(aio.why_not()))
     def test_each_read_that_is_pending_has_a_helper_thread(self) -> None:
-        said = "from iolab.measure import delivery; print(delivery.helper_threads(5))"
+        said = "from iolab.course import delivery; print(delivery.helper_threads(5))"
         done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
         assert done.stdout == "5\n"
 

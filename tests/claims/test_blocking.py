@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from made_up import timeline_of
 
 import iolab
 from iolab.claims import CLAIMS, Verdict, Verdicts, judge_blocking
-from iolab.measure.calls import Call
+from iolab.trace.calls import Call
+from tests.made_up import timeline_of
 
 US = 1000
 

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from made_up import idles, timeline_of, waits
 
 from iolab.claims import judge_epoll, judge_growth, judge_multiplexing, judge_platforms, judge_write_list
-from iolab.load.workload import Workload
-from iolab.measure.calls import Call
-from iolab.measure.timeline import Timeline
+from iolab.trace.calls import Call
+from iolab.trace.timeline import Timeline
+from iolab.traffic.workload import Workload
+from tests.made_up import idles, timeline_of, waits
 
 
 def served(connections: int = 3, turns: int = 10, *, in_vain: int = 0, threads: int = 1, of: int = 3) -> Timeline:

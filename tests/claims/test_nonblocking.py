@@ -1,11 +1,11 @@
 """Claims of lesson 02: made-up timelines get the word that they deserve."""
 
 import pytest
-from made_up import timeline_of
 
 from iolab.claims import judge_nonblocking, judge_spinning
-from iolab.measure.calls import Call
-from iolab.measure.timeline import Timeline
+from iolab.trace.calls import Call
+from iolab.trace.timeline import Timeline
+from tests.made_up import timeline_of
 
 US = 1000
 COPIES = {1: 1.0, 100_000: 12.5}

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from iolab.claims import judge_default_selector
-from iolab.experiments import wait_cost
-from iolab.measure.experiments.record import Row
-from iolab.measure.experiments.wait_cost import SELECTORS, WaitCost
+from iolab.experiments.catalogue import wait_cost
+from iolab.experiments.result import Row
+from iolab.experiments.waits import SELECTORS, WaitCost
 
 
 def row(watched: int, call: str, us_per_wait: float | None, why_not: str = "") -> dict[str, Any]:

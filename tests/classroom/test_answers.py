@@ -6,9 +6,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from classroom.support import code
 from iolab.classroom.answers import answer_in, fair_copy
 from iolab.errors import UsageError
+from tests.classroom.support import code
 
 
 def locked(text: str) -> dict[str, object]:

@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from clusters import Cluster, Processes
-from peers import Peer, silent
 
-from classroom.support import SOURCE, Book, Edit, answering, cell, code, hand_in, solution
-from iolab import cluster
 from iolab.classroom import judging
 from iolab.classroom.__main__ import main
 from iolab.classroom.course import Course
 from iolab.classroom.judging import Submission, judged, keep, submissions
 from iolab.errors import UsageError
 from iolab.exercises.catalogue import find
+from iolab.traffic.cluster import dask as cluster
+from tests.classroom.support import SOURCE, Book, Edit, answering, cell, code, hand_in, solution
+from tests.clusters import Cluster, Processes
+from tests.peers import Peer, silent
 
 EXERCISE = "03-epoll"
 OUT_OF = sum(each.points for each in find(EXERCISE).properties)

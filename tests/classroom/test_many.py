@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exercises.corpus import ANSWERS, tampering
-from exercises.corpus.answers import Answer
 
-from classroom.support import SOURCE, answering, hand_in
 from iolab.classroom.course import Course
 from iolab.classroom.judging import judged, submissions
-from iolab.exercises import outside
-from iolab.exercises.reports import report
+from iolab.exercises.report import report
+from iolab.exercises.sandbox import watch as outside
+from tests.classroom.support import SOURCE, answering, hand_in
+from tests.exercises.corpus import ANSWERS, tampering
+from tests.exercises.corpus.answers import Answer
 
 EXERCISE = "03-epoll"
 CIVIL = [answer for answer in ANSWERS if answer.exercise == EXERCISE and answer.at_most is None]

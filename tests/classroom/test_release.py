@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from classroom.support import SOURCE, cell, read, solution
 from iolab.classroom.course import Course
 from iolab.errors import UsageError
 from iolab.exercises.catalogue import EXERCISES, find
+from tests.classroom.support import SOURCE, cell, read, solution
 
 NAMES = sorted(path.stem for path in SOURCE.glob("*/*.ipynb"))
 

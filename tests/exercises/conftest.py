@@ -5,8 +5,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from exercises.corpus.answers import Answer
 from iolab.exercises import Report, grade
+from tests.exercises.corpus.answers import Answer
 
 AT_ONCE = 3
 

@@ -4,10 +4,10 @@ from collections import Counter
 
 import pytest
 
-from exercises.conftest import Judged
-from exercises.corpus import ANSWERS, TAMPERING
-from exercises.corpus.answers import Answer
 from iolab.exercises import EXERCISES
+from tests.exercises.conftest import Judged
+from tests.exercises.corpus import ANSWERS, TAMPERING
+from tests.exercises.corpus.answers import Answer
 
 
 @pytest.mark.timeout(300)  # the first one waits for its turn, and so may others

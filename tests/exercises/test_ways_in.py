@@ -12,12 +12,12 @@ from click.testing import CliRunner
 
 import iolab
 from iolab import progress
-from iolab.cli import main
+from iolab.cli.main import main
 from iolab.errors import UsageError
 from iolab.exercises import EXERCISES, Report, grade, text_of
 from iolab.kernel.signals import SIGNALS
 from iolab.listening import Respond
-from iolab.servers import MODELS
+from iolab.models import MODELS
 
 CHUNK = 4096
 

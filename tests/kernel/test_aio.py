@@ -5,8 +5,8 @@ import errno
 import pytest
 
 from iolab.kernel import aio
-from kernel.conftest import Pair
-from kernel.support import said
+from tests.kernel.conftest import Pair
+from tests.kernel.support import said
 
 pytestmark = pytest.mark.skipif(aio.why_not() is not None, reason=str(aio.why_not()))
 

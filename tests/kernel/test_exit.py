@@ -2,8 +2,8 @@
 
 import pytest
 
-from iolab.servers import find
-from kernel.support import said
+from iolab.models import find
+from tests.kernel.support import said
 
 
 @pytest.mark.parametrize("model", ["signals", "aio", "io_uring"])

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from iolab.kernel import signals
-from kernel.support import said
+from tests.kernel.support import said
 
 pytestmark = pytest.mark.skipif(signals.why_not() is not None, reason=str(signals.why_not()))
 
@@ -71,8 +71,8 @@ def test_a_queue_that_overflows_loses_nothing(limit: int) -> None:
 import resource
 resource.setrlimit(resource.RLIMIT_SIGPENDING, ({limit}, {limit}))
 from iolab.background import start
-from iolab.load.process import load
-from iolab.load.workload import Workload
+from iolab.traffic.process import load
+from iolab.traffic.workload import Workload
 with start("signals") as server:
     for work in (Workload(connections=50, requests=2000), Workload(connections=3, requests=6, size_bytes=2_000_000)):
         records = load(server.address, work)

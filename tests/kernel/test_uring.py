@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from iolab.kernel import uring
-from kernel.conftest import Pair
-from kernel.support import said
+from tests.kernel.conftest import Pair
+from tests.kernel.support import said
 
 WITHOUT_IO_URING = [sys.executable, str(Path(__file__).resolve().parents[2] / "tools/without_io_uring.py")]
 

@@ -8,14 +8,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 
-from iolab.exercises import outside
-from iolab.exercises.confined import MIB
 from iolab.exercises.peers import Peer, Violated
 from iolab.exercises.properties import nature, wire
 from iolab.exercises.properties.faults import GROWTH_BYTES
+from iolab.exercises.sandbox import watch as outside
+from iolab.exercises.sandbox.confined import MIB
 from iolab.exercises.trial import Trial
 from iolab.kernel import descriptors
-from iolab.load import faults
+from iolab.traffic import faults
 
 PROGRAM = "\n\ndef serve(listening, respond):\n    chat(listening)\n"
 REFERENCE = Path(__file__).parent.parent / "chat.py"

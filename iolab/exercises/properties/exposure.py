@@ -5,12 +5,12 @@ import random
 import select
 from collections.abc import Callable, Sequence
 
-from iolab.exercises.confined import Confined
 from iolab.exercises.flaws import Flaw
 from iolab.exercises.peers import Violated
+from iolab.exercises.sandbox.confined import Confined
 from iolab.exercises.trial import Trial
-from iolab.load.faults import Address
-from iolab.servers import MODELS
+from iolab.models import MODELS
+from iolab.traffic.faults import Address
 
 UPPER = bytes(range(256)).upper()
 ANSWERS_S = 8.0

@@ -4,12 +4,12 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from iolab.exercises import outside
-from iolab.exercises.confined import MIB
 from iolab.exercises.peers import Peer, Violated
 from iolab.exercises.properties.wire import converse, line
+from iolab.exercises.sandbox import watch as outside
+from iolab.exercises.sandbox.confined import MIB
 from iolab.exercises.trial import Trial
-from iolab.load import faults
+from iolab.traffic import faults
 
 GROWTH_BYTES = 16 * MIB
 """How much memory may be added while one client does not read; a right server adds less than 2 MiB."""

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from iolab.exercises import outside
 from iolab.exercises.peers import Peer, Violated
 from iolab.exercises.properties.faults import slow_reader
 from iolab.exercises.properties.wire import converse, line
+from iolab.exercises.sandbox import watch as outside
 from iolab.exercises.trial import Trial
 
 IDLE_SHARE, WINDOW_S = 0.01, 0.5

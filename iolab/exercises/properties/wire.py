@@ -3,8 +3,8 @@
 import time
 from contextlib import ExitStack
 
-from iolab.exercises.confined import MIB
 from iolab.exercises.peers import Peer, Violated
+from iolab.exercises.sandbox.confined import MIB
 from iolab.exercises.trial import Trial
 
 WORDS = b"select poll epoll socket backlog interest ready peer kernel buffer".split()

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from iolab.data.reference import rows_of
+from iolab.experiments.result import Result
 from iolab.figures.style import GREY, CourseFigure, finish
-from iolab.measure.experiments import Record
-from iolab.measure.reference import rows_of
 
 HERE, RECORDED, PUBLISHED = ("this machine", "-", "o"), ("recorded run", "--", "s"), ("published", ":", "^")
 """Whose curve it is: its name, its dash, its marker."""
@@ -24,7 +24,7 @@ Row = Mapping[str, Any]
 Point = tuple[float, float]
 
 
-def sources(record: Record) -> list[tuple[Source, Sequence[Row]]]:
+def sources(record: Result) -> list[tuple[Source, Sequence[Row]]]:
     """Return the rows of this machine, and those of the recorded run where there is one."""
     recorded = rows_of(record.name)
     return [(HERE, record.rows)] + ([(RECORDED, recorded)] if recorded else [])
@@ -69,7 +69,7 @@ def size_axis(axis: Any, label: str) -> None:
     axis.set_label_text(label)
 
 
-def conclude(figure: CourseFigure, record: Record, sentences: Iterable[str]) -> CourseFigure:
+def conclude(figure: CourseFigure, record: Result, sentences: Iterable[str]) -> CourseFigure:
     """Set the alternative text, which ends in the verdict, and the caption with the placement; and the doubts."""
     verdict = record.verdict
     beside = ", ".join(source[0] for source, _ in sources(record)[1:])

@@ -1,6 +1,6 @@
 """All answers: at least 12 wrong ones and 3 right ones an exercise."""
 
-from exercises.corpus import (
+from tests.exercises.corpus import (
     break_it,
     chat,
     completion,

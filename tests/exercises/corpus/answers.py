@@ -4,7 +4,7 @@ import textwrap
 from dataclasses import dataclass
 
 from iolab.exercises import Report
-from iolab.servers import MODELS
+from iolab.models import MODELS
 
 Swap = tuple[str, str]
 

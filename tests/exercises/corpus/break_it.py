@@ -1,7 +1,7 @@
 """Answers to the exercises `0N-break-it`: clients that say whether a server is flawed."""
 
-from exercises.corpus.answers import Answer, text, wrong
 from iolab.exercises.flaws import FLAWS
+from tests.exercises.corpus.answers import Answer, text, wrong
 
 THOROUGH = """
     import socket

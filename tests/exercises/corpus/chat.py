@@ -1,7 +1,7 @@
 """Answers to `08-chat`."""
 
-from exercises.corpus.answers import Answer, Swap, right, text, wrong
 from iolab.exercises.properties.chats import REFERENCE
+from tests.exercises.corpus.answers import Answer, Swap, right, text, wrong
 
 NAME = "08-chat"
 COURSE = REFERENCE.read_text(encoding="utf-8")

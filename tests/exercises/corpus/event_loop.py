@@ -1,6 +1,6 @@
 """Answers to `07-event-loop`."""
 
-from exercises.corpus.answers import Answer, Swap, right, text, wrong
+from tests.exercises.corpus.answers import Answer, Swap, right, text, wrong
 
 NAME = "07-event-loop"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from exercises.corpus.answers import Answer, Swap, swapped, wrong
+from tests.exercises.corpus.answers import Answer, Swap, swapped, wrong
 
 RESET = "except OSError:  # reset by the peer"
 REPLY = "respond(request)"

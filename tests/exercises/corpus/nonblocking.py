@@ -1,9 +1,9 @@
 """Answers to `02-nonblocking`."""
 
-from exercises.corpus.answers import Answer, Swap, right, swapped, text, wrong
-from exercises.corpus.loops import mistakes
-from exercises.corpus.select_epoll import POLLING
-from iolab.servers import MODELS
+from iolab.models import MODELS
+from tests.exercises.corpus.answers import Answer, Swap, right, swapped, text, wrong
+from tests.exercises.corpus.loops import mistakes
+from tests.exercises.corpus.select_epoll import POLLING
 
 NAME = "02-nonblocking"
 

@@ -1,8 +1,8 @@
 """Answers to `03-select` and `03-epoll`."""
 
-from exercises.corpus.answers import Answer, Swap, right, swapped, text, wrong
-from exercises.corpus.loops import mistakes
-from iolab.servers import MODELS
+from iolab.models import MODELS
+from tests.exercises.corpus.answers import Answer, Swap, right, swapped, text, wrong
+from tests.exercises.corpus.loops import mistakes
 
 POLLING = """
     import time

@@ -1,7 +1,7 @@
 """Answers that go for the points by another way than serving."""
 
-from exercises.corpus.answers import Answer, text
-from iolab.servers import MODELS
+from iolab.models import MODELS
+from tests.exercises.corpus.answers import Answer, text
 
 NAME = "03-epoll"
 NOTHING, ONE_AT_A_TIME = 0, 6

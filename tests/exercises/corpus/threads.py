@@ -1,7 +1,7 @@
 """Answers to `01-threads`."""
 
-from exercises.corpus.answers import Answer, right, swapped, text, wrong
-from iolab.servers import MODELS
+from iolab.models import MODELS
+from tests.exercises.corpus.answers import Answer, right, swapped, text, wrong
 
 NAME = "01-threads"
 START = "Thread(target=converse, args=(connection, respond), daemon=True).start()"

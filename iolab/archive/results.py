@@ -1,0 +1,85 @@
+"""Recorded runs: what an experiment found on a named machine, kept in a file, and held against another."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from iolab.archive.provenance import circumstances, ensure_writable
+from iolab.data import reference
+from iolab.errors import UsageError
+from iolab.experiments import EXPERIMENTS
+from iolab.experiments.result import Result
+from iolab.experiments.shape import Shape, alike, over
+from iolab.settings import PROFILE, profile
+
+
+def save(record: Result, folder: Path, command: str) -> Path:
+    """Write a record to a folder, with the machine, the date (UTC), the command and the commit; return its path.
+
+    Raise UsageError for a folder that cannot be written to.
+    """
+    path = ensure_writable(folder) / f"{record.name}.json"
+    path.write_text(written(as_recorded(record, command)), encoding="utf-8")
+    return path
+
+
+def as_recorded(record: Result, command: str) -> dict[str, Any]:
+    """Return what a recorded run says; no name and no path of the machine is in it."""
+    return {
+        "experiment": record.name,
+        "title": record.title,
+        **circumstances(command),
+        "placement": record.placement,
+        "doubts": list(record.doubts),
+        "rows": [dict(row) for row in record.rows],
+    }
+
+
+def written(recorded: Mapping[str, Any]) -> str:
+    """Write a recorded run as JSON, with one line a row."""
+    head = {key: value for key, value in recorded.items() if key != "rows"}
+    rows = ",\n".join(f"  {json.dumps(row, ensure_ascii=False)}" for row in recorded["rows"])
+    return f'{json.dumps(head, indent=1, ensure_ascii=False)[:-2]},\n "rows": [\n{rows}\n ]\n}}\n'
+
+
+def opened(path: Path) -> Result:
+    """Read a recorded run as the record that it was. Raise UsageError for a file that is none."""
+    found = reference.read(path)
+    experiment = EXPERIMENTS.get(found.about.get("experiment", ""))
+    kind: type[Result] | None = experiment.result if experiment else None
+    try:
+        record = kind(tuple(found), str(found.about["placement"]), tuple(found.about["doubts"])) if kind else None
+        if record and all(key in row for row in found for key in record.columns()) and record.signs:
+            return record
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        pass
+    raise UsageError(f"{path.name} is no recorded run; `iolab record` writes one")
+
+
+def side_by_side(here: Result, there: Result) -> list[dict[str, Any]]:
+    """Return the first figure of both, row by row, with the ratio of the two; all rows that either has.
+
+    Raise UsageError if they are not of one experiment.
+    """
+    if here.name != there.name:
+        raise UsageError(f"{here.name} and {there.name} do not compare; give two runs of one experiment")
+    figure, heading = next(iter(here.figures.items()))
+    rows = []
+    for keys in dict.fromkeys(tuple(row[key] for key in here.keys) for row in (*here.rows, *there.rows)):
+        which = dict(zip(here.keys, keys, strict=True))
+        ours, theirs = here.value(figure, **which), there.value(figure, **which)
+        ratio = over(ours, theirs)
+        shown = {here.keys[key]: value for key, value in which.items()}
+        rows.append(shown | {f"{heading}, here": ours, "there": theirs, "ratio": ratio and round(ratio, 3)})
+    return rows
+
+
+def same_shape(here: Result, there: Result) -> Shape:
+    """Say whether two runs have the same shape; how fast either machine is has no part in it."""
+    return alike(here.signs, there.signs)
+
+
+def command(name: str) -> str:
+    """Return the command that makes this recorded run again."""
+    return f"{PROFILE}={profile().name} iolab record {name}"

@@ -1,0 +1,6 @@
+"""What only the lessons use: their files, advice, and small demonstrations. Servers and instruments are not here."""
+
+from iolab.course.advice import growth, guide
+from iolab.course.sigio import taps
+
+__all__ = ["growth", "guide", "taps"]

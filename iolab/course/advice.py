@@ -1,0 +1,79 @@
+"""Which model, when: advice that quotes the figures of the machine it is given on."""
+
+from collections.abc import Iterator, Mapping
+
+from iolab.display.tables import Table
+from iolab.experiments.idle_connections import IdleCost
+from iolab.measurement.comparison import Comparison
+
+Costs = Mapping[str, float]
+PROTOCOL = "a Protocol, on a loop in C"
+COMPLETION = "completion, of files too, which were not measured here"
+
+
+def guide(comparison: Comparison, idle: IdleCost) -> Table:
+    """Return the decision guide as a table: the situation, what to take, and the measured reason.
+
+    The costs are those of the comparison at its largest number of connections. A row whose
+    model was not measured says so.
+    """
+    most = max(connections for _, connections in comparison.groups)
+    costs = {
+        row["model"]: row["server_cpu_us_per_request"]
+        for row in comparison.ranking
+        if row["connections"] == most and row["requests"]
+    }
+    return Table(rows(costs, idle), f"Which model, when: by this machine's figures at {most:,} connections")
+
+
+def rows(costs: Costs, idle: IdleCost) -> Iterator[dict[str, str]]:
+    """Yield the situations, the simplest first."""
+    yield row("one client, or one at a time", "blocking", "nothing is simpler, and no other model is needed")
+    yield row("tens of clients", "threads", against(costs, "threads", "epoll", "one thread each, plain code"))
+    yield row("thousands, most of them silent", "selectors (epoll)", growth(idle))
+    yield row("a program with many tasks", "asyncio", against(costs, "asyncio", "selectors", "plain code again"))
+    yield row("the same, and CPU counts", "uvloop", against(costs, "uvloop", "asyncio-protocol", PROTOCOL))
+    yield row("protocols that exist already", "twisted, tornado", libraries(costs, "selectors"))
+    yield row("files, or many operations at once", "io_uring", against(costs, "io_uring", "epoll", COMPLETION))
+    yield row("replies that compute", "processes", "one Python thread computes at a time: no model of waiting helps")
+
+
+def row(situation: str, take: str, because: str) -> dict[str, str]:
+    """Return one row of the guide."""
+    return {"you have": situation, "take": take, "because here": because}
+
+
+def against(costs: Costs, model: str, other: str, also: str) -> str:
+    """Hold the cost of one model against that of another, in words."""
+    return f"{also}; {held_against(costs, model, other)}"
+
+
+def libraries(costs: Costs, other: str) -> str:
+    """Hold the costs of the libraries against that of a model, each on its own."""
+    names = ("twisted", "tornado")
+    missing = [f"{name} was not measured here" for name in names if name not in costs]
+    return "; ".join([*(f"{name}: {held_against(costs, name, other)}" for name in names if name in costs), *missing])
+
+
+def held_against(costs: Costs, model: str, other: str) -> str:
+    """Say what a request costs with one model and with another, or which of them was not measured."""
+    missing = [name for name in (model, other) if name not in costs]
+    if missing:
+        return f"{missing[0]} was not measured here"
+    times = costs[model] / costs[other]
+    return f"a request costs {costs[model]:.1f} µs, {times:.2f} times that of {other} ({costs[other]:.1f} µs)"
+
+
+def growth(idle: IdleCost) -> str:
+    """Say what idle connections cost `poll` and `epoll`, in words."""
+    most = max((row["idle"] for row in idle.rows if row["cpu_us_per_request"]), default=0)
+    few, many = (
+        {row["model"]: row["cpu_us_per_request"] for row in idle.rows if row["idle"] == count} for count in (0, most)
+    )
+    grown = {model: many[model] / few[model] for model in many if many.get(model) and few.get(model)}
+    if not most or not {"poll", "epoll"} <= grown.keys():
+        return "idle connections could not be measured here"
+    return (
+        f"with {most:,} idle connections a request costs {grown['epoll']:.1f} times as much by epoll, "
+        f"and {grown['poll']:.1f} times as much by poll"
+    )

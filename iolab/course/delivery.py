@@ -1,0 +1,111 @@
+"""Who brings the bytes: a program asks for them, makes no other call, and then looks where they are."""
+
+import select
+import socket
+import struct
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from iolab.kernel import aio, tasks, uring
+from iolab.models import needs_poll
+
+BYTES = b"brought"
+PATIENCE_S = 5.0
+"""How long a busy machine may take to run the thread that brings the bytes; here it takes 0.1 ms."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """How often bytes that were asked for were in the program's memory before it made another call."""
+
+    way: str
+    asked: int
+    brought: int
+    why_not: str | None = None
+
+    def row(self) -> dict[str, str | int]:
+        """Return the delivery as a row of a table."""
+        told = self.why_not or f"{self.brought} of {self.asked} times"
+        return {"the program asks with": self.way, "the bytes were brought without another call": told}
+
+
+def deliver(way: str, times: int = 20) -> Delivery:
+    """Ask for bytes so many times in one of WAYS, each time on connected sockets of its own."""
+    ask, probe = WAYS[way]
+    why_not = probe()
+    return Delivery(way, 0, 0, why_not) if why_not else Delivery(way, times, sum(_once(ask) for _ in range(times)))
+
+
+def helper_threads(pending: int) -> int:
+    """Return how many threads this process has more while so many reads of `aio(7)` are pending.
+
+    A helper thread that was at work within the last second is used again, and not counted.
+    """
+    with ExitStack() as opened, aio.Requests() as requests:
+        servers = [opened.enter_context(end) for _ in range(pending) for end in socket.socketpair()][::2]
+        before = len(tasks.task_ids())
+        for server in servers:
+            requests.read(server.fileno(), len(BYTES))
+        return len(tasks.task_ids()) - before
+
+
+def unread(connection: socket.socket) -> int:
+    """Return how many bytes wait in the kernel's receive buffer (`FIONREAD`, tcp(7))."""
+    import fcntl  # Windows has neither
+    import termios
+
+    return int(struct.unpack("i", fcntl.ioctl(connection, termios.FIONREAD, b"0000"))[0])
+
+
+def with_poll(server: socket.socket, client: socket.socket) -> bool:
+    """Ask to be told; where the bytes should go, the kernel does not know."""
+    watching = select.poll()
+    watching.register(server, select.POLLIN)
+    client.sendall(BYTES)
+    watching.poll()
+    return not unread(server)
+
+
+def with_aio_read(server: socket.socket, client: socket.socket) -> bool:
+    """Ask the C library for the bytes."""
+    with aio.Requests() as requests:
+        requests.read(server.fileno(), len(BYTES))
+        client.sendall(BYTES)
+        return _left_the_kernel(server) and requests.wait()[0][2] == BYTES
+
+
+def with_io_uring(server: socket.socket, client: socket.socket) -> bool:
+    """Ask the kernel for the bytes, and name the memory that they should come to."""
+    from uring_api import Ring
+
+    buffer = bytearray(len(BYTES))
+    with Ring(8) as ring:
+        ring.prepare_recv(server.fileno(), buffer)
+        ring.submit()
+        client.sendall(BYTES)
+        brought = _left_the_kernel(server) and buffer == BYTES
+        ring.wait()
+    return brought
+
+
+WAYS: dict[str, tuple[Callable[[socket.socket, socket.socket], bool], Callable[[], str | None]]] = {
+    "poll": (with_poll, needs_poll),
+    "aio_read": (with_aio_read, aio.why_not),
+    "io_uring": (with_io_uring, uring.why_not),
+}
+"""By name: one request for bytes, and what says why it cannot be made here."""
+
+
+def _once(ask: Callable[[socket.socket, socket.socket], bool]) -> bool:
+    server, client = socket.socketpair()
+    with server, client:
+        return ask(server, client)
+
+
+def _left_the_kernel(server: socket.socket) -> bool:
+    deadline = time.monotonic() + PATIENCE_S
+    while unread(server) and time.monotonic() < deadline:
+        time.sleep(0.0001)  # another thread brings them, and this one must not hold its CPU
+    return not unread(server)

@@ -1,0 +1,39 @@
+"""The signals that sockets raise, one by one: what the kernel has to say of them, and how often."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from socket import socket
+
+from iolab.display.tables import Table
+from iolab.kernel.signals import READY, SIGNALS, Interest, descriptor_of, why_not
+
+SETTLE_S = 0.02
+"""Loopback segments are on their way for microseconds; a busy machine may deliver them a little later."""
+
+EVENTS = {1: "POLL_IN", 2: "POLL_OUT", 3: "POLL_MSG", 4: "POLL_ERR", 5: "POLL_PRI", 6: "POLL_HUP", 128: "SI_KERNEL"}
+"""The names of `si_code` (`sigaction(2)`); SI_KERNEL says nothing but that the kernel sent it."""
+
+
+def taps(act: Callable[[], object], *armed: socket) -> Table:
+    """Arm sockets, act, and return the signals that this thread was sent meanwhile, one row each.
+
+    Without such signals the table is empty, and its caption says why.
+    """
+    if reason := why_not():
+        return Table([], reason)
+    with Interest() as interest:  # from here on both signals are blocked in this thread
+        for sock in armed:
+            interest.register(sock)
+        act()
+        time.sleep(SETTLE_S)
+        return Table(_queued(), "signals, in the order in which they were taken")
+
+
+def _queued() -> Iterator[dict[str, str | int | None]]:
+    while info := signal.sigtimedwait(SIGNALS, 0):
+        yield {
+            "signal": signal.Signals(info.si_signo).name,
+            "descriptor": descriptor_of(info) if info.si_signo == READY else None,
+            "event": EVENTS.get(info.si_code, str(info.si_code)),
+        }

@@ -1,0 +1,100 @@
+"""What others have measured: the published tables and the recorded runs of `data/`."""
+
+import csv
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from iolab.data import places
+from iolab.display import tables
+from iolab.errors import UsageError, unknown
+
+DATA = places.folder("data")
+"""The folder that holds them."""
+
+HEAD = ("title", "source", "url", "year", "units")
+"""What the head of every published table says, one `# key: value` a line."""
+
+
+class Reference(tables.Table):
+    """The rows of one file of `data/`, and in `about` what its head says of them."""
+
+    def __init__(self, name: str, about: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> None:
+        self.name, self.about = name, dict(about)
+        super().__init__(rows, f"{about.get('title', name)} ({origin(about)})")
+
+
+def origin(about: Mapping[str, Any]) -> str:
+    """Say in one line where the rows come from: a source and its year, or a machine and its date."""
+    if "source" in about:
+        return f"{about['source']}, {about['year']}"
+    return f"recorded on {about['machine']}, {about['date'][:10]}"
+
+
+def reference(name: str) -> Reference:
+    """Read a published table or a recorded run of `data/` by its name, such as "tlpi-63-9" or "wait_cost".
+
+    Raise UsageError for a name that is not there.
+    """
+    files = known()
+    if name not in files:
+        raise unknown("reference", name, files)
+    return read(files[name])
+
+
+def known() -> dict[str, Path]:
+    """Return the files by name, published tables first; nothing where there is no `data/`."""
+    return {path.stem: path for path in [*sorted(DATA.glob("published/*.csv")), *sorted(DATA.glob("recorded/*.json"))]}
+
+
+def rows_of(name: str) -> list[Mapping[str, Any]]:
+    """Return the rows of a reference; none where it is not there."""
+    return list(reference(name)) if name in known() else []
+
+
+def read(path: Path) -> Reference:
+    """Read one file: a published table (.csv), or a recorded run (.json).
+
+    Raise UsageError, in one sentence, for a file that is neither.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        return published(path.stem, text) if path.suffix == ".csv" else recorded(path.stem, text)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    except UsageError:
+        raise
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise UsageError(f"{path.name} is no recorded run; `iolab record` writes one") from None
+
+
+def published(name: str, text: str) -> Reference:
+    """Read a published table: lines of `# key: value`, then CSV with a header."""
+    lines = text.splitlines()
+    head = [line[1:].partition(":") for line in lines if line.startswith("#")]
+    about = {key.strip(): value.strip() for key, _, value in head}
+    missing = [key for key in HEAD if not about.get(key)]
+    if missing:
+        raise UsageError(f"{name}.csv should begin with lines of `# key: value`; it lacks {', '.join(missing)}")
+    rows = csv.DictReader(line for line in lines if not line.startswith("#"))
+    return Reference(name, about, [{key: number(cell) for key, cell in row.items()} for row in rows])
+
+
+def recorded(name: str, text: str) -> Reference:
+    """Read a recorded run, as `iolab record` writes it. Raise ValueError or another for what is none."""
+    about = json.loads(text)
+    rows = about.pop("rows")
+    if not (rows and all(isinstance(row, dict) for row in rows)):
+        raise ValueError("it has no rows")
+    return Reference(name, about, rows)
+
+
+def number(cell: str) -> int | float | str:
+    """Return a cell as the number that it is, or as it is."""
+    for kind in (int, float):
+        try:
+            return kind(cell)
+        except ValueError:
+            continue
+    return cell

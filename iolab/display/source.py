@@ -1,0 +1,48 @@
+"""The servers as texts: the source that a learner reads, what changes between two, and the card."""
+
+import inspect
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+from iolab import models as servers
+from iolab.display import tables
+
+
+class Text(str):
+    """A text that a notebook shows in monospace, coloured where it is a diff or Python."""
+
+    language = "python"
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        return {"text/markdown": f"```{self.language}\n{self}\n```", "text/plain": str(self)}
+
+
+class Diff(Text):
+    """The lines that two servers do not share."""
+
+    language = "diff"
+
+
+class Card(dict[str, str]):
+    """What sets a model apart, in six lines."""
+
+    def _repr_html_(self) -> str:
+        return tables.as_html([{"card": heading, "what it says": line} for heading, line in self.items()])
+
+
+def source(model: str | Callable[..., Any]) -> Text:
+    """Show the text of a server, without its card; or that of a function or method."""
+    if callable(model):
+        return Text(textwrap.dedent(inspect.getsource(model)).strip())
+    return Text("\n".join(servers.body(servers.find(model))).strip())
+
+
+def diff(before: str, after: str) -> Diff:
+    """Show what changes from one server to another."""
+    return Diff(servers.diff(before, after))
+
+
+def card(model: str) -> Card:
+    """Show the card of a model: what it waits in, what it keeps, when it breaks."""
+    return Card(servers.find(model).card)

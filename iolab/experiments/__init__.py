@@ -1,0 +1,39 @@
+"""Experiments that stand in the literature: each is one call, in the sizes of the profile, and returns one result.
+
+What they find is kept in files by `iolab.archive`, and drawn by `iolab.figures`.
+"""
+
+from iolab.experiments.catalogue import (
+    EXPERIMENTS,
+    Experiment,
+    connection_cost,
+    find,
+    gil,
+    idle_cost,
+    omission,
+    wait_cost,
+)
+from iolab.experiments.connections import ConnectionCost
+from iolab.experiments.idle_connections import IdleCost
+from iolab.experiments.interpreter_lock import Gil
+from iolab.experiments.result import Result
+from iolab.experiments.stalls import Omission
+from iolab.experiments.waits import SELECTORS, WaitCost
+
+__all__ = [
+    "EXPERIMENTS",
+    "SELECTORS",
+    "ConnectionCost",
+    "Experiment",
+    "Gil",
+    "IdleCost",
+    "Omission",
+    "Result",
+    "WaitCost",
+    "connection_cost",
+    "find",
+    "gil",
+    "idle_cost",
+    "omission",
+    "wait_cost",
+]

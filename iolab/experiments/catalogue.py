@@ -1,0 +1,76 @@
+"""The experiments by name, each with the sizes that the profiles give it.
+
+>>> run = iolab.experiments.wait_cost()
+>>> iolab.figures.experiment(run)
+"""
+
+from collections.abc import Callable, Mapping
+from functools import update_wrapper
+from typing import Any, Generic, ParamSpec, TypeVar
+
+from iolab.errors import unknown
+from iolab.experiments import connections, idle_connections, interpreter_lock, stalls, waits
+from iolab.experiments.result import Result
+from iolab.settings import profile
+
+Sizes = ParamSpec("Sizes")
+Kind = TypeVar("Kind", bound=Result)
+
+
+class Experiment(Generic[Sizes, Kind]):
+    """A function that runs an experiment, and what each profile asks of it: a few seconds, or up to half a minute."""
+
+    __name__: str
+
+    def __init__(self, run: Callable[Sizes, Kind], result: type[Kind], *, quick: Any, full: Any) -> None:
+        self.run, self.result = run, result
+        self.sizes: Mapping[str, Mapping[str, Any]] = {"quick": quick, "full": full}
+        update_wrapper(self, run)
+
+    def __call__(self, *sizes: Sizes.args, **named: Sizes.kwargs) -> Kind:
+        """Run it, in the sizes of the profile where none are given."""
+        return self.run(*sizes, **{**self.sizes[profile().name], **named})
+
+
+wait_cost = Experiment(
+    waits.wait_cost,
+    waits.WaitCost,
+    quick={"seconds": 0.05},
+    full={"seconds": 0.4},
+)
+idle_cost = Experiment(
+    idle_connections.idle_cost,
+    idle_connections.IdleCost,
+    quick={"idle": (0, 900), "seconds": 0.3},
+    full={"idle": (0, 100, 900, 10_000), "seconds": 0.3, "repeats": 2},
+)
+omission = Experiment(
+    stalls.omission,
+    stalls.Omission,
+    quick={"seconds": 1.3},
+    full={"seconds": 5.2},
+)
+gil = Experiment(
+    interpreter_lock.gil,
+    interpreter_lock.Gil,
+    quick={"seconds": 0.5},
+    full={"seconds": 3.0},
+)
+connection_cost = Experiment(
+    connections.connection_cost,
+    connections.ConnectionCost,
+    quick={"connections": (1000,)},
+    full={"connections": (100, 1000, 10_000)},
+)
+
+EXPERIMENTS: dict[str, Experiment[..., Any]] = {
+    each.__name__: each for each in (wait_cost, idle_cost, omission, gil, connection_cost)
+}
+"""The experiments by name, in the order of the lessons."""
+
+
+def find(name: str) -> Experiment[..., Any]:
+    """Return the experiment of this name; raise UsageError for an unknown one."""
+    if name in EXPERIMENTS:
+        return EXPERIMENTS[name]
+    raise unknown("experiment", name, EXPERIMENTS)

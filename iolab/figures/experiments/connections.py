@@ -1,0 +1,70 @@
+"""Memory and set-up time of a connection, beside the budget of the C10K problem."""
+
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from iolab.data.reference import rows_of
+from iolab.experiments.connections import MODELS, ConnectionCost, memory
+from iolab.experiments.result import look_up
+from iolab.figures.experiments.common import conclude, curve, decades, legend, points, size_axis, sources
+from iolab.figures.style import GREY, MODEL_COLOURS, CourseFigure, drawn, new, short_time, time_axis
+
+
+@drawn
+def connection_cost(record: ConnectionCost) -> CourseFigure:
+    """Draw memory and set-up time of a connection against the number of connections."""
+    figure, (left, right) = new(1, 2, height_in=3.8)
+    for model in MODELS:
+        for source, rows in reversed(sources(record)):
+            memories = points(rows, "connections", "memory_bytes_per_connection", model=model)
+            times = points(rows, "connections", "setup_us_per_connection", model=model)
+            curve(left, memories, source, MODEL_COLOURS[model])
+            curve(right, times, source, MODEL_COLOURS[model])
+    _budget(left)
+    _bytes_axis(left.yaxis)
+    time_axis(right.yaxis, "set-up time of a connection")
+    for axes in (left, right):
+        decades(axes.yaxis)
+        size_axis(axes.xaxis, "connections, all idle")
+    left.set_title("memory of the server's process")
+    right.set_title("time until it is served")
+    legend(figure, {model: MODEL_COLOURS[model] for model in MODELS}, [source for source, _ in sources(record)])
+    return conclude(figure, record, [_sentence(record, model) for model in MODELS])
+
+
+def _budget(axes: Axes) -> None:
+    budget_kb = look_up(rows_of("c10k-budget"), "per_client", resource="memory")
+    if budget_kb:
+        axes.axhline(budget_kb * 1000, color=GREY, linestyle=":")
+        axes.annotate(
+            "budget of the C10K problem",
+            (0.02, budget_kb * 1000),
+            xycoords=("axes fraction", "data"),
+            va="bottom",
+            fontsize=8,
+            color=GREY,
+        )
+
+
+def _bytes_axis(axis: Any) -> None:
+    axis.axes.set_yscale("log")
+    axis.set_major_formatter(FuncFormatter(lambda size, _: short_bytes(size)))
+    axis.set_minor_formatter(NullFormatter())
+    axis.set_label_text("memory of a connection")
+
+
+def short_bytes(size_bytes: float) -> str:
+    """Write a size with the unit that keeps it short."""
+    for unit, factor in (("MB", 1e6), ("kB", 1e3)):
+        if size_bytes >= factor:
+            return f"{size_bytes / factor:.3g} {unit}"
+    return f"{size_bytes:.3g} B"
+
+
+def _sentence(record: ConnectionCost, model: str) -> str:
+    held, times = memory(record.rows, model), points(record.rows, "connections", "setup_us_per_connection", model=model)
+    if held is None or not times:
+        return f"{model}: no figures on this machine."
+    return f"{model}: {short_bytes(held)} and {short_time(times[-1][1])} for each of {times[-1][0]:,} connections."

@@ -1,0 +1,41 @@
+"""The cost of a request against the number of idle connections."""
+
+from collections.abc import Sequence
+
+from iolab.experiments.idle_connections import IdleCost
+from iolab.figures.experiments.common import Point, Row, conclude, curve, decades, legend, points, size_axis, sources
+from iolab.figures.style import MODEL_COLOURS, CourseFigure, drawn, new, short_time, time_axis
+
+MODELS = ("select", "poll", "epoll")
+ACTIVE = 10
+"""No idle connection has no place on a logarithmic axis: so count all of them."""
+
+
+@drawn
+def idle_cost(record: IdleCost) -> CourseFigure:
+    """Draw CPU time and median latency of a request against the number of connections, all but 10 idle."""
+    figure, (left, right) = new(1, 2, height_in=3.8)
+    for model in MODELS:
+        for source, rows in reversed(sources(record)):
+            curve(left, _points(rows, "cpu_us_per_request", model), source, MODEL_COLOURS[model])
+            curve(right, _points(rows, "p50_us", model), source, MODEL_COLOURS[model])
+    for axes, label in ((left, "CPU time of a request"), (right, "median latency")):
+        size_axis(axes.xaxis, f"connections, {ACTIVE} of them active")
+        time_axis(axes.yaxis, label)
+        decades(axes.yaxis)
+    left.set_title("what a request costs the server")
+    right.set_title("what the client sees")
+    legend(figure, {model: MODEL_COLOURS[model] for model in MODELS}, [source for source, _ in sources(record)])
+    return conclude(figure, record, [_sentence(record, model) for model in MODELS])
+
+
+def _points(rows: Sequence[Row], figure: str, model: str) -> list[Point]:
+    return [(idle + ACTIVE, value) for idle, value in points(rows, "idle", figure, model=model)]
+
+
+def _sentence(record: IdleCost, model: str) -> str:
+    mine = points(record.rows, "idle", "cpu_us_per_request", model=model)
+    if not mine:
+        return f"{model}: no figures on this machine."
+    (few, least), (many, most) = mine[0], mine[-1]
+    return f"{model}: {short_time(least)} a request with {few:,} idle, {short_time(most)} with {many:,}."

@@ -1,0 +1,40 @@
+"""The cost of a wait: table 63-9 of TLPI, drawn on this machine."""
+
+from collections.abc import Sequence
+
+from iolab.data.reference import rows_of
+from iolab.experiments.waits import WaitCost
+from iolab.figures.experiments.common import HERE, PUBLISHED, Point, conclude, curve, legend, points, size_axis, sources
+from iolab.figures.style import MODEL_COLOURS, CourseFigure, drawn, new, short_time, time_axis
+
+CALLS = ("poll", "select", "epoll")
+
+
+@drawn
+def wait_cost(record: WaitCost) -> CourseFigure:
+    """Draw the CPU time of a wait against the number of watched descriptors, beside the published table."""
+    figure, (axes,) = new(height_in=4)
+    published = {call: points(rows_of("tlpi-63-9"), "watched", f"{call}_s") for call in CALLS}
+    for call in CALLS:
+        curve(axes, in_us(published[call]), PUBLISHED, MODEL_COLOURS[call])
+        for source, rows in reversed(sources(record)):
+            curve(axes, points(rows, "watched", "us_per_wait", call=call), source, MODEL_COLOURS[call])
+    size_axis(axes.xaxis, "watched descriptors, one of them ready")
+    time_axis(axes.yaxis, "CPU time of a wait")
+    axes.set_title(record.title)
+    seen = [source for source, _ in sources(record)] + ([PUBLISHED] if any(published.values()) else [])
+    legend(figure, {call: MODEL_COLOURS[call] for call in CALLS}, seen)
+    return conclude(figure, record, [_sentence(record, call) for call in CALLS])
+
+
+def in_us(seconds: Sequence[Point]) -> list[Point]:
+    """Return seconds per 100,000 waits as microseconds a wait."""
+    return [(watched, cost_s * 10) for watched, cost_s in seconds]
+
+
+def _sentence(record: WaitCost, call: str) -> str:
+    mine = points(record.rows, "watched", "us_per_wait", call=call)
+    if not mine:
+        return f"{call}: no figures on {HERE[0]}."
+    (few, least), (many, most) = mine[0], mine[-1]
+    return f"{call}: {short_time(least)} for {few:,} descriptors, {short_time(most)} for {many:,}."

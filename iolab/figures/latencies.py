@@ -1,0 +1,116 @@
+"""Latency: of every connection, and of all requests together."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from iolab.figures.style import (
+    BLUE,
+    ORANGE,
+    VERMILION,
+    CourseFigure,
+    beware,
+    drawn,
+    finish,
+    key,
+    line,
+    new,
+    placements,
+    quantile_axis,
+    short_time,
+    time_axis,
+)
+from iolab.measurement.run import Run
+from iolab.traffic.records import Nanoseconds
+
+
+@drawn
+def latency(run: Run) -> CourseFigure:
+    """Draw the service times of every connection, and the percentile curve of all.
+
+    On the left each connection is a column: its median, its span from fastest to slowest,
+    and every request while there are few enough to see. On the right one curve of all requests.
+    """
+    figure, (left, right) = new(1, 2, width_ratios=[3, 2])
+    _connections(left, run)
+    curve(right, run.records.service_ns, run.model, color=BLUE)
+    left.set_title(f"{run.model}: each connection")
+    right.set_title("all requests")
+    right.sharey(left)
+    return finish(figure, _alt(run), f"{len(run.records):,} requests, {run.placement}", beware(run))
+
+
+@drawn
+def percentiles(*runs: Run, labels: Sequence[str] = ()) -> CourseFigure:
+    """Draw the percentile curves of several runs over one another, under their models' names or your labels."""
+    figure, (axes,) = new()
+    names = labels or [run.model for run in runs]
+    for number, (run, name) in enumerate(zip(runs, names, strict=True)):
+        curve(axes, run.records.service_ns, name, **line(number, run.model))
+    key(axes)
+    axes.set_title("latency of all requests")
+    alt = "Percentile curves of the latency. " + " ".join(
+        _sentence(name, run.records.service_ns) for run, name in zip(runs, names, strict=True)
+    )
+    return finish(figure, alt, placements(*runs), beware(*runs, names=names))
+
+
+def _connections(axes: Axes, run: Run) -> None:
+    times_us = [times_ns / 1e3 for times_ns in run.records.per_connection()]
+    answered = [(number, times) for number, times in enumerate(times_us) if len(times)]
+    silent = [number for number, times in enumerate(times_us) if not len(times)]
+    numbers = np.array([number for number, _ in answered])
+    spread = np.array([np.percentile(times, (0, 50, 99, 100)) for _, times in answered]).reshape(-1, 4)
+    width = max(0.6, min(4.0, 160 / len(times_us)))
+    axes.vlines(numbers, spread[:, 0], spread[:, 2], color=BLUE, alpha=0.45, linewidth=width, label="fastest to 99 %")
+    axes.plot(numbers, spread[:, 1], "o", color=BLUE, markersize=width + 1, label="median")
+    axes.plot(numbers, spread[:, 3], "_", color=VERMILION, markersize=width + 4, label="slowest")
+    time_axis(axes.yaxis, "latency")
+    if silent:
+        axes.plot(
+            silent,
+            [1.0] * len(silent),
+            "x",
+            color=ORANGE,
+            transform=axes.get_xaxis_transform(),
+            clip_on=False,
+            label="no reply",
+        )
+    axes.set_xlim(-0.7, len(times_us) - 0.3)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set_xlabel("connection")
+    key(axes)
+
+
+def curve(axes: Axes, times_ns: Nanoseconds, label: str, **drawn_as: Any) -> None:
+    """Draw the percentile curve of some times."""
+    if len(times_ns) == 0:
+        return
+    one_in = np.geomspace(1, len(times_ns), 400)  # the last is the slowest request, one in all of them
+    ranks = np.minimum(len(times_ns) * (1 - 1 / one_in), len(times_ns) - 1).astype(int)
+    axes.plot(one_in, np.sort(times_ns)[ranks] / 1e3, label=label, **drawn_as)
+    time_axis(axes.yaxis, "latency")
+    quantile_axis(axes, float(len(times_ns)))
+
+
+def _alt(run: Run) -> str:
+    medians = [float(np.median(times)) for times in run.records.per_connection() if len(times)]
+    if not medians:
+        return f"Latency of {run.model}: no request was answered."
+    silent = run.records.workload.connections - len(medians)
+    return (
+        f"Latency of {run.model}, {len(medians)} connections, one column each: the medians lie between "
+        f"{short_time(min(medians) / 1e3)} and {short_time(max(medians) / 1e3)}. "
+        + (f"{silent} connections had no reply. " if silent else "")
+        + _sentence("All requests", run.records.service_ns)
+    )
+
+
+def _sentence(name: str, times_ns: Sequence[int] | Nanoseconds) -> str:
+    if len(times_ns) == 0:
+        return f"{name}: no reply."
+    half, rare, worst = (short_time(value / 1e3) for value in np.percentile(times_ns, (50, 99, 100)))
+    return f"{name}: median {half}, 99 % within {rare}, slowest {worst}."

@@ -1,0 +1,61 @@
+"""All models beside one another: what a request costs the server, and how long its client waits."""
+
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from iolab.figures.style import BLUE, GREEN, GREY, VERMILION, CourseFigure, drawn, finish, new, short_time, time_axis
+from iolab.measurement.comparison import Comparison
+
+
+@drawn
+def ranking(comparison: Comparison) -> CourseFigure:
+    """Draw the models of a comparison at its largest number of connections, cheapest first.
+
+    A grey line joins the cheapest and the dearest run of a model, where it was repeated.
+    """
+    count = max(connections for _, connections in comparison.groups)
+    rows = [row for row in comparison.ranking if row["connections"] == count and row["requests"]]
+    figure, (cost, wait) = new(1, 2, height_in=1.5 + 0.22 * len(rows), width_ratios=(1, 1))
+    for place, row in enumerate(rows):
+        _cost(cost, place, row, comparison)
+        _wait(wait, place, row)
+    _axes(cost, rows)
+    cost.set_yticks(range(len(rows)), [row["model"] for row in rows])
+    cost.set_xlabel("CPU time of the server, µs a request")
+    cost.set_title(f"{len(rows)} models at {count:,} connection{'s' * (count > 1)}")
+    cost.set_xlim(0, None)
+    _axes(wait, rows)
+    wait.set_yticks(range(len(rows)), [""] * len(rows))
+    time_axis(wait.xaxis, "latency")
+    wait.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    return finish(figure, _alt(rows, count), str(comparison.runs[0].placement))
+
+
+def _cost(axes: Axes, place: int, row: dict[str, Any], comparison: Comparison) -> None:
+    costs = [run.cpu_us_per_request for run in comparison.groups[row["model"], row["connections"]]]
+    known = [cost for cost in costs if cost is not None]
+    axes.plot([min(known), max(known)], [place, place], color=GREY, linewidth=1)
+    axes.plot(row["server_cpu_us_per_request"], place, "o", color=BLUE, markersize=5)
+
+
+def _wait(axes: Axes, place: int, row: dict[str, Any]) -> None:
+    named = place == 0
+    axes.plot(row["p50_us"], place, "o", color=GREEN, markersize=5, label="median" if named else None)
+    if row["p99_us"] is not None:
+        axes.plot(row["p99_us"], place, "s", color=VERMILION, markersize=4.5, label="p99" if named else None)
+
+
+def _axes(axes: Axes, rows: list[dict[str, Any]]) -> None:
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.grid(axis="y", color="#F0F0F0")
+
+
+def _alt(rows: list[dict[str, Any]], count: int) -> str:
+    figures = "; ".join(
+        f"{row['model']} {row['server_cpu_us_per_request']:.1f} µs, median latency {short_time(row['p50_us'])}"
+        for row in rows
+    )
+    return (
+        f"CPU time of the server for one request at {count:,} connection{'s' * (count > 1)}, cheapest first: {figures}."
+    )

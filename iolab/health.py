@@ -1,0 +1,102 @@
+"""What this machine can do, and why not."""
+
+import os
+import platform
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from iolab.display import tables
+from iolab.kernel import descriptors, timestamps
+from iolab.listening import listen
+from iolab.measurement.placement import place
+from iolab.models import MODELS
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at: what it is, and what that means for the course."""
+
+    what: str
+    value: str
+    means: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the doctor found: the machine, and for every model whether it runs and why not."""
+
+    findings: tuple[Finding, ...]
+    models: tuple[dict[str, Any], ...]
+
+    def _repr_html_(self) -> str:
+        models = [
+            {"model": row["model"], "runs here": "yes" if row["runs"] else f"no: {row['why_not']}"}
+            for row in self.models
+        ]
+        machine = [{"this machine": each.what, "has": each.value, "so": each.means} for each in self.findings]
+        return tables.as_html(machine) + tables.as_html(models)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as the JSON output has it."""
+        return {
+            "findings": [vars(finding) for finding in self.findings],
+            "models": list(self.models),
+        }
+
+
+def doctor() -> Report:
+    """Look at the machine; this takes a few milliseconds and changes nothing."""
+    models = [
+        {"model": name, "runs": (why := model.why_not()) is None, "why_not": why} for name, model in MODELS.items()
+    ]
+    return Report((_python(), _system(), _cpus(), _descriptors(), _clock(), _stamps()), tuple(models))
+
+
+def _python() -> Finding:
+    gil = getattr(sys, "_is_gil_enabled", lambda: True)()
+    return Finding(
+        "Python", platform.python_version(), "" if gil else "no GIL: threads of a server run at the same time"
+    )
+
+
+def _system() -> Finding:
+    means = "" if sys.platform == "linux" else "epoll, signals with a descriptor, aio and io_uring need Linux"
+    return Finding("system", f"{platform.system()} {platform.release()}", means)
+
+
+def _cpus() -> Finding:
+    affinity = getattr(os, "sched_getaffinity", None)
+    count = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return Finding("CPUs", str(count), f"{place()}")
+
+
+def _descriptors() -> Finding:
+    most = descriptors.most_connections()
+    means = "" if most >= 10_000 else "the runs with 10,000 connections show the recorded run instead"
+    return Finding("connections", f"up to {most:,}", means)
+
+
+def _clock() -> Finding:
+    steps = sorted(_clock_step_ns() for _ in range(200))
+    typical_ns = steps[len(steps) // 2]
+    return Finding(
+        "clock", f"{typical_ns} ns a step", "" if typical_ns < 1000 else "latencies under 10 µs are guesses here"
+    )
+
+
+def _clock_step_ns() -> int:
+    first_ns = now_ns = time.perf_counter_ns()
+    while now_ns == first_ns:
+        now_ns = time.perf_counter_ns()
+    return now_ns - first_ns
+
+
+def _stamps() -> Finding:
+    with listen() as probe:
+        agreed = timestamps.enable(probe)
+    means = (
+        "the two phases of a recv can be told apart" if agreed else "the timeline draws a wait and its copy as one bar"
+    )
+    return Finding("receive stamps", "yes" if agreed else "no", means)

@@ -1,1 +1,0 @@
-"""Tie a server to a load, and record what both did."""

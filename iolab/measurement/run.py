@@ -1,0 +1,130 @@
+"""One server under one load: `measure`."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from iolab.background import Server, start
+from iolab.display import tables
+from iolab.listening import Respond
+from iolab.measurement.adapt import adapt
+from iolab.measurement.cpu import CpuClock, CpuSamples, Usage, usage, used
+from iolab.measurement.doubts import doubts
+from iolab.measurement.memory import resident_bytes, settle
+from iolab.measurement.neighbours import Neighbours
+from iolab.measurement.placement import Placement, place
+from iolab.models import Serve
+from iolab.replies import upper
+from iolab.traffic import exports
+from iolab.traffic.process import Client
+from iolab.traffic.records import Records
+from iolab.traffic.workload import OnTick, Tick, Workload
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one measurement recorded: every request, and the CPU time and memory of the server."""
+
+    model: str
+    records: Records
+    cpu: CpuSamples
+    usage: Usage
+    memory_bytes: int
+    placement: Placement
+    neighbours_share: float | None = None
+    """What other processes took of one core, of the CPUs that were used; None where it cannot be told."""
+
+    @property
+    def cpu_us_per_request(self) -> float | None:
+        """CPU time of the server for one request, in microseconds; None if nothing was answered."""
+        return round(self.cpu.total_ns / len(self.records) / 1e3, 2) if len(self.records) else None
+
+    @property
+    def cpu_share(self) -> float:
+        """The share of one CPU that the server used; threads can use more than one."""
+        return round(self.cpu.total_ns / self.cpu.wall_ns, 3)
+
+    @property
+    def memory_bytes_per_connection(self) -> float:
+        """Memory that this process took on while the connections were open, for each of them.
+
+        The sockets themselves are the kernel's, and not in it. A lower bound: a process that held as many
+        before has room to spare; the experiment `connection_cost` takes a fresh one each time.
+        """
+        return self.memory_bytes / (self.records.workload.connections + self.records.workload.idle)
+
+    @property
+    def doubts(self) -> list[str]:
+        """What makes this run less than it seems, each in one sentence."""
+        return list(doubts(self))
+
+    def summary(self) -> dict[str, Any]:
+        """Return the run's figures under the names of the JSON output."""
+        return {
+            "model": self.model,
+            "connections": self.records.workload.connections,
+            **self.records.summary(),
+            "server_cpu_us_per_request": self.cpu_us_per_request,
+            "server_cpu_share": self.cpu_share,
+        }
+
+    def frame(self) -> Any:
+        """Return a pandas DataFrame with one row a request."""
+        return exports.frame(self.records)
+
+    def save(self, path: str) -> None:
+        """Write the run to a file: every request (.csv), the summary (.json) or the percentiles (.hgrm)."""
+        exports.save(self.records, path)
+
+    def _repr_html_(self) -> str:
+        return tables.as_html([self.summary()], str(self.placement)) + tables.notes(self.doubts)
+
+
+def measure(
+    model: str | Serve,
+    workload: Workload | None = None,
+    *,
+    respond: Respond = upper,
+    pin: bool = True,
+    on_tick: OnTick = lambda tick: None,
+    on_client: Callable[[Client], None] = lambda client: None,
+    **work: Any,
+) -> Run:
+    """Start a server in a background thread, put the load on it, and record both.
+
+    `work` spells a Workload out in place of `workload`. `on_tick` hears of the progress,
+    ten times a second; what it costs is taken from the server. `on_client` is told of the load client
+    before the load begins: its `stop` ends the run early, from another thread.
+    """
+    placement = place(pin)
+    workload = adapt(workload or Workload(**work), model, respond)
+    with start(model, respond, cpu=placement.server) as server:
+        with Client(server.address, workload, placement.client) as client:
+            on_client(client)
+            return observe(server, client, placement, on_tick)
+
+
+def observe(server: Server, client: Client, placement: Placement, on_tick: OnTick) -> Run:
+    """Run a client against a server of this process, reading the server's CPU clock and memory at every tick."""
+    settle()
+    clock, empty_bytes = CpuClock(server.others), resident_bytes()
+    readings: list[tuple[int, int, int]] = []
+
+    def read(tick: Tick | None = None) -> None:
+        readings.append((time.perf_counter_ns(), clock.read_ns(), resident_bytes()))
+        if tick is not None:
+            on_tick(tick)
+
+    client.connect()
+    before, neighbours = usage(), Neighbours(placement.cpus, client.pid)
+    read()
+    records = client.run(read)
+    read()
+    beside = neighbours.share()
+    at_ns, cpu_ns, bytes_ = np.array(readings, dtype=np.int64).T
+    grown = max(0, int(bytes_.max()) - empty_bytes)
+    cpu = CpuSamples(at_ns, cpu_ns).since(records.start_ns)
+    return Run(server.name, records, cpu, used(before, usage()), grown, placement, beside)

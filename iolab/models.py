@@ -1,0 +1,185 @@
+"""The table of the I/O models: the page of each, and whether it runs on this machine."""
+
+import ast
+import difflib
+import importlib
+import importlib.util
+import os
+import select as system_calls  # a submodule is named `select`, and would take its place here
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from iolab import servers
+from iolab.errors import UsageError, unknown
+from iolab.kernel.aio import why_not as needs_aio
+from iolab.kernel.signals import why_not as needs_signals
+from iolab.kernel.uring import why_not as needs_io_uring
+from iolab.listening import ListeningSocket, Respond
+
+Serve = Callable[[ListeningSocket, Respond], None]
+Probe = Callable[[], str | None]
+Wrap = Callable[[bytes], bytes]
+
+SELECT_NEEDS = 3
+"""Descriptors below 1024 for a select that can serve: the listening socket, its spare, one connection."""
+
+
+def runs_everywhere() -> None:
+    """Probe nothing: sockets and threads are on every platform of Python."""
+
+
+def needs_epoll() -> str | None:
+    """Say why epoll cannot run here, or return None."""
+    return (
+        None
+        if hasattr(system_calls, "epoll")
+        else "epoll is a system call of Linux alone; on this system kqueue or poll takes its place"
+    )
+
+
+def needs_poll() -> str | None:
+    """Say why poll cannot run here, or return None."""
+    return None if hasattr(system_calls, "poll") else "poll is not among the system calls of Windows; select is"
+
+
+def needs_low_descriptors() -> str | None:
+    """Say why select cannot run here, or return None: it takes descriptors below 1024 only (select(2))."""
+    with Path(os.devnull).open("rb") as lowest_free:
+        if lowest_free.fileno() + SELECT_NEEDS < 1024:
+            return None
+    return "select takes descriptors below 1024 only, and this process has those in use; close some, or restart it"
+
+
+def needs_package(name: str, *, on_windows: bool = True) -> Probe:
+    """Return a probe that says whether a package is missing; it looks for it without importing it."""
+
+    def probe() -> str | None:
+        if not on_windows and sys.platform == "win32":
+            return f"{name} does not run on Windows"
+        return None if importlib.util.find_spec(name) else f"{name} is not installed; pip install 'iolab[models]'"
+
+    return probe
+
+
+def http_post(body: bytes) -> bytes:
+    """Return the HTTP request that carries these bytes (RFC 9112)."""
+    return b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
+@dataclass(frozen=True)
+class Model:
+    """One I/O model: its name, its page, and whether it runs here."""
+
+    name: str
+    probe: Probe = runs_everywhere
+    serves_many: bool = True
+    spins: bool = False
+    descriptors_below: int | None = None
+    """A connection whose descriptor is this or more is turned away; None: the process's limit is the only one."""
+    wrap: Wrap | None = None
+    """How a payload becomes a request, where the server speaks a protocol; None: the bytes are the request."""
+
+    @property
+    def path(self) -> Path:
+        """The file that the learner reads."""
+        return Path(servers.__path__[0], self.module.rpartition(".")[2] + ".py")
+
+    @property
+    def module(self) -> str:
+        """The module's full name; `epoll-edge` lives in `iolab.servers.epoll_edge`."""
+        return f"{servers.__name__}.{self.name.replace('-', '_')}"
+
+    @cached_property
+    def source(self) -> str:
+        """The text of the server."""
+        return self.path.read_text(encoding="utf-8")
+
+    @property
+    def card(self) -> dict[str, str]:
+        """The six lines of the docstring, by their headings."""
+        text = ast.get_docstring(ast.parse(self.source)) or ""
+        return {heading: line.strip() for heading, _, line in (row.partition(":") for row in text.splitlines())}
+
+    @property
+    def serve(self) -> Serve:
+        """The server's function; its module is imported here, on first use."""
+        serve: Serve = importlib.import_module(self.module).serve
+        return serve
+
+    def why_not(self) -> str | None:
+        """Say in one sentence why the model cannot run on this machine; None if it can."""
+        return self.probe()
+
+
+MODELS: dict[str, Model] = {
+    model.name: model
+    for model in (
+        Model("blocking", serves_many=False),
+        Model("threads"),
+        Model("nonblocking", spins=True),
+        Model("select", needs_low_descriptors, descriptors_below=1024),
+        Model("poll", needs_poll),
+        Model("epoll", needs_epoll),
+        Model("epoll-edge", needs_epoll),
+        Model("selectors"),
+        Model("signals", needs_signals),
+        Model("aio", needs_aio),
+        Model("io_uring", needs_io_uring),
+        Model("coroutines"),
+        Model("asyncio"),
+        Model("asyncio-protocol"),
+        Model("tornado", needs_package("tornado")),
+        Model("twisted", lambda: needs_epoll() or needs_package("twisted")()),
+        Model("sanic", needs_package("sanic"), wrap=http_post),
+        Model("uvloop", needs_package("uvloop", on_windows=False)),
+        Model("gevent", needs_package("gevent")),
+        Model("trio", needs_package("trio")),
+    )
+}
+"""All models by name, in the order of the lessons."""
+
+
+def find(name: str) -> Model:
+    """Return the model of this name; raise UsageError for an unknown one."""
+    if name in MODELS:
+        return MODELS[name]
+    raise unknown("model", name, MODELS)
+
+
+def require(name: str) -> Model:
+    """Return the model of this name; raise UsageError if it is unknown or cannot run here."""
+    model = find(name)
+    reason = model.why_not()
+    if reason:
+        raise UsageError(f"{name} cannot run here: {reason}; `iolab doctor` lists what can")
+    return model
+
+
+def runnable(names: Iterable[str] = ()) -> list[str]:
+    """Return the models that run here, of those named or of all."""
+    return [name for name in (list(names) or MODELS) if find(name).why_not() is None]
+
+
+def diff(before: str, after: str) -> str:
+    """Return the unified diff from one model's text to another's, without the cards.
+
+    Lines that differ in their indentation alone are the same line, as for `diff -w`.
+    """
+    old, new = body(find(before)), body(find(after))
+    matcher = difflib.SequenceMatcher(None, [line.strip() for line in old], [line.strip() for line in new])
+    lines: list[str] = []
+    for hunk in matcher.get_grouped_opcodes(2):
+        lines.append(f"@@ -{hunk[0][1] + 1},{hunk[-1][2] - hunk[0][1]} +{hunk[0][3] + 1},{hunk[-1][4] - hunk[0][3]} @@")
+        for kind, old_from, old_to, new_from, new_to in hunk:
+            lines += [f"-{line}" for line in old[old_from:old_to] if kind != "equal"]
+            lines += [f"{' ' if kind == 'equal' else '+'}{line}" for line in new[new_from:new_to]]
+    return "\n".join([f"--- {before}", f"+++ {after}", *lines] if lines else [])
+
+
+def body(model: Model) -> list[str]:
+    """Return the lines of a server after its card."""
+    docstring = ast.parse(model.source).body[0]
+    return model.source.splitlines()[docstring.end_lineno or 0 :]

@@ -1,0 +1,45 @@
+"""What the environment sets: how much a lesson does, where progress is kept, whether runs are recorded."""
+
+import os
+from dataclasses import dataclass
+
+from iolab.errors import UsageError
+
+PROFILE = "IOLAB_PROFILE"
+"""How much a lesson does: `quick` is kind to one CPU and 1 GB, `full` takes its time."""
+
+PROGRESS = "IOLAB_PROGRESS"
+"""The progress file, in place of progress.json in the current folder."""
+
+AIO_HELPERS = "IOLAB_AIO_HELPERS"
+"""How many threads serve `aio_read` in the C library, in place of as many as the course asks for."""
+
+RECORD = "IOLAB_RECORD"
+"""Set to 1, every run that has a name is made and saved."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The sizes that lessons use: seconds of a run, repeats, and how many connections are many."""
+
+    name: str
+    seconds: float
+    repeats: int
+    many: int
+
+
+PROFILES = {
+    profile.name: profile
+    for profile in (
+        Profile("quick", seconds=0.5, repeats=1, many=100),
+        Profile("full", seconds=3.0, repeats=6, many=1000),
+    )
+}
+
+
+def profile() -> Profile:
+    """Return the profile that the environment variable IOLAB_PROFILE names; `quick` without it."""
+    name = os.environ.get(PROFILE, "quick")
+    if name not in PROFILES:
+        raise UsageError(f"{PROFILE} is {name!r}; it can be {' or '.join(PROFILES)}")
+    return PROFILES[name]

@@ -1,0 +1,57 @@
+"""Where the time of a request goes: the client's record and the server's calls, laid side by side."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iolab.errors import UsageError
+from iolab.trace.calls import Call
+from iolab.trace.timeline import Timeline
+
+PARTS = ("on its way to the server", "wake-up and copy", "reply made", "send", "on its way back")
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """The parts of many requests of one timeline: one row a request, one column for each of PARTS, in us."""
+
+    timeline: Timeline
+    parts_us: NDArray[np.float64]
+
+    @property
+    def median_us(self) -> dict[str, float]:
+        """The median of each part; medians need not add up to the median of the whole."""
+        return dict(zip(PARTS, np.median(self.parts_us, axis=0).tolist(), strict=True))
+
+
+def anatomy(timeline: Timeline) -> Anatomy:
+    """Take apart the requests whose arrival the kernel stamped.
+
+    Raise UsageError if there are none: requests too long for one `recv`, or no stamps here.
+    """
+    if not timeline.complete:
+        raise UsageError(f"only the last {len(timeline.calls):,} calls of this run were kept; record fewer requests")
+    rows = [row for number in range(timeline.records.workload.connections) for row in _of_connection(timeline, number)]
+    if not rows:
+        raise UsageError("no request of this timeline has a receive stamp and one recv; use a blocking model on Linux")
+    return Anatomy(timeline, np.array(rows) / 1e3)
+
+
+def _of_connection(timeline: Timeline, number: int) -> list[list[int]]:
+    records = timeline.records
+    mine = records.connection == number
+    asked = zip(records.sent_ns[mine].tolist(), records.answered_ns[mine].tolist(), strict=True)
+    calls = [call for call in timeline if call.connection == number]
+    received = [call for call in calls if call.name == "recv" and call.result not in (0, "EAGAIN")]
+    replied = [call for call in calls if call.name in ("send", "sendall")]
+    turns = zip(asked, received, replied, strict=False)
+    return [_parts(sent, answered, recv, send) for (sent, answered), recv, send in turns if recv.arrived_ns]
+
+
+def _parts(sent_ns: int, answered_ns: int, recv: Call, send: Call) -> list[int]:
+    arrived_ns = min(max(recv.arrived_ns or 0, sent_ns), recv.end_ns)
+    # The bytes may be at the client before `send` returns here: then nothing was left of the way back.
+    moments = (sent_ns, arrived_ns, recv.end_ns, send.start_ns, send.end_ns, max(answered_ns, send.end_ns))
+    return [after - before for before, after in pairwise(moments)]

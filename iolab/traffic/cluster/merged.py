@@ -1,0 +1,158 @@
+"""What many machines measured of one load, as one result."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+from iolab.traffic.cluster.shares import Share
+from iolab.traffic.doubts import limit, rate
+from iolab.traffic.histogram import histogram, merge, packed, percentile_us, unpacked
+from iolab.traffic.records import Records, percentile_rows
+
+APART = 0.1
+"""Workers that were told to begin further apart than this part of the shortest share put hardly one load."""
+
+LOST = "lost worker"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The figures of one share, small enough to travel; the rate is over its own time, on its own clock."""
+
+    requests: int
+    per_s: float
+    duration_s: float
+    client_cpu_share: float
+    service: bytes
+    response: bytes
+    errors: dict[str, int]
+    examples: dict[str, str]
+    doubts: tuple[str, ...]
+
+    @classmethod
+    def of(cls, records: Records) -> Self:
+        """Return the figures of records, the times as packed histograms."""
+        return cls(
+            requests=len(records),
+            per_s=records.per_s,
+            duration_s=records.duration_s,
+            client_cpu_share=records.client_cpu_share,
+            service=packed(histogram(records.service_ns)),
+            response=packed(histogram(records.response_ns)),
+            errors=records.errors,
+            examples=records.examples,
+            doubts=(*["it was stopped before its end"] * records.stopped, *limit(records), *rate(records)),
+        )
+
+    def summary(self) -> dict[str, Any]:
+        """Return its figures under the names of `Records.summary`."""
+        return figures([self], unpacked(self.service), self.errors)
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What all shares measured together, by worker; a worker that was lost has its share and why, and no figures.
+
+    `told_within_s` bounds how far apart the word to begin reached the workers, in seconds of one clock; to it come
+    the delays that the schedule asks for.
+    """
+
+    shares: Mapping[str, Share]
+    measured: Mapping[str, Measured]
+    lost: Mapping[str, str]
+    told_within_s: float
+    spare: tuple[str, ...] = ()
+    """Workers that had nothing to do: there were more of them than connections."""
+
+    def __len__(self) -> int:
+        return sum(each.requests for each in self.measured.values())
+
+    @cached_property
+    def service(self) -> Any:
+        """The service times of all shares, as an HdrHistogram in ns."""
+        return merge(unpacked(each.service) for each in self.measured.values())
+
+    @cached_property
+    def response(self) -> Any:
+        """The response times of all shares, as an HdrHistogram in ns."""
+        return merge(unpacked(each.response) for each in self.measured.values())
+
+    @property
+    def errors(self) -> dict[str, int]:
+        """What went wrong by kind, lost workers among it."""
+        counts: Counter[str] = Counter({LOST: len(self.lost)} if self.lost else {})
+        for each in self.measured.values():
+            counts.update(each.errors)
+        return dict(counts)
+
+    @property
+    def examples(self) -> dict[str, str]:
+        """The first of each kind in words, with the worker that saw it."""
+        found = {
+            kind: f"worker {worker}: {example}"
+            for worker, each in reversed(list(self.measured.items()))
+            for kind, example in each.examples.items()
+        }
+        return found | ({LOST: next(self.losses())} if self.lost else {})
+
+    def losses(self) -> Iterator[str]:
+        """Name every worker that was lost, and what it was to do."""
+        yield from (f"worker {worker}, {self.shares[worker]}: lost: {why}" for worker, why in self.lost.items())
+
+    @property
+    def doubts(self) -> list[str]:
+        """What makes this result less than it seems, each in one sentence; lost workers first."""
+        of_shares = [f"worker {worker}: {doubt}" for worker, each in self.measured.items() for doubt in each.doubts]
+        return [*self.losses(), *of_shares, *self._of_all()]
+
+    def _of_all(self) -> Iterator[str]:
+        shortest_s = min((each.duration_s for each in self.measured.values() if each.requests), default=math.inf)
+        if self.told_within_s > APART * shortest_s:
+            yield (
+                f"the workers were told to begin within {self.told_within_s * 1e3:.2g} ms of each other, and the "
+                f"shortest share took {shortest_s * 1e3:.3g} ms: they were hardly one load; ask for a longer one"
+            )
+        if self.spare:
+            yield f"{len(self.spare)} of the workers had nothing to do: each needs a connection, ask for more of them"
+        yield from (f"{count} x {kind}: {self.examples[kind]}" for kind, count in self.errors.items() if kind != LOST)
+
+    def percentiles(self) -> list[dict[str, Any]]:
+        """Return the percentiles as `Records.percentiles` does, to the three figures of the histograms."""
+        return percentile_rows(percentile_us, self.service, self.response)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the figures of all under the names of `Records.summary`; rates add up, of the clients the busiest."""
+        return figures(list(self.measured.values()), self.service, self.errors)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the figures of each worker that was not lost."""
+        return [
+            {"worker": worker, "connections": self.shares[worker].workload.connections, **each.summary()}
+            for worker, each in self.measured.items()
+        ]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it in the form of the JSON output."""
+        return self.summary() | {
+            "workers": self.rows(),
+            "lost": list(self.losses()),
+            "doubts": self.doubts,
+            "percentiles": self.percentiles(),
+            "told_within_ms": round(self.told_within_s * 1e3, 3),
+        }
+
+
+def figures(parts: list[Measured], service: Any, errors: Mapping[str, int]) -> dict[str, Any]:
+    """Return the figures of shares under the names of `Records.summary`."""
+    return {
+        "requests": sum(each.requests for each in parts),
+        "per_s": round(sum(each.per_s for each in parts), 1),
+        "p50_us": percentile_us(service, 50),
+        "p99_us": percentile_us(service, 99),
+        "max_us": percentile_us(service, 100),
+        "errors": sum(errors.values()),
+        "client_cpu_share": round(max((each.client_cpu_share for each in parts), default=0.0), 3),
+    }

@@ -1,0 +1,58 @@
+"""Records as files: every request as CSV, the summary as JSON, the percentiles as .hgrm."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from iolab.errors import UsageError
+from iolab.traffic.histogram import hgrm, histogram
+from iolab.traffic.records import Records
+
+
+def frame(records: Records) -> Any:
+    """Return a pandas DataFrame with one row a request; times in microseconds since the start of the work."""
+    import pandas
+
+    return pandas.DataFrame(
+        {
+            "connection": records.connection,
+            "due_us": (records.due_ns - records.start_ns) / 1e3,
+            "sent_us": (records.sent_ns - records.start_ns) / 1e3,
+            "answered_us": (records.answered_ns - records.start_ns) / 1e3,
+            "service_us": records.service_ns / 1e3,
+            "response_us": records.response_ns / 1e3,
+        }
+    )
+
+
+def save(records: Records, path: str | Path) -> Path:
+    """Write records to a file, in the form that its ending names, and return its path.
+
+    `.csv` has every request, `.json` the summary and what was asked for, `.hgrm` the percentile
+    distribution of the response times. Raise UsageError for another ending.
+    """
+    path = Path(path)
+    try:
+        written = FORMS[path.suffix]
+    except KeyError:
+        raise UsageError(f"{path.name} should end in {', '.join(FORMS)}; the ending says what is written") from None
+    path.write_text(written(records), encoding="utf-8")
+    return path
+
+
+def _csv(records: Records) -> str:
+    return str(frame(records).to_csv(index=False))
+
+
+def _json(records: Records) -> str:
+    whole = {"workload": records.workload.message(), "summary": records.summary(), "percentiles": records.percentiles()}
+    return json.dumps(whole | {"errors": records.errors, "examples": records.examples}, indent=1)
+
+
+FORMS: dict[str, Callable[[Records], str]] = {
+    ".csv": _csv,
+    ".json": _json,
+    ".hgrm": lambda records: hgrm(histogram(records.response_ns)),
+}
+"""What is written, by the ending of the file's name."""

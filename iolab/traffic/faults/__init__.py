@@ -1,0 +1,43 @@
+"""Misbehaving clients, and what else befalls a server: every fault by its name.
+
+They know an address and no server. Those that are `with` blocks end their fault with the block.
+"""
+
+from iolab.traffic.faults.connections import (
+    Address,
+    SlowReader,
+    connect,
+    connect_and_close,
+    connect_narrow,
+    one_byte_at_a_time,
+    receive_all,
+    reset,
+    reset_midway,
+    reset_together,
+    slow_reader,
+    urgent_byte,
+)
+from iolab.traffic.faults.processes import StoppedClient, idle_connections, stopped_client
+from iolab.traffic.faults.shortages import Rain, few_signals, signals_rain, use_up_descriptors
+
+__all__ = [
+    "Address",
+    "Rain",
+    "SlowReader",
+    "StoppedClient",
+    "connect",
+    "connect_and_close",
+    "connect_narrow",
+    "few_signals",
+    "idle_connections",
+    "one_byte_at_a_time",
+    "receive_all",
+    "reset",
+    "reset_midway",
+    "reset_together",
+    "signals_rain",
+    "slow_reader",
+    "stopped_client",
+    "urgent_byte",
+    "use_up_descriptors",
+]

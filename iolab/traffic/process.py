@@ -1,0 +1,159 @@
+"""The parent's side of the load client: start it, tell it its work, read what it hands back."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import numpy as np
+
+from iolab.errors import LoadFailed
+from iolab.listening import resolve
+from iolab.traffic.records import Records
+from iolab.traffic.workload import OnTick, Tick, Workload
+
+RUN = "import sys; sys.path.insert(0, sys.argv[1]); from client.main import main; main()"
+COMMAND = (sys.executable, "-I", "-S", "-c", RUN, str(Path(__file__).parent))
+"""The client as a package by itself: importing iolab would cost every run the time that its load client starts in."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """All connections are open; it took `connect_ns`."""
+
+    connect_ns: int
+
+
+class Client:
+    """A load client in a process of its own; leaving the `with` block ends the process.
+
+    While it runs, the caller's thread sleeps in a read of a pipe: a thread that does
+    anything else would take the GIL from a server in this process.
+    """
+
+    def __init__(self, address: tuple[str, int], workload: Workload, cpu: int | None = None) -> None:
+        self.workload, self.cpu = workload, cpu
+        _, resolved = resolve(*address)
+        self._process = process = subprocess.Popen(
+            COMMAND,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for us; we then end the client
+        )
+        assert process.stdin and process.stdout and process.stderr
+        self._stdin, self._stdout, self._stderr = process.stdin, process.stdout, process.stderr
+        told = workload.message() | {"address": resolved[:2], "cpu": cpu, "parent": os.getpid()}
+        self._tell(json.dumps(told) + "\n")
+
+    @property
+    def pid(self) -> int:
+        """The process id of the client."""
+        return self._process.pid
+
+    def connect(self) -> Ready:
+        """Wait until every connection is open. Raise LoadFailed if one cannot be."""
+        self.ready = Ready(**self._read()["ready"])
+        return self.ready
+
+    def run(self, on_tick: OnTick | None = None) -> Records:
+        """Do the work, and return the record of every request.
+
+        Each tick wakes this process, and costs some request 50 us or so: without `on_tick` none is sent.
+        """
+        self._tell("go\n" if on_tick else "go quietly\n")
+        while "tick" in (message := self._read()):
+            if on_tick:
+                on_tick(Tick(**message["tick"]))
+        return self._records(message["done"])
+
+    def stop(self) -> None:
+        """Make `run` end early and return what there is; callable from another thread."""
+        self._hang_up(self._stdin)
+
+    def close(self) -> None:
+        """End the process, if it has not ended."""
+        self._hang_up(self._stdin, self._stdout, self._stderr)
+        self._process.kill()
+        self._process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _hang_up(self, *pipes: IO[bytes]) -> None:
+        for pipe in pipes:
+            try:
+                pipe.close()
+            except OSError:  # it ended before it heard all
+                pass
+
+    def _tell(self, line: str) -> None:
+        try:
+            self._stdin.write(line.encode())
+            self._stdin.flush()
+        except (BrokenPipeError, ValueError):  # it ended: _read says why
+            pass
+
+    def _read(self) -> dict[str, Any]:
+        line = self._stdout.readline()
+        if not line:
+            raise self._ended("it said nothing")
+        try:
+            message: dict[str, Any] = dict(json.loads(line))
+        except (ValueError, TypeError):
+            raise LoadFailed(f"expected a line of JSON from the load client, not {line[:80]!r}") from None
+        if "failed" in message:
+            raise LoadFailed(f"{message['failed']}; is a server listening there?")
+        return message
+
+    def _ended(self, otherwise: str) -> LoadFailed:
+        says = self._stderr.read().decode(errors="replace").strip().splitlines()
+        return LoadFailed(f"the load client ended: {says[-1] if says else otherwise}")
+
+    def _records(self, done: dict[str, Any]) -> Records:
+        columns = {}
+        for name, typecode, length in done["columns"]:
+            kind = np.dtype(typecode)
+            came = self._stdout.read(kind.itemsize * length)
+            if len(came) < kind.itemsize * length:
+                raise self._ended("in the midst of its records")
+            columns[name] = np.frombuffer(came, kind)
+        start_ns = done["start_ns"] + int(self.workload.warm_up_s * 1e9)
+        warm = columns["due"] >= start_ns
+        columns = {name: column[warm] for name, column in columns.items()}
+        return Records(
+            workload=self.workload,
+            connection=columns["connection"],
+            due_ns=columns["due"],
+            sent_ns=columns["sent"],
+            answered_ns=columns["answered"],
+            start_ns=start_ns,
+            end_ns=done["end_ns"],
+            connect_ns=self.ready.connect_ns,
+            client_cpu_ns=done["cpu_ns"],
+            client_cpu=self.cpu,
+            stopped=done["stopped"],
+            errors=done["errors"],
+            examples=done["examples"],
+        )
+
+
+def load(
+    address: tuple[str, int], workload: Workload, *, cpu: int | None = None, on_tick: OnTick | None = None
+) -> Records:
+    """Connect, do the work, and return the record of every request.
+
+    Raise LoadFailed if the server cannot be reached; what goes wrong later is in the records.
+    """
+    with Client(address, workload, cpu) as client:
+        client.connect()
+        return client.run(on_tick)

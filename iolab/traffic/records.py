@@ -1,0 +1,119 @@
+"""What a load client hands back, and what follows from it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iolab.traffic.workload import Workload
+
+Nanoseconds = NDArray[np.int64]
+Times = TypeVar("Times")
+
+
+@dataclass(frozen=True)
+class Records:
+    """Every request that was due after the warm-up, in the order of the replies; all times on one clock, in ns.
+
+    `connection`, `due_ns`, `sent_ns` and `answered_ns` have one entry a request.
+    `errors` counts what went wrong, by kind; `examples` has the first of each kind in words.
+    """
+
+    workload: Workload
+    connection: NDArray[np.int32]
+    due_ns: Nanoseconds
+    sent_ns: Nanoseconds
+    answered_ns: Nanoseconds
+    start_ns: int
+    end_ns: int
+    connect_ns: int
+    client_cpu_ns: int
+    client_cpu: int | None = None
+    stopped: bool = False
+    errors: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.answered_ns)
+
+    @property
+    def service_ns(self) -> Nanoseconds:
+        """Service time: from the send to the reply."""
+        return self.answered_ns - self.sent_ns
+
+    @property
+    def response_ns(self) -> Nanoseconds:
+        """Response time: from when the request was due, so that waiting to be sent counts."""
+        return self.answered_ns - self.due_ns
+
+    @property
+    def duration_s(self) -> float:
+        """From the first request sent to the end of the work asked for, or to the last reply if that came earlier."""
+        wanted = self.workload.seconds
+        last = int(self.answered_ns.max(initial=self.start_ns))
+        asked = last if wanted is None else self.start_ns + int(wanted * 1e9)
+        return (min(last, asked) - self.start_ns) / 1e9
+
+    @property
+    def per_s(self) -> float:
+        """Requests answered per second of the work; replies after its end do not count."""
+        end_ns = self.start_ns + self.duration_s * 1e9
+        return float((self.answered_ns <= end_ns).sum() / self.duration_s) if len(self) and self.duration_s > 0 else 0.0
+
+    @property
+    def client_cpu_share(self) -> float:
+        """The share of one CPU that the client used; above 0.9 it is the client that is measured."""
+        wall_ns = self.end_ns - self.start_ns + self.workload.warm_up_s * 1e9
+        return self.client_cpu_ns / wall_ns if wall_ns > 0 else 0.0
+
+    def per_connection(self) -> list[Nanoseconds]:
+        """Return the service times of every connection, by its number."""
+        order = np.argsort(self.connection, kind="stable")
+        counts = np.bincount(self.connection, minlength=self.workload.connections)
+        return np.split(self.service_ns[order], np.cumsum(counts)[:-1])
+
+    def percentiles(self) -> list[dict[str, Any]]:
+        """Return the percentiles of service and response time as rows; None where too few requests lie beyond."""
+        return percentile_rows(percentile_us, self.service_ns, self.response_ns)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the figures that the terminal and the JSON output show."""
+        return {
+            "requests": len(self),
+            "per_s": round(self.per_s, 1),
+            "p50_us": percentile_us(self.service_ns, 50),
+            "p99_us": percentile_us(self.service_ns, 99),
+            "max_us": percentile_us(self.service_ns, 100),
+            "errors": sum(self.errors.values()),
+            "client_cpu_share": round(self.client_cpu_share, 3),
+        }
+
+
+PERCENTS = (50, 90, 99, 99.9, 99.99, 100)
+"""The percentiles that a table can show; 100 is the slowest request."""
+
+
+def percentile_rows(
+    percentile_us: Callable[[Times, float], float | None], service: Times, response: Times
+) -> list[dict[str, Any]]:
+    """Return a row for each of PERCENTS, of service and response times in a shape that `percentile_us` reads."""
+    return [
+        {
+            "percentile": percent,
+            "service_us": percentile_us(service, percent),
+            "response_us": percentile_us(response, percent),
+        }
+        for percent in PERCENTS
+    ]
+
+
+def percentile_us(times_ns: Nanoseconds, percent: float) -> float | None:
+    """Return a percentile in microseconds, or None if no request lies beyond it."""
+    return None if too_few(len(times_ns), percent) else round(float(np.percentile(times_ns, percent)) / 1e3, 2)
+
+
+def too_few(count: int, percent: float) -> bool:
+    """Say whether none of so many lies beyond a percentile; the median and the slowest always tell something."""
+    return count == 0 or (count * (100 - percent) / 100 < 1 and percent not in (50, 100))

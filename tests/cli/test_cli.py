@@ -1,0 +1,367 @@
+"""The course in a terminal: what it prints, how it ends, and what it says to bad input."""
+
+import io
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+import iolab
+from iolab.background import start
+from iolab.cli import terminal
+from iolab.cli.main import main
+from tests.peers import Address, Peer, ask, connect, dead_address, replying, upper, watched
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+IOLAB = [sys.executable, "-m", "iolab"]
+ENDS_S = 20
+LOAD_FIELDS = ["requests", "per_s", "p50_us", "p99_us", "max_us", "errors", "client_cpu_share"]
+COMPARE_FIELDS = ["model", "connections", *LOAD_FIELDS, "server_cpu_us_per_request", "server_cpu_share"]
+COMPARE_FIELDS += ["ratio", "interval", "verdict"]
+
+
+def iolab_(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    command, env = IOLAB + [str(each) for each in arguments], os.environ | {"COLUMNS": "80"} | environment
+    options: dict[str, Any] = {"capture_output": True, "encoding": "utf-8", "errors": "replace", "timeout": ENDS_S}
+    return subprocess.run(command, check=False, env=env, **options)
+
+
+def good(*arguments: object, **environment: str) -> str:
+    done = iolab_(*arguments, **environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert max(map(len, done.stdout.splitlines())) <= 80 or "--json" in arguments
+    return done.stdout
+
+
+def bad(*arguments: object) -> str:
+    """Run a command that cannot work, and return the one line that it says."""
+    done = CliRunner().invoke(main, [str(each) for each in arguments], prog_name="iolab")
+    assert (done.stdout, done.exit_code) == ("", 2)
+    assert isinstance(done.exception, SystemExit)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("iolab: ")
+    return line
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    with start("epoll") as server:
+        yield "{}:{}".format(*server.address)
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("arguments", "says"),
+        [
+            ("serve epol", r"there is no model 'epol'; did you mean epoll\? the models are blocking, threads"),
+            ("serve nonsense", "no model 'nonsense'; the models are"),
+            ("serve", r"Missing argument 'MODEL'; `iolab serve --help`"),
+            ("serve epoll --port 65536", "a port is a number from 0 to 65535, not 65536"),
+            ("serve epoll --port -1", "not -1"),
+            ("serve epoll --port http", "'http' is not a valid integer"),
+            ("serve epoll --host 0.0.0.0", r"no loopback address.*127\.0\.0\.1, or say expose=True \(--expose\)"),
+            ("serve epoll --host nowhere.invalid", "'nowhere.invalid' does not resolve"),
+            ("serve epoll --host 192.0.2.1 --expose", "cannot listen on 192.0.2.1 port 0: Cannot assign"),
+            ("serve epoll threads", r"unexpected extra argument \(threads\)"),
+            ("load", "Missing argument 'ADDRESS'"),
+            ("load 127.0.0.1", r"'127\.0\.0\.1' is not HOST:PORT, such as 127\.0\.0\.1:9000"),
+            ("load 127.0.0.1:", "is not HOST:PORT"),
+            ("load 127.0.0.1:0", "is not HOST:PORT"),
+            ("load 127.0.0.1:65536", "is not HOST:PORT"),
+            ("load 127.0.0.1:-1", "is not HOST:PORT"),
+            ("load 127.0.0.1:http", "is not HOST:PORT"),
+            ("load 127.0.0.1:²", "is not HOST:PORT"),
+            ("load 127.0.0.1:" + "9" * 5000, "is not HOST:PORT"),
+            ("load nowhere.invalid:80", "'nowhere.invalid' does not resolve"),
+            ("compare epol", "did you mean epoll"),
+            ("compare epoll nonsense", "no model 'nonsense'"),
+            ("compare epoll --connections 0", "at least 1 connection, not 0"),
+            ("compare epoll --connections 10,0", "at least 1 connection, not 0"),
+            ("compare epoll --connections -1", "at least 1 connection, not -1"),
+            ("compare epoll --connections 1,x", "'1,x' is no list of numbers such as 1,10,100"),
+            ("compare epoll --connections 1,", "no list of numbers"),
+            ("compare epoll --connections 10000000", r"10000000 connections.* may hold \d+"),
+            ("compare epoll --repeats 0", "0 is not in the range"),
+            ("compare epoll --figure x.jpgg", "'x.jpgg' is no figure; use a name that ends in .png"),
+            ("compare epoll --figure /proc/x.png", "cannot write to '/proc/x.png'"),
+            ("compare epoll --figure /dev/null/x.png", "cannot write to '/dev/null/x.png': File exists"),
+            ("srve", "No such command 'srve'"),
+            ("--nonsense", "No such option '--nonsense'; `iolab --help` tells what works"),
+            ("load 127.0.0.1:9 --nonsense", "No such option '--nonsense'"),
+        ],
+    )
+    def test_one_line_names_what_was_given_and_what_would_work(self, arguments: str, says: str) -> None:
+        assert re.search(says, bad(*arguments.split()))
+
+    @pytest.mark.parametrize(
+        ("option", "value", "says"),
+        [
+            ("--connections", 0, "at least 1 connection, not 0"),
+            ("--connections", -5, "not -5"),
+            ("--connections", 10**7, r"may hold \d+"),
+            ("--connections", "many", "'many' is not a valid integer"),
+            ("--seconds", 0, "not 0"),
+            ("--seconds", -1, "not -1"),
+            ("--seconds", "nan", "not nan"),
+            ("--seconds", "inf", "not inf"),
+            ("--seconds", "1e400", "not inf"),
+            ("--seconds", "soon", "'soon' is not a valid float"),
+            ("--seconds", 3601, "3600 seconds at most"),
+            ("--requests", 0, "0 requests"),
+            ("--requests", 9, "9 requests do not give each of 10"),
+            ("--size", 0, "1 byte to 1 GiB, not 0"),
+            ("--size", -64, "not -64"),
+            ("--size", 1 << 40, "1 byte to 1 GiB"),
+            ("--size", "64k", "'64k' is not a valid integer"),
+            ("--rate", 0, "a rate is more than 0"),
+            ("--rate", -1, "not -1"),
+            ("--rate", "nan", "not nan"),
+        ],
+    )
+    def test_of_a_load(self, option: str, value: object, says: str, address: str) -> None:
+        assert re.search(says, bad("load", address, option, value))
+
+    def test_a_port_in_use(self, address: str) -> None:
+        port = address.split(":")[1]
+        says = rf"cannot listen on 127\.0\.0\.1 port {port}: Address already in use; port 0 takes one that is free"
+        assert re.search(says, bad("serve", "epoll", "--port", port))
+
+    def test_a_dead_server(self) -> None:
+        dead = "{}:{}".format(*dead_address())
+        says = rf"connection 1 of 10 to {dead} failed: .*Connection refused; is a server listening there\?"
+        assert re.search(says, bad("load", dead))
+
+    @pytest.mark.parametrize("arguments", ["serve epol", "load nowhere.invalid:80", "compare epoll --seconds nan"])
+    def test_a_process_ends_like_that(self, arguments: str) -> None:
+        done = iolab_(*arguments.split())
+        assert (done.returncode, done.stdout) == (2, "")
+        assert re.fullmatch("iolab: .*\n", done.stderr)
+
+    def test_without_a_command_it_tells_what_there_is(self) -> None:
+        done = iolab_()
+        assert "Traceback" not in done.stderr
+        assert all(name in done.stdout + done.stderr for name in ("serve", "load", "compare", "doctor"))
+
+
+class Serving:
+    """`iolab serve`, running; `address` is what it says."""
+
+    def __init__(self, *arguments: str) -> None:
+        pipe = subprocess.PIPE
+        command = [*IOLAB, "serve", *arguments]
+        self.process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
+        assert self.process.stdout
+        self.line = self.process.stdout.readline()
+
+    @property
+    def address(self) -> Address:
+        found = re.search(r"(\S+):(\d+); Ctrl-C ends it", self.line)
+        assert found
+        return found[1], int(found[2])
+
+    def __enter__(self) -> "Serving":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        with self.process:
+            self.process.kill()
+
+
+class TestServe:
+    @pytest.mark.parametrize(
+        ("model", "number"), [("blocking", signal.SIGINT), ("threads", signal.SIGTERM), ("epoll", signal.SIGINT)]
+    )
+    def test_until_a_signal_which_is_no_failure(self, model: str, number: int) -> None:
+        with Serving(model) as serving, connect(serving.address) as client:
+            assert ask(client) == b"QUESTION"
+            serving.process.send_signal(number)
+            rest = serving.process.communicate(timeout=ENDS_S)
+            assert (serving.process.returncode, *rest) == (0, "", "")
+            assert client.recv(1) == b""
+        with pytest.raises(ConnectionRefusedError):
+            connect(serving.address)
+
+    def test_a_signal_right_after_its_line_is_none_either(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with Serving("epoll") as serving:
+                serving.process.send_signal(number)
+                assert serving.process.communicate(timeout=ENDS_S) == ("", "")
+                assert serving.process.returncode == 0
+
+    def test_on_the_port_and_host_asked_for(self) -> None:
+        host, port = dead_address()
+        with Serving("threads", "--port", str(port), "--host", host) as serving:
+            assert serving.address == (host, port)
+            assert serving.line == f"threads serves on {host}:{port}; Ctrl-C ends it\n"
+
+    def test_says_where_in_json(self) -> None:
+        with Serving("epoll", "--json") as serving:
+            told = json.loads(serving.line)
+            assert list(told) == ["model", "host", "port"]
+            with connect((told["host"], told["port"])) as client:
+                assert ask(client) == b"QUESTION"
+
+    def test_over_ipv6(self) -> None:
+        if not socket.has_ipv6:
+            pytest.skip("this Python has no IPv6")
+        with Serving("epoll", "--host", "::1", "--json") as serving:
+            port = json.loads(serving.line)["port"]
+            for written in (f"[::1]:{port}", f"::1:{port}"):
+                assert json.loads(good("load", written, "--requests", 20, "--json"))["requests"] == 20
+
+
+class TestLoad:
+    def test_a_table(self, address: str) -> None:
+        shown = good("load", address, "--requests", 1234, "--connections", 3)
+        heading, figures, *plot = shown.splitlines()
+        assert " ".join(heading.split()) == "requests req/s p50 µs p99 µs max µs errors client CPU"
+        assert figures.split()[0] == "1,234"
+        assert figures.split()[5] == "0"
+        assert plot[0] == "p50 to p99" and plot[1].startswith("service time")
+
+    def test_what_it_cannot_tell_is_said(self, address: str) -> None:
+        assert "! asked 5,000,000/s, held" in good("load", address, "--rate", 5_000_000, "--seconds", 0.1)
+        assert "asked" not in good("load", address, "--rate", 500, "--seconds", 0.1, "--spin")
+
+    def test_json_is_one_object_with_the_fields_promised(self, address: str) -> None:
+        shown = json.loads(good("load", address, "--requests", 200, "--json"))
+        assert list(shown) == LOAD_FIELDS
+        assert (shown["requests"], shown["errors"]) == (200, 0)
+        assert 0 < shown["p50_us"] <= shown["p99_us"] <= shown["max_us"]
+        assert shown["per_s"] > 0
+
+    @pytest.mark.parametrize("reply", [b"[/b]", b"[red]", b"\x1b[31m\xff\x00", b"[link=x]"])
+    def test_a_wrong_reply_is_shown_as_it_came_whatever_it_is(self, reply: bytes) -> None:
+        with Peer(replying(lambda request, number, turn: reply[:4].ljust(64, b"!"))) as peer:
+            shown = good("load", "{}:{}".format(*peer.address), "--requests", 10, "--connections", 2)
+        assert "! 2 x wrong reply: connection" in shown
+        assert repr(reply[:4])[2:-1] in "".join(shown.split())
+
+    @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+    def test_a_terminal_that_cannot_write_every_sign(self, encoding: str, address: str) -> None:
+        done = iolab_("load", address, "--requests", 10, PYTHONIOENCODING=encoding)
+        assert (done.returncode, done.stderr) == (0, "")
+
+    def test_an_interrupt_ends_it_and_its_client(self) -> None:
+        with Peer(upper) as peer:
+            command = [*IOLAB, "load", "{}:{}".format(*peer.address), "--seconds", "600"]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as loading:
+                with watched(client_of(loading.pid)) as ended:
+                    loading.send_signal(signal.SIGINT)
+                    assert ended(ENDS_S)
+                out, err = loading.communicate(timeout=ENDS_S)
+            assert (loading.returncode, out, "Traceback" in err) == (130, "", False)
+
+
+def client_of(pid: int) -> int:
+    """Wait for the load client of a process, and return its process number."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    while not (found := children.read_text().split()):
+        os.sched_yield()
+    return int(found[0])
+
+
+class TestCompare:
+    def test_json_is_one_object_with_the_fields_promised(self) -> None:
+        shown = json.loads(good("compare", "blocking", "epoll", "--connections", "1,2", "--requests", 100, "--json"))
+        assert [row["connections"] for row in shown["rows"]] == [1, 1, 2, 2]
+        assert [row["verdict"] for row in shown["rows"]] == ["cheapest", "cannot tell"] * 2
+        for first, second in (shown["rows"][:2], shown["rows"][2:]):
+            assert {first["model"], second["model"]} == {"blocking", "epoll"}
+            assert first["server_cpu_us_per_request"] <= second["server_cpu_us_per_request"]
+        for row in shown["rows"]:
+            assert list(row) == COMPARE_FIELDS
+            assert (row["requests"], row["errors"]) == (100, 0)
+            assert row["server_cpu_us_per_request"] > 0
+            assert row["server_cpu_share"] > 0
+
+    def test_a_table_and_a_figure(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        figure = Path("new", "figure.svg")
+        shown = good("compare", "epoll", "--requests", 200, "--figure", figure)
+        assert shown.splitlines()[0].split()[:2] == ["model", "conns"]
+        assert (shown.splitlines()[1].split()[0], shown.splitlines()[1].split()[-1]) == ("epoll", "cheapest")
+        assert "<svg" in figure.read_text()
+
+    def test_bars_share_one_axis_of_whole_decades(self) -> None:
+        shown = io.StringIO()
+        console = Console(width=80, file=shown)
+        console.print(terminal.spans({"quick": (10.0, 10.0), "slow": (100.0, 10_000.0), "slower": (2e6, 3e6)}))
+        quick, slow, slower, axis = shown.getvalue().splitlines()
+        assert axis.split() == ["10", "µs", "100", "µs", "1", "ms", "10", "ms", "100", "ms", "1", "s", "10", "s"]
+        begins = [len(line) - len(line[6:].lstrip()) for line in (quick, slow, slower)]
+        assert begins == sorted(begins) and len(set(begins)) == 3
+        assert quick.strip() != "quick"  # a bar has a column at the least
+
+    def test_a_figure_does_not_spoil_the_json(self, tmp_path: Path) -> None:
+        done = iolab_("compare", "epoll", "--requests", 200, "--json", "--figure", tmp_path / "figure.png")
+        assert "rows" in json.loads(done.stdout)
+        assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+    def test_a_refused_figure_leaves_no_file(self, tmp_path: Path) -> None:
+        bad("compare", "epoll", "--connections", 0, "--figure", tmp_path / "figure.png")
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestDoctor:
+    def test_json_names_every_model_and_why_not(self) -> None:
+        shown = json.loads(good("doctor", "--json"))
+        assert [row["model"] for row in shown["models"]] == list(iolab.MODELS)
+        for row in shown["models"]:
+            assert set(row) == {"model", "runs", "why_not"}
+            assert row["runs"] == (row["why_not"] is None)
+
+    def test_a_report_of_80_columns(self) -> None:
+        shown = good("doctor")
+        assert re.search(r"epoll +runs", shown)
+        assert "Python" in shown
+
+    def test_what_to_install_is_shown_in_full(self) -> None:
+        why_not = "it is not installed; pip install 'iolab[models]'"
+        report = iolab.doctor()
+        console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: PTH123
+        for drawn in terminal.report(type(report)((), ({"model": "x", "runs": False, "why_not": why_not},))):
+            console.print(drawn)
+        assert "'iolab[models]'" in console.export_text()
+        console.file.close()
+
+
+def test_no_figure_of_a_table_is_cut() -> None:
+    row: dict[str, Any] = dict.fromkeys(COMPARE_FIELDS, 1_234_567.8) | {"model": "a-model-with-a-long-name"}
+    row |= {"connections": 10_000, "errors": 10_000, "server_cpu_share": 1.5, "client_cpu_share": 0.95}
+    console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: PTH123
+    console.print(terminal.table([row]))
+    shown = console.export_text()
+    console.file.close()
+    assert "…" not in shown
+    assert shown.count("1,234,568") == 5
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("command", [(), ("serve",), ("load",), ("compare",), ("doctor",)])
+def test_help(command: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(main, [*command, "--help"], prog_name="iolab", env={"COLUMNS": "80"})
+    assert done.stdout.startswith(f"Usage: {' '.join(['iolab', *command])} ")
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_version() -> None:
+    assert re.match(r"iolab, version \d", good("--version"))
+
+
+@pytest.mark.parametrize(("typed", "offered"), [("iolab do", ["doctor"]), ("iolab compare --rep", ["--repeats"])])
+def test_the_shell_completes(typed: str, offered: list[str]) -> None:
+    asked = {"_IOLAB_COMPLETE": "bash_complete", "COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1)}
+    shown = iolab_(**asked).stdout.split()
+    assert [each.partition(",")[2] for each in shown] == offered

@@ -1,0 +1,158 @@
+"""The experiments, each of them run once, tiny; and what they say of what cannot run."""
+
+import itertools
+import os
+from typing import Any
+
+import pytest
+
+from iolab.experiments import Result, connections, idle_connections, interpreter_lock, waits
+from iolab.experiments.attempt import gathered
+from iolab.experiments.connections import connection_cost
+from iolab.experiments.idle_connections import idle_cost
+from iolab.experiments.interpreter_lock import ALONE, BESIDE, TOGETHER, computing, gil
+from iolab.experiments.stalls import CLOSED, DUE, SENT, omission
+from iolab.experiments.waits import wait_cost
+
+
+def columns_are_whole(record: Result) -> bool:
+    return all(set(row) == set(record.columns()) for row in record.rows)
+
+
+@pytest.mark.usefixtures("nothing_left")
+class TestWaitCost:
+    def test_every_size_and_call_has_a_row(self) -> None:
+        before = os.sched_getaffinity(0)
+        record = wait_cost(watched=(3, 200), seconds=0.01)
+        assert [(row["watched"], row["call"]) for row in record.rows] == list(
+            itertools.product((3, 200), ("poll", "select", "epoll"))
+        )
+        assert columns_are_whole(record) and all(row["us_per_wait"] > 0 for row in record.rows)
+        assert os.sched_getaffinity(0) == before
+
+    def test_what_grows_here_grows(self) -> None:
+        rows = wait_cost(watched=(100, 900), calls=("poll", "epoll"), seconds=0.05).rows
+        few_poll, few_epoll, many_poll, many_epoll = (row["us_per_wait"] for row in rows)
+        assert many_poll / few_poll > 2 * many_epoll / few_epoll
+
+    def test_select_ends_at_1024(self) -> None:
+        record = wait_cost(watched=(1100,), calls=("select", "epoll"), seconds=0.005)
+        assert record.value(watched=1100, call="select") is None
+        assert record.value(watched=1100, call="epoll")
+        assert "1100, select: select takes descriptors below 1024" in record.notes[0] and len(record.notes) == 1
+
+    def test_the_descriptor_limit_is_the_reason(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("iolab.experiments.waits.descriptors.most_connections", lambda: 100)
+        record = wait_cost(watched=(101,), seconds=0.005)
+        assert all("room for" in row["why_not"] and row["us_per_wait"] is None for row in record.rows)
+        assert record.verdict.word == "cannot run here"
+
+    def test_pipes_where_there_is_no_eventfd(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(waits, "EVENTFD", False)
+        assert all(row["us_per_wait"] > 0 for row in wait_cost(watched=(5,), seconds=0.005).rows)
+
+    def test_a_call_that_the_system_lacks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delattr("select.epoll")
+        record = wait_cost(watched=(5,), seconds=0.005)
+        assert "epoll is not a system call of this system" in record.notes[0]
+        assert record.value(watched=5, call="poll")
+
+
+@pytest.mark.usefixtures("nothing_left")
+class TestIdleCost:
+    def test_every_number_and_model_has_a_row(self) -> None:
+        record = idle_cost(idle=(0, 30), models=("poll", "epoll"), connections=2, seconds=0.4)
+        assert [(row["idle"], row["model"]) for row in record.rows] == [
+            (0, "poll"), (0, "epoll"), (30, "poll"), (30, "epoll"),
+        ]  # fmt: skip
+        assert columns_are_whole(record) and record.notes == list(record.doubts)
+        assert all(row["cpu_us_per_request"] > 0 and row["p50_us"] > 0 for row in record.rows)
+        assert record.verdict.word == "cannot run here"  # nobody judges growth from 30 connections
+
+    def test_select_is_not_tried_beyond_its_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(idle_connections, "open_descriptors", lambda: 1000)
+        record = idle_cost(idle=(0,), models=("select",), seconds=0.05)
+        assert record.rows[0]["why_not"] == "select takes descriptors below 1024, and this run would need 1026"
+
+    def test_too_many_connections_are_a_reason(self) -> None:
+        record = idle_cost(idle=(10**7,), models=("epoll",), seconds=0.05)
+        assert "descriptor limit" in record.rows[0]["why_not"] and columns_are_whole(record)
+
+    def test_a_model_that_is_none_is_left_out(self) -> None:
+        assert idle_cost(idle=(0,), models=("epol",), seconds=0.05).rows == ()
+
+    def test_doubts_of_one_kind_are_said_once(self) -> None:
+        said = [f"poll, {idle} idle: others took {idle}% of a core" for idle in (15, 100)]
+        assert gathered([*said, "epoll, 0 idle: closed"]) == (f"{said[0]} (and 1 more)", "epoll, 0 idle: closed")
+
+
+@pytest.mark.usefixtures("nothing_left")
+class TestOmission:
+    def test_only_the_schedule_sees_the_stall(self) -> None:
+        record = omission(every_s=0.2, for_s=0.1, rate_per_s=1000, connections=5, seconds=0.5)
+        assert [row["clock"] for row in record.rows] == [CLOSED, SENT, DUE] and columns_are_whole(record)
+        p90 = {clock: record.value("p90_us", clock=clock) or 0 for clock in (CLOSED, SENT, DUE)}
+        assert p90[DUE] > 2 * max(p90[CLOSED], p90[SENT])
+
+    def test_too_few_replies_are_a_reason(self) -> None:
+        record = omission(every_s=0.2, for_s=0.01, rate_per_s=50, connections=2, seconds=0.3)
+        assert all("too few for a 99th percentile" in row["why_not"] for row in record.rows[1:])
+
+
+@pytest.mark.usefixtures("nothing_left")
+class TestGil:
+    def test_a_computing_thread_slows_the_server(self) -> None:
+        record = gil(connections=4, seconds=0.3)
+        assert [row["case"] for row in record.rows] == [ALONE, TOGETHER, BESIDE] and columns_are_whole(record)
+        alone, beside = (record.value(case=case) or 0 for case in (ALONE, BESIDE))
+        assert alone > beside > 0
+
+    def test_without_a_gil_there_is_nothing_to_show(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(interpreter_lock, "gil_enabled", lambda: False)
+        record = gil(connections=1, seconds=0.1)
+        assert record.notes == ["beside one computing thread: this Python has no GIL"]
+
+    def test_a_client_without_a_server_is_a_reason(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(interpreter_lock, "start", lambda model, cpu: Nobody())
+        record = gil(connections=1, seconds=0.1)
+        assert all(row["per_s"] is None and "Connection refused" in row["why_not"] for row in record.rows)
+
+    def test_the_computing_thread_ends_with_its_block(self) -> None:
+        with pytest.raises(ZeroDivisionError), computing():
+            _ = 1 / 0
+
+
+class Nobody:
+    """A server that is not there."""
+
+    address = ("127.0.0.1", 1)
+
+    def __enter__(self) -> "Nobody":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        pass
+
+
+@pytest.mark.usefixtures("nothing_left")
+class TestConnectionCost:
+    def test_every_model_has_a_row_from_a_process_of_its_own(self) -> None:
+        record = connection_cost(connections=(60,), models=("threads", "epoll"))
+        assert [row["model"] for row in record.rows] == ["threads", "epoll"] and columns_are_whole(record)
+        threads, epoll = (record.value(model=model) or 0 for model in ("threads", "epoll"))
+        assert threads > epoll > 0
+        assert all(row["setup_us_per_connection"] > 0 for row in record.rows)
+
+    def test_too_many_are_a_reason(self) -> None:
+        record = connection_cost(connections=(10**7,), models=("epoll",))
+        assert "descriptor limit" in record.rows[0]["why_not"] and record.verdict.word == "cannot run here"
+
+    def test_a_process_that_says_nothing_is_a_reason(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(connections, "CHILD", "raise SystemExit('out of luck')")
+        record = connection_cost(connections=(5,), models=("epoll",))
+        assert record.rows[0]["why_not"] == "its process ended: out of luck"
+
+    def test_one_that_hangs_is_a_reason(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(connections, "CHILD", "import time; time.sleep(60)")
+        monkeypatch.setattr(connections, "PATIENCE_S", 0.2)
+        assert connection_cost(connections=(5,), models=("epoll",)).rows[0]["why_not"] == "it took more than 0.2 s"

@@ -1,0 +1,226 @@
+"""A model under test, a client that behaves, and how to wait."""
+
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from threading import Event, Thread
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import pytest
+
+from iolab.background import Server, start
+from iolab.listening import Respond
+from iolab.models import Model, Serve
+from iolab.traffic import faults
+from iolab.traffic.faults import connections
+from tests.servers.wire import Wire
+
+MIB = 1 << 20
+WITHIN_S = 10.0
+"""How long to wait for what must come to pass."""
+
+INVERTED = bytes(255 - number for number in range(256))
+
+
+def grown(factor: int) -> Respond:
+    """Return a reply function that says every byte so many times."""
+    return lambda request: np.frombuffer(request, np.uint8).repeat(factor).tobytes()
+
+
+def inverted(request: bytes) -> bytes:
+    """Answer with every bit turned over: no byte is its own reply, and every byte has one."""
+    return request.translate(INVERTED)
+
+
+def same(came: bytes, due: bytes) -> bool:
+    """Compare megabytes: asserted with `==`, a difference would be looked for line by line, for minutes."""
+    return came == due
+
+
+class Peer:
+    """A client that behaves, on one connection."""
+
+    def __init__(self, address: faults.Address, wire: Wire) -> None:
+        self.connection = faults.connect(address)
+        self._wire, self._decoder, self._ahead = wire, wire.decoder(), b""
+        next(self._decoder)
+
+    def send(self, *requests: bytes) -> None:
+        self.connection.sendall(b"".join(map(self._wire.framed, requests)))
+
+    def receive(self, length: int) -> bytes:
+        """Return the next bytes of replies; fewer if the connection ends before."""
+        received = bytearray(self._ahead)
+        while len(received) < length and (came := self.connection.recv(1 << 18)):
+            received += self._decoder.send(came)
+        self._ahead = bytes(received[length:])
+        return bytes(received[:length])
+
+    def ask(self, request: bytes) -> bytes:
+        self.send(request)
+        return self.receive(len(request))
+
+    def finish(self) -> bytes:
+        """Half-close, and return all that still comes before the server's end of file."""
+        self.connection.shutdown(socket.SHUT_WR)
+        return b"".join(self.rest())
+
+    def rest(self) -> Iterator[bytes]:
+        """Yield the bytes of replies, as they come, until the end of file."""
+        yield self._ahead
+        while came := self.connection.recv(1 << 18):
+            yield self._decoder.send(came)
+
+    @contextmanager
+    def sending(self, requests: Iterable[bytes]) -> Iterator[None]:
+        """Send in the background, and half-close after the last request."""
+
+        def send() -> None:
+            for request in requests:
+                self.send(request)
+            self.connection.shutdown(socket.SHUT_WR)
+
+        thread = Thread(target=send)
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.connection.close()
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The model under test, and what it speaks."""
+
+    model: Model
+    wire: Wire
+    serve: str | Serve
+    record: Callable[[str, object], None]
+
+    def start(self, respond: Respond = inverted, **given: Any) -> Server:
+        return start(self.serve, respond, **given)
+
+    def peer(self, server: Server) -> Peer:
+        return Peer(server.address, self.wire)
+
+    def framed(self, request: bytes) -> bytes:
+        return self.wire.framed(request)
+
+    def unframed(self, stream: bytes) -> bytes:
+        """Return the bytes of replies in what came over the wire."""
+        decoder = self.wire.decoder()
+        next(decoder)
+        return decoder.send(stream)
+
+    def by_nature(self) -> str:
+        """Note that this model does otherwise here, and return what its card says of it: the matrix shows that."""
+        says = f"Breaks when {self.model.card['Breaks when']}"
+        self.record("by nature", says)
+        return says
+
+    def needs_many(self) -> None:
+        """Skip the test for a model that by its nature serves one client at a time."""
+        if not self.model.serves_many:
+            pytest.skip(self.by_nature())
+
+    def serves(self, server: Server) -> None:
+        """Assert that a new client is answered, and gets nothing that it is not due."""
+        with self.peer(server) as peer:
+            self.converses(peer)
+            assert peer.finish() == b""
+
+    def converses(self, peer: Peer) -> None:
+        for request in (b"a", b"question", bytes(range(256)) * 40):
+            assert peer.ask(request) == inverted(request)
+
+    @contextmanager
+    def bystander(self, server: Server) -> Iterator[Callable[[], None]]:
+        """Converse before, during and after a fault, on a connection that the fault is not about.
+
+        Yield what asserts that the conversation goes on. A model that serves one client
+        at a time has none: it serves the next one after the fault.
+        """
+        with ExitStack() as stack:
+            if self.model.serves_many:
+                peer = stack.enter_context(self.peer(server))
+                self.converses(peer)
+                yield lambda: self.converses(peer)
+                self.converses(peer)
+                assert peer.finish() == b""
+            else:
+                yield lambda: None
+        self.serves(server)
+
+    def rests(self) -> None:
+        """Assert that the server comes to rest: what it does when nobody wants anything takes no CPU."""
+        if self.model.spins:
+            says = self.by_nature()
+            assert eventually(lambda: cpu_share() > 0.1), f"its card says: {says} It does not."
+        else:
+            assert eventually(lambda: cpu_share() < 0.01)
+
+    def measured(self, server: Server, request: bytes) -> dict[str, Any]:
+        """Return a request for a Workload, and the length of its reply on the wire."""
+        with self.peer(server) as peer:
+            peer.send(request)
+            return {"request": self.framed(request), "reply_bytes": len(peer.connection.recv(65536))}
+
+
+def unconnected() -> socket.socket:
+    """Return a socket that has its descriptor already, and no peer yet."""
+    connection = socket.socket()
+    connection.settimeout(connections.PATIENCE_S)
+    return connection
+
+
+def ends(connection: socket.socket) -> bytes:
+    """Wait for the end of a connection, by end of file or reset, and return what came before it."""
+    came = b""
+    try:
+        while chunk := connection.recv(1 << 18):
+            came += chunk
+    except ConnectionError:
+        pass
+    return came
+
+
+def cpu_share(seconds: float = 0.25) -> float:
+    """Return how much of one CPU this process uses while this thread sleeps."""
+    before_ns = time.process_time_ns()
+    time.sleep(seconds)
+    return (time.process_time_ns() - before_ns) / (seconds * 1e9)
+
+
+def eventually(holds: Callable[[], bool]) -> bool:
+    """Wait until a condition holds, and return whether it did in time."""
+    deadline = time.monotonic() + WITHIN_S
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+class Gate:
+    """A reply function that waits when it is asked to, until it is opened."""
+
+    def __init__(self) -> None:
+        self.reached, self.open = Event(), Event()
+
+    def __call__(self, request: bytes) -> bytes:
+        if b"wait" in request:
+            self.reached.set()
+            self.open.wait(20)
+        return inverted(request)

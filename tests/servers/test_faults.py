@@ -1,0 +1,188 @@
+"""What no model may be knocked over by: the faults of `iolab.traffic.faults`, one by one and all together."""
+
+import gc
+import random
+import signal
+import socket
+import sys
+import threading
+from contextlib import ExitStack
+
+import numpy as np
+import pytest
+
+from iolab.background import ReplyWarning
+from iolab.listening import listen
+from iolab.measurement.memory import resident_bytes, settle
+from iolab.traffic import faults
+from iolab.traffic.process import Client
+from iolab.traffic.workload import Workload
+from tests.servers.support import MIB, Subject, ends, eventually, inverted, same, unconnected
+from tests.servers.traces import descriptors
+
+BLOCK = random.Random(4).randbytes(1 << 16)
+
+
+def test_a_reset_in_mid_request(subject: Subject) -> None:
+    request = subject.framed(b"a request that is cut off")
+    with subject.start() as server, subject.bystander(server):
+        for length in [*range(1, len(request)), *[len(request)] * 50]:
+            faults.reset_midway(server.address, request[:length])
+
+
+def test_a_reset_before_accept(subject: Subject) -> None:
+    listening = listen()
+    for length in range(40):
+        faults.reset_midway(listening.getsockname(), subject.framed(b"nobody is there yet")[:length])
+    with subject.start(listening=listening) as server:
+        subject.serves(server)
+
+
+def test_a_slow_reader_with_megabytes_owed(subject: Subject) -> None:
+    request = subject.framed(BLOCK)
+    with subject.start() as server, subject.bystander(server) as goes_on:
+        settle()
+        before_bytes = resident_bytes()
+        with faults.slow_reader(server.address, request, most_bytes=64 * MIB) as reader:
+            assert reader.asked_bytes < 64 * MIB  # the server read no more, so the client could send no more
+            assert resident_bytes() - before_bytes < 8 * MIB
+            goes_on()
+            subject.rests()
+            replies = subject.unframed(reader.read_again())
+        assert same(replies, inverted(BLOCK) * (reader.asked_bytes // len(request)))
+
+
+def test_one_byte_at_a_time(subject: Subject) -> None:
+    request = bytes(range(256))
+    with subject.start() as server, subject.bystander(server), subject.peer(server) as peer:
+        faults.one_byte_at_a_time(peer.connection, subject.framed(request))
+        peer.connection.shutdown(socket.SHUT_WR)
+        assert subject.unframed(faults.receive_all(peer.connection, bite_bytes=1)) == inverted(request)
+
+
+def test_1000_idle_connections(subject: Subject) -> None:
+    subject.needs_many()
+    limit = subject.model.descriptors_below
+    with subject.start() as server, subject.bystander(server) as goes_on:
+        with faults.idle_connections(server.address, limit or 1000):
+            goes_on()
+            if limit:
+                subject.by_nature()
+                with subject.peer(server) as peer:  # nobody has a descriptor below the limit to give
+                    assert ends(peer.connection) == b""
+            else:
+                subject.serves(server)
+            subject.rests()
+
+
+def test_descriptors_used_up_and_freed_again(subject: Subject) -> None:
+    with subject.start() as server, subject.bystander(server) as goes_on, ExitStack() as stack:
+        first, *others = [stack.enter_context(unconnected()) for _ in range(20)]
+        if not subject.model.serves_many:
+            subject.by_nature()
+        with faults.use_up_descriptors():
+            for connection in (first, *others):
+                connection.connect(server.address)
+            # The first may be served: an accept that waits has taken its descriptor before. A model
+            # that serves one at a time needs no other, and serves them all with it.
+            for connection in () if subject.model.serves_many else (first, *others):
+                connection.shutdown(socket.SHUT_WR)
+            assert [ends(connection) for connection in others] == [b""] * 19
+            goes_on()
+            subject.rests()
+
+
+def test_10000_connects_and_closes(subject: Subject) -> None:
+    with subject.start() as server, subject.bystander(server):
+        before, sizes = descriptors(), []
+        for _ in range(10):
+            faults.connect_and_close(server.address, 1000)
+            subject.serves(server)
+            sizes.append(held())
+        assert eventually(lambda: descriptors() == before)
+        # What each connection leaves shows in every round. What many need at once shows only
+        # in a round that has more of them at once than any before.
+        blocks, bytes_ = np.diff(sizes, axis=0).min(axis=0)
+        assert blocks < 500
+        assert bytes_ < MIB
+
+
+def held() -> tuple[int, int]:
+    """Return how many blocks Python has allocated, and the resident bytes.
+
+    Each sees what the other does not: libraries have memory of their own, and what they
+    take where others have left holes is resident already.
+    """
+    gc.collect()
+    settle()
+    return sys.getallocatedblocks(), resident_bytes()
+
+
+def test_signals_rain_on_the_process(subject: Subject) -> None:
+    requests = [BLOCK[number:] + BLOCK[:number] for number in range(32)]
+    with subject.start() as server:
+        for number in (signal.SIGUSR1, signal.SIGINT, signal.SIGALRM, signal.SIGCHLD, signal.SIGIO):
+            with faults.signals_rain(number=number) as rain:
+                with subject.peer(server) as peer, peer.sending(requests):
+                    assert same(b"".join(peer.rest()), b"".join(map(inverted, requests)))
+                for _ in range(10):
+                    subject.serves(server)
+                fallen = rain.fallen
+                assert eventually(lambda: rain.fallen > fallen + 50)  # noqa: B023  on a server that waits
+                subject.serves(server)
+
+
+def test_a_client_stopped_with_sigstop(subject: Subject) -> None:
+    blocks = 512  # 32 MiB: of 8 the kernel's buffers have held all at times, and then nothing is owed
+    with subject.start() as server, subject.bystander(server) as goes_on:
+        with faults.stopped_client(server.address, subject.framed(BLOCK) * blocks) as client:
+            goes_on()
+            subject.rests()
+            assert same(subject.unframed(client.resume()), inverted(BLOCK) * blocks)
+
+
+def test_a_reply_that_raises(subject: Subject) -> None:
+    errors = [ValueError("a bug"), OSError("no file"), BlockingIOError(11, "not now"), StopIteration(), TimeoutError()]
+    raising = iter(errors)
+
+    def respond(request: bytes) -> bytes:
+        if request == b"raise":
+            raise next(raising)
+        return inverted(request)
+
+    with subject.start(respond) as server:
+        with subject.bystander(server) as goes_on:
+            for _ in errors:
+                with subject.peer(server) as peer:
+                    assert peer.ask(b"question") == inverted(b"question")
+                    peer.send(b"raise")
+                    assert ends(peer.connection) == b""
+                goes_on()
+        with pytest.warns(ReplyWarning, match=r"respond raised 5 times.*ValueError\('a bug'\)"):
+            server.stop()
+    assert server.reply_errors == errors
+
+
+def test_a_stop_in_the_midst_of_all_this(subject: Subject) -> None:
+    request, moving = subject.framed(BLOCK), threading.Event()
+    with ExitStack() as stack, subject.start() as server:
+        work = Workload(connections=50, seconds=60, **subject.measured(server, b"question"))
+        client = stack.enter_context(Client(server.address, work))
+        client.connect()
+        load = threading.Thread(target=client.run, args=(lambda tick: moving.set() if tick.requests else None,))
+        load.start()
+        stack.enter_context(faults.idle_connections(server.address, 100))
+        reader = stack.enter_context(faults.slow_reader(server.address, request, least_bytes=0))
+        stack.enter_context(faults.stopped_client(server.address, request * 16))
+        stack.enter_context(faults.signals_rain())
+        cut_off = [stack.enter_context(subject.peer(server)) for _ in range(20)]
+        for peer in cut_off:
+            peer.connection.sendall(request[:20])
+        faults.connect_and_close(server.address, 20)
+        faults.reset_together(server.address, 20, request[:100])
+        assert moving.wait(20)
+        server.stop()
+        load.join(20)
+        assert not load.is_alive()
+        for connection in [reader.connection, *(peer.connection for peer in cut_off)]:
+            ends(connection)

@@ -1,0 +1,319 @@
+"""The load client against servers that are wrong, slow, dead or gone: it counts what went wrong, and ends."""
+
+import re
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from iolab.background import start
+from iolab.errors import LoadFailed, UsageError
+from iolab.traffic.client.requests import request_pairs
+from iolab.traffic.process import Client, load
+from iolab.traffic.records import Records
+from iolab.traffic.workload import Workload
+from tests.peers import Address, Converse, Peer, connect, dead_address, replying, reset, silent, upper
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+MIB = 1 << 20
+
+
+def drive(address: Address, **work: Any) -> Records:
+    return load(address, Workload(**({"patience_s": 0.3} | work)))
+
+
+def at_turn(wrong_turn: int, wrong: Callable[[bytes], bytes]) -> Converse:
+    """Return a server whose reply at that turn of each connection is wrong."""
+    return replying(lambda request, number, turn: wrong(request) if turn == wrong_turn else request.upper())
+
+
+def flipped(request: bytes) -> bytes:
+    return request.upper()[:-1] + bytes([request.upper()[-1] ^ 1])
+
+
+class TestWrongReplies:
+    @pytest.mark.parametrize(
+        ("wrong", "kind", "says"),
+        [
+            (flipped, "wrong reply", r"byte 63 should be b'[A-Z]'"),
+            (lambda request: request, "wrong reply", r"byte 0 should be b'[A-Z]{8}'\.\.\., and is b'[a-z]{8}'"),
+            (lambda request: request.upper() + b"!", "wrong reply", "expected 64 bytes, 65 came"),
+            (lambda request: request.upper() * 2, "wrong reply", "expected 64 bytes, 65 came"),
+            (lambda request: request.upper()[1:] + b"!", "wrong reply", "byte 0 should be"),
+            (lambda request: request.upper()[:-1], "no reply", r"no reply in 0\.3 s"),
+            (lambda request: b"", "no reply", r"no reply in 0\.3 s"),
+        ],
+        ids=["a wrong byte", "lower case", "a byte more", "twice", "the first byte lost", "the last lost", "silence"],
+    )
+    @pytest.mark.parametrize("rate_per_s", [None, 500])
+    def test_one_ends_its_connection_is_counted_and_named(
+        self, wrong: Callable[[bytes], bytes], kind: str, says: str, rate_per_s: float | None
+    ) -> None:
+        with Peer(at_turn(3, wrong)) as peer:
+            records = drive(peer.address, connections=2, requests=20, rate_per_s=rate_per_s)
+        assert (len(records), records.errors) == (6, {kind: 2})
+        assert list(records.examples) == [kind]
+        assert re.search(says, records.examples[kind])
+
+    def test_the_message_names_connection_and_request(self) -> None:
+        with Peer(at_turn(3, flipped)) as peer:
+            records = drive(peer.address, connections=1, requests=20)
+        assert records.examples["wrong reply"].startswith("connection 0, request 3: ")
+
+    def test_the_other_connections_go_on(self) -> None:
+        wrong_on_one = replying(lambda request, number, turn: request if number == 1 else request.upper())
+        with Peer(wrong_on_one) as peer:
+            records = drive(peer.address, connections=3, requests=30)
+        assert (len(records), records.errors) == (20, {"wrong reply": 1})
+        assert set(records.connection.tolist()) == {0, 2}
+
+    def test_a_reply_to_the_request_before_is_seen(self) -> None:
+        last: list[bytes] = []
+
+        def late(request: bytes, number: int, turn: int) -> bytes:
+            last.append(request.upper())
+            return last[max(0, turn - 1)]
+
+        with Peer(replying(late)) as peer:
+            records = drive(peer.address, connections=1, requests=5)
+        assert (len(records), records.errors) == (1, {"wrong reply": 1})
+
+    @pytest.mark.parametrize("size_bytes", [1, 2, 64, 5 * MIB])
+    def test_replies_that_are_swapped_between_connections_are_seen(self, size_bytes: int) -> None:
+        replies, both = {}, threading.Barrier(2)
+
+        def swap(connection: socket.socket, number: int) -> None:
+            replies[number] = receive(connection, size_bytes).upper()
+            both.wait(10)
+            connection.sendall(replies[1 - number])
+            while connection.recv(MIB):
+                pass
+
+        with Peer(swap) as peer:
+            records = drive(peer.address, connections=2, requests=2, size_bytes=size_bytes, patience_s=2)
+        assert (len(records), records.errors) == (0, {"wrong reply": 2})
+
+    def test_the_last_byte_of_8_mib_counts(self) -> None:
+        def converse(connection: socket.socket, number: int) -> None:
+            connection.sendall(flipped(receive(connection, 8 * MIB)))
+            connection.recv(1)
+
+        with Peer(converse) as peer:
+            records = drive(peer.address, connections=1, requests=1, size_bytes=8 * MIB)
+        assert (len(records), records.errors) == (0, {"wrong reply": 1})
+        assert f"byte {8 * MIB - 1} should be" in records.examples["wrong reply"]
+
+    @pytest.mark.parametrize("rate_per_s", [None, 100])
+    def test_bytes_that_nobody_asked_for_are_seen(self, rate_per_s: float | None) -> None:
+        def greet(connection: socket.socket, number: int) -> None:
+            connection.sendall(b"220 welcome\r\n")
+            upper(connection, number)
+
+        with Peer(greet) as peer:
+            records = drive(peer.address, connections=1, requests=3, rate_per_s=rate_per_s, ramp_s=0.1)
+        assert (len(records), records.errors) == (0, {"wrong reply": 1})
+
+    def test_a_reply_of_the_wrong_length_to_a_request_of_your_own(self) -> None:
+        with Peer(replying(lambda request, number, turn: b"four")) as peer:
+            records = drive(peer.address, connections=1, requests=3, request=b"GET", reply_bytes=3)
+        assert (len(records), records.errors) == (0, {"wrong reply": 1})
+
+
+def receive(connection: socket.socket, size_bytes: int) -> bytes:
+    chunks, missing = [], size_bytes
+    while missing and (chunk := connection.recv(min(missing, MIB))):
+        chunks.append(chunk)
+        missing -= len(chunk)
+    return b"".join(chunks)
+
+
+def close_half_way(connection: socket.socket, number: int) -> None:
+    connection.sendall(connection.recv(64).upper()[:32])
+
+
+def close_before_the_reply(connection: socket.socket, number: int) -> None:
+    connection.recv(64)
+
+
+def reset_half_way(connection: socket.socket, number: int) -> None:
+    connection.recv(32)
+    reset(connection)
+
+
+class TestConnectionsThatEnd:
+    @pytest.mark.parametrize(
+        ("converse", "kind"),
+        [(close_half_way, "closed"), (close_before_the_reply, "closed"), (reset_half_way, "reset")],
+    )
+    def test_they_are_counted_by_how_they_ended(self, converse: Converse, kind: str) -> None:
+        with Peer(converse) as peer:
+            records = drive(peer.address, connections=3, requests=30)
+        assert (len(records), records.errors) == (0, {kind: 3})
+
+    @pytest.mark.parametrize("rate_per_s", [None, 1000])
+    @pytest.mark.parametrize("size_bytes", [64, MIB])
+    def test_a_server_that_dies_in_mid_run_leaves_what_came_before(
+        self, rate_per_s: float | None, size_bytes: int
+    ) -> None:
+        deaths: list[threading.Thread] = []
+
+        def answer(connection: socket.socket, number: int) -> None:
+            for turn in range(1000):
+                connection.sendall(receive(connection, size_bytes).upper())
+                if (number, turn) == (0, 20):
+                    deaths.append(threading.Thread(target=peer.die))
+                    deaths[0].start()
+
+        with Peer(answer) as peer:
+            records = drive(peer.address, connections=4, seconds=30, rate_per_s=rate_per_s, size_bytes=size_bytes)
+            deaths[0].join()
+        assert len(records) >= 20
+        assert sum(records.errors.values()) == 4
+        assert set(records.errors) <= {"closed", "reset", "wrong reply"}
+        assert records.end_ns - records.start_ns < 20e9
+
+    def test_a_server_of_ours_that_is_stopped_in_mid_run(self) -> None:
+        with start("threads") as server:
+            with Client(server.address, Workload(connections=5, seconds=30)) as client:
+                client.connect()
+                records = client.run(lambda tick: server.stop())
+        assert len(records) > 0
+        assert sum(records.errors.values()) == 5
+
+
+class TestSilence:
+    def test_a_silent_server_ends_the_run_within_its_patience(self) -> None:
+        with Peer(silent) as peer:
+            records = drive(peer.address, connections=5, seconds=0.1)
+        assert (len(records), records.errors) == (0, {"no reply": 5})
+        assert 0.3e9 <= records.end_ns - records.start_ns < 5e9
+
+    def test_one_silent_connection_of_many_is_counted(self) -> None:
+        with Peer(replying(lambda request, number, turn: b"" if number == 2 else request.upper())) as peer:
+            records = drive(peer.address, connections=4, requests=40)
+        assert (len(records), records.errors) == (30, {"no reply": 1})
+
+    def test_a_reply_that_takes_long_but_moves_is_no_silence(self) -> None:
+        pause = threading.Event()
+
+        def trickle(connection: socket.socket, number: int) -> None:
+            for byte in connection.recv(64).upper():
+                pause.wait(0.01)
+                connection.sendall(bytes([byte]))
+
+        with Peer(trickle) as peer:
+            records = drive(peer.address, connections=1, requests=1)
+        assert (len(records), records.errors) == (1, {})
+        assert records.service_ns[0] > 0.3e9
+
+    def test_a_server_that_reads_nothing_of_a_large_request(self) -> None:
+        stop = threading.Event()
+
+        def read_nothing(connection: socket.socket, number: int) -> None:
+            stop.wait(20)
+
+        with Peer(read_nothing) as peer:
+            records = drive(peer.address, connections=2, requests=2, size_bytes=16 * MIB)
+            stop.set()
+        assert (len(records), records.errors) == (0, {"no reply": 2})
+
+
+class TestNoServer:
+    def test_a_dead_one_is_named_with_a_question(self) -> None:
+        host, port = dead_address()
+        says = rf"^connection 1 of 5 to {host}:{port} failed: .*Connection refused; is a server listening there\?$"
+        with pytest.raises(LoadFailed, match=says):
+            drive((host, port), connections=5)
+
+    def test_one_that_takes_some_connections_only(self) -> None:
+        with start("epoll") as server:
+            with Peer(upper) as peer:
+                pass
+        for address in (server.address, peer.address):
+            with pytest.raises(LoadFailed, match="connection 1 of 2"):
+                drive(address, connections=2)
+
+    def test_one_with_a_full_backlog_is_given_up(self) -> None:
+        with socket.create_server(("127.0.0.1", 0), backlog=0) as listening:
+            with connect(listening.getsockname()), pytest.raises(LoadFailed, match=r"connection 1 of 1 .* timed out"):
+                drive(listening.getsockname(), connections=1, patience_s=0.2)
+
+    @pytest.mark.parametrize("host", ["no-such-host.invalid", "", "256.0.0.1"])
+    def test_a_name_that_does_not_resolve(self, host: str) -> None:
+        with pytest.raises(UsageError, match=r"does not resolve .*127\.0\.0\.1 always does"):
+            drive((host, 80))
+
+    @pytest.mark.parametrize("port", [-1, 65536, 70_000])
+    def test_a_port_that_is_none(self, port: int) -> None:
+        with pytest.raises(UsageError, match=f"not {port}"):
+            drive(("127.0.0.1", port))
+
+
+class TestWorkload:
+    @pytest.mark.parametrize(
+        ("work", "says"),
+        [
+            ({"connections": 0}, "at least 1 connection, not 0"),
+            ({"connections": -3}, "at least 1 connection, not -3"),
+            ({"connections": 10**6}, r"1000000 connections were asked for, and this process may hold \d+ .*ulimit -Hn"),
+            ({"connections": 1, "idle": 10**6}, "1000001 connections were asked for"),
+            ({"idle": -1}, "idle connections are 0 or more, not -1"),
+            ({"seconds": 0}, "not 0"),
+            ({"seconds": -1.5}, r"not -1\.5"),
+            ({"seconds": float("nan")}, "not nan"),
+            ({"seconds": float("inf")}, "not inf"),
+            ({"seconds": 1e9}, "3600 seconds at most"),
+            ({"requests": 0}, "0 requests do not give each"),
+            ({"requests": 9}, "9 requests do not give each of 10 connections one"),
+            ({"requests": -5}, "-5 requests"),
+            ({"size_bytes": 0}, "1 byte to 1 GiB, not 0"),
+            ({"size_bytes": -1}, "not -1"),
+            ({"size_bytes": 1 << 40}, "1 byte to 1 GiB"),
+            ({"rate_per_s": 0}, "not 0"),
+            ({"rate_per_s": -1}, "not -1"),
+            ({"rate_per_s": float("nan")}, "not nan"),
+            ({"rate_per_s": float("inf")}, "not inf"),
+            ({"rate_per_s": 100, "think_s": 0.1}, "give one of the two"),
+            ({"think_s": -0.1}, "think"),
+            ({"think_s": float("nan")}, "think.*not nan"),
+            ({"think_s": float("inf")}, "think.*not inf"),
+            ({"ramp_s": float("nan")}, "ramp.*not nan"),
+            ({"warm_up_s": float("inf")}, "warm.*not inf"),
+            ({"patience_s": 0}, "patience"),
+            ({"patience_s": float("nan")}, "patience.*not nan"),
+            ({"patience_s": float("inf")}, "patience.*not inf"),
+            ({"spacing": "odd"}, "'even' or 'poisson', not 'odd'"),
+            ({"request": b"GET"}, "needs reply_bytes"),
+            ({"reply_bytes": 3}, "needs reply_bytes"),
+            ({"request": b"", "reply_bytes": 1}, "at least 1 byte"),
+            ({"request": b"GET", "reply_bytes": 0}, "at least 1 byte"),
+            ({"request": b"GET", "reply_bytes": -1}, "at least 1 byte"),
+            ({"connections": 2.5}, r"whole number.*not 2\.5"),
+            ({"connections": "10"}, "whole number.*not '10'"),
+            ({"requests": 10.5}, r"whole number.*not 10\.5"),
+            ({"size_bytes": 1e3}, r"whole number.*not 1000\.0"),
+            ({"idle": 0.5}, r"whole number.*not 0\.5"),
+            ({"seconds": "1"}, "number.*not '1'"),
+            ({"rate_per_s": "fast"}, "number.*not 'fast'"),
+        ],
+        ids=str,
+    )
+    def test_what_cannot_work_is_named_with_what_would(self, work: dict[str, Any], says: str) -> None:
+        with pytest.raises(UsageError, match=says):
+            Workload(**work)
+
+    def test_without_an_end_it_lasts_a_second(self) -> None:
+        assert (Workload().seconds, Workload(requests=10).seconds) == (1.0, None)
+
+    @pytest.mark.parametrize("size_bytes", [1, 2, 3, 64, 1000, MIB, 8 * MIB])
+    def test_neighbours_in_time_and_on_other_connections_differ(self, size_bytes: int) -> None:
+        pairs = request_pairs(Workload(size_bytes=size_bytes).message())
+        requests = [request for request, _, _ in pairs]
+        assert [reply for _, reply, _ in pairs] == [request.upper() for request in requests]
+        assert all(len(request) == size_bytes for request in requests)
+        for request, following in zip(requests, requests[1:] + requests[:1], strict=True):
+            assert request != following
+        assert requests[0] != requests[7 % len(requests)]

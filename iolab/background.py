@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from iolab.errors import ServerFailed
-from iolab.kernel import descriptors
+from iolab.kernel import descriptors, threads
 from iolab.listening import ListeningSocket, Respond, Stopped, listen
 from iolab.models import Serve, require
 from iolab.replies import upper
@@ -45,10 +45,12 @@ class Server:
         self.others = set(threading.enumerate())
         """The threads that were there before: what this process uses beside them is the server's."""
         self._failure: BaseException | None = None
+        # Not join(): up to Python 3.12, one that Ctrl-C interrupts takes a thread that runs for one that has ended.
+        self._ended = threading.Event()
         self._serve, self._respond = serve, respond
         self._thread = threading.Thread(target=self._run, name=f"iolab {name}", daemon=True)
         _server_threads.add(self._thread)
-        self._thread.start()
+        threads.start(self._thread)
 
     @property
     def thread_id(self) -> int | None:
@@ -57,7 +59,7 @@ class Server:
 
     def wait(self) -> None:
         """Sleep until the server's thread ends, which it does only when stopped or broken."""
-        self._thread.join()
+        self._ended.wait()
 
     def stop(self) -> None:
         """Stop the server and close what it left open.
@@ -68,7 +70,8 @@ class Server:
         if self.listening.fileno() < 0:
             return
         self.listening.stop()
-        self._thread.join(STOP_S)
+        if self._ended.wait(STOP_S):
+            self._thread.join()  # which has nothing left to do
         self.listening.close()
         if self.reply_errors:
             count, first = len(self.reply_errors), self.reply_errors[0]
@@ -78,7 +81,7 @@ class Server:
                 ReplyWarning,
                 stacklevel=2,
             )
-        if self._thread.is_alive():
+        if not self._ended.is_set():
             raise ServerFailed(
                 f"{self.name} still runs {STOP_S:.0f} s after its sockets were shut down; it waits for something else"
             )
@@ -116,8 +119,11 @@ class Server:
                 self._failure = error  # stop() raises it in the caller's thread
                 self.listening.stop()  # or clients would wait in the backlog of a server that is gone
         finally:
-            self._clear()
-            held.clear()
+            try:
+                self._clear()
+                held.clear()
+            finally:
+                self._ended.set()
 
     def _guarded(self, request: bytes) -> bytes:
         try:
@@ -140,8 +146,8 @@ class Server:
 
     def _children(self) -> set[threading.Thread]:
         # One that has not begun is listed too, and cannot be joined.
-        threads = {thread for thread in threading.enumerate() if thread.is_alive()}
-        return threads - self.others - set(_server_threads)
+        alive = {thread for thread in threading.enumerate() if thread.is_alive()}
+        return alive - self.others - set(_server_threads)
 
 
 def start(

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from iolab.cli.interrupts import Interrupted, interruptible
 from iolab.errors import LoadFailed, ServerFailed, UsageError
 
 
@@ -38,6 +39,11 @@ def refusing() -> Iterator[None]:
 class Commands(click.Group):
     """Commands whose known errors end in one line and exit status 2, without a traceback."""
 
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run a command line, which a signal can end."""
+        with interruptible():
+            return super().main(*args, **extra)
+
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         """Read the options, and say what is wrong with them."""
         with refusing():
@@ -48,8 +54,8 @@ class Commands(click.Group):
         try:
             with refusing():
                 return super().invoke(ctx)
-        except KeyboardInterrupt:
-            ctx.exit(130)  # as a shell counts the end by SIGINT
+        except Interrupted as end:
+            ctx.exit(end.status)
 
 
 class Address(click.ParamType[tuple[str, int]]):

@@ -2,7 +2,6 @@
 
 import io
 import json
-import signal
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -55,17 +54,13 @@ def main() -> None:
 def serve(model: str, host: str, port: int, expose: bool, json_: bool) -> None:
     """Serve MODEL until Ctrl-C: answer every request in upper case."""
     with start(model, host=host, port=port, expose=expose) as server:
-        try:
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
-            bound, number = server.address
-            if json_:
-                click.echo(json.dumps({"model": model, "host": bound, "port": number}))
-            else:
-                click.echo(f"{model} serves on {bound}:{number}; Ctrl-C ends it")
-            # The main thread must sleep in one call: one that runs Python takes the GIL from the server.
-            server.wait()
-        except KeyboardInterrupt:
-            pass
+        bound, number = server.address
+        if json_:
+            click.echo(json.dumps({"model": model, "host": bound, "port": number}))
+        else:
+            click.echo(f"{model} serves on {bound}:{number}; Ctrl-C ends it")
+        # The main thread must sleep in one call: one that runs Python takes the GIL from the server.
+        server.wait()
 
 
 @main.command()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from iolab.kernel import aio, tasks, uring
+from iolab.kernel import aio, threads, uring
 from iolab.models import needs_poll
 
 BYTES = b"brought"
@@ -45,10 +45,10 @@ def helper_threads(pending: int) -> int:
     """
     with ExitStack() as opened, aio.Requests() as requests:
         servers = [opened.enter_context(end) for _ in range(pending) for end in socket.socketpair()][::2]
-        before = len(tasks.task_ids())
+        before = len(threads.task_ids())
         for server in servers:
             requests.read(server.fileno(), len(BYTES))
-        return len(tasks.task_ids()) - before
+        return len(threads.task_ids()) - before
 
 
 def unread(connection: socket.socket) -> int:

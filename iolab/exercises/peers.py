@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self
 
+from iolab.kernel import threads
 from iolab.traffic import faults
 
 if TYPE_CHECKING:
@@ -152,8 +153,7 @@ class Peer:
     @contextmanager
     def sending(self, request: bytes) -> Iterator[None]:
         """Send in the background for the length of a block."""
-        thread = threading.Thread(target=self._send_or_give_up, args=(request,), daemon=True)
-        thread.start()
+        thread = threads.start(threading.Thread(target=self._send_or_give_up, args=(request,), daemon=True))
         yield
         thread.join()
 

@@ -21,6 +21,7 @@ from iolab.experiments import lockstep
 from iolab.experiments.attempt import first_that_runs
 from iolab.experiments.result import OnStep, Result, Row, look_up, quiet
 from iolab.experiments.shape import Sign, at_least, missing, over
+from iolab.kernel import threads
 from iolab.measurement.placement import place
 from iolab.traffic.records import percentile_us
 
@@ -102,7 +103,7 @@ def computing() -> Iterator[None]:
             sum(range(1000))
 
     thread = Thread(target=compute, name="iolab computing", daemon=True)
-    thread.start()
+    threads.start(thread)
     try:
         yield
     finally:
@@ -121,7 +122,7 @@ def _in_thread(address: tuple[str, int], *work: Any) -> list[int]:
             errors.append(error)
 
     thread = Thread(target=ask, name="iolab client", daemon=True)
-    thread.start()
+    threads.start(thread)
     thread.join()
     if errors:
         raise LoadFailed(f"the client ended: {errors[0]}")

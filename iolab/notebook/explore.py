@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from iolab.errors import LoadFailed, ServerFailed, UsageError
-from iolab.kernel import descriptors
+from iolab.kernel import descriptors, threads
 from iolab.models import MODELS, find, runnable
 from iolab.replies import busy, upper
 from iolab.settings import profile
@@ -162,9 +162,7 @@ def _worker() -> threading.Thread:
             with suppress(Exception):  # of a panel that is gone from its page
                 _jobs.get()()
 
-    thread = threading.Thread(target=work, name="iolab explore", daemon=True)
-    thread.start()
-    return thread
+    return threads.start(threading.Thread(target=work, name="iolab explore", daemon=True))
 
 
 def done(run: "Run") -> View:

@@ -182,22 +182,22 @@ class TestServe:
     @pytest.mark.parametrize(
         ("model", "number"), [("blocking", signal.SIGINT), ("threads", signal.SIGTERM), ("epoll", signal.SIGINT)]
     )
-    def test_until_a_signal_which_is_no_failure(self, model: str, number: int) -> None:
+    def test_until_a_signal(self, model: str, number: int) -> None:
         with Serving(model) as serving, connect(serving.address) as client:
             assert ask(client) == b"QUESTION"
             serving.process.send_signal(number)
             rest = serving.process.communicate(timeout=ENDS_S)
-            assert (serving.process.returncode, *rest) == (0, "", "")
+            assert (serving.process.returncode, *rest) == (128 + number, "", "")
             assert client.recv(1) == b""
         with pytest.raises(ConnectionRefusedError):
             connect(serving.address)
 
-    def test_a_signal_right_after_its_line_is_none_either(self) -> None:
+    def test_a_signal_right_after_its_line(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             with Serving("epoll") as serving:
                 serving.process.send_signal(number)
                 assert serving.process.communicate(timeout=ENDS_S) == ("", "")
-                assert serving.process.returncode == 0
+                assert serving.process.returncode == 128 + number
 
     def test_on_the_port_and_host_asked_for(self) -> None:
         host, port = dead_address()

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from iolab.errors import LoadFailed, UsageError
+from iolab.kernel import threads
 from iolab.traffic import faults
 from iolab.traffic.faults import connections
 
@@ -184,47 +185,46 @@ class TestShortages:
                 if poll(None, 0, 5000) < 0 and ctypes.get_errno() == errno.EINTR:
                     interrupted.set()
 
-        sleeper = threading.Thread(target=sleep)
-        sleeper.start()
-        with faults.signals_rain() as rain:
+        sleeper = threads.start(threading.Thread(target=sleep))  # as a server is started
+        with faults.signal_storm() as storm:
             assert interrupted.wait(5)
             wait.set()
             sleeper.join()
-        assert rain.fallen > 0
-        assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
+        assert storm.sent > 0
+        assert signal.getsignal(signal.SIGURG) == signal.SIG_DFL
 
     def test_a_thread_that_blocks_the_signal_is_not_killed_by_it_later(self) -> None:
         blocks, fallen, went_on = threading.Event(), threading.Event(), threading.Event()
 
         def block() -> None:
-            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGURG])
             blocks.set()
             fallen.wait(20)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])  # a signal that is pending would act now
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGURG])  # a signal that is pending would act now
             went_on.set()
 
         thread = threading.Thread(target=block)
-        with faults.signals_rain() as rain:
+        with faults.signal_storm() as storm:
             thread.start()
             assert blocks.wait(5)
-            so_far = rain.fallen
-            while rain.fallen < so_far + 20:
+            so_far = storm.sent
+            while storm.sent < so_far + 20:
                 fallen.wait(0.01)
         fallen.set()
         thread.join()
         assert went_on.is_set()
 
-    def test_only_the_main_thread_can_make_it_rain(self) -> None:
+    def test_only_the_main_thread_can_start_a_storm(self) -> None:
         raised = []
 
-        def rain() -> None:
+        def storm() -> None:
             try:
-                with faults.signals_rain():
+                with faults.signal_storm():
                     pass
             except UsageError as error:
                 raised.append(str(error))
 
-        thread = threading.Thread(target=rain)
+        thread = threading.Thread(target=storm)
         thread.start()
         thread.join()
         assert "only the main thread" in raised[0]

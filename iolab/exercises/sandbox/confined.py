@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from iolab.exercises.sandbox import watch as outside
 from iolab.exercises.sandbox.forkserver import fork_server
+from iolab.kernel import threads
 
 MIB = 1 << 20
 LIMITS = {
@@ -74,8 +75,8 @@ class Confined:
         self._over = threading.Event()
         self._reader = threading.Thread(target=self._read, args=(ear,), daemon=True)
         self._warden = threading.Thread(target=self._watch, daemon=True)
-        self._reader.start()
-        self._warden.start()
+        for thread in (self._reader, self._warden):
+            threads.start(thread)
         return self
 
     def __exit__(

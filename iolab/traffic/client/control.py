@@ -29,7 +29,9 @@ def say(**message: Any) -> None:
 
 
 def settle(parent: int, cpu: int | None) -> None:
-    """Make this process end with its parent, and give it the descriptors and the CPU it may have."""
+    """Make this process end with its parent, and give it the signals, descriptors and CPU it may have."""
+    if hasattr(signal, "pthread_sigmask"):  # started from a background thread, it inherits a mask that blocks all
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
     if sys.platform == "linux":
         prctl = ctypes.CDLL(None, use_errno=True).prctl
         prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG: a killed kernel leaves no orphan

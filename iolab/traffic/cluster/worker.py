@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from iolab.errors import LoadFailed, UsageError
+from iolab.kernel import threads
 from iolab.traffic.cluster.merged import Measured
 from iolab.traffic.cluster.shares import Share
 from iolab.traffic.histogram import empty
@@ -44,7 +45,7 @@ class Held:
         self.seen, self.asked_s = Seen(), time.monotonic()
         self.told, self.dropped = threading.Event(), threading.Event()
         self.thread = threading.Thread(target=self._work, name="share of a load", daemon=True)
-        self.thread.start()
+        threads.start(self.thread)
 
     @property
     def alone(self) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from iolab.errors import LoadFailed
+from iolab.kernel import threads
 from iolab.listening import resolve
 
 Address = tuple[str, int]
@@ -117,8 +118,8 @@ class SlowReader:
 
     def read_again(self) -> bytes:
         """Complete the last request, half-close, and return every reply that was owed."""
-        sender = threading.Thread(target=self._finish, daemon=True)  # it may have to wait for us to read
-        sender.start()
+        # A thread of its own: it may have to wait for us to read.
+        sender = threads.start(threading.Thread(target=self._finish, daemon=True))
         replies = receive_all(self.connection)
         sender.join()
         return replies

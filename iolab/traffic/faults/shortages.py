@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from iolab.errors import UsageError
-from iolab.kernel import tasks
+from iolab.kernel import threads
 
 
 @contextmanager
@@ -55,39 +55,41 @@ def few_signals(room: int) -> Iterator[None]:
         resource.setrlimit(limit, before)
 
 
-class Rain:
-    """Signals that fall; `fallen` counts them."""
+class SignalStorm:
+    """Signals that are sent to every thread; `sent` counts them."""
 
-    fallen = 0
+    sent = 0
 
 
 @contextmanager
-def signals_rain(per_s: float = 1000, number: int = signal.SIGUSR1) -> Iterator[Rain]:
+def signal_storm(per_s: float = 1000, number: int = signal.SIGURG) -> Iterator[SignalStorm]:
     """Send a signal to every thread of this process again and again: system calls are interrupted (`signal(7)`, EINTR).
+
+    SIGURG is the one that background threads leave open.
 
     It needs the main thread, which alone can set signal handlers; raise UsageError in another.
     """
     if threading.current_thread() is not threading.main_thread():
-        raise UsageError("signals_rain sets a signal handler, and only the main thread can; call it there")
-    rain, over = Rain(), threading.Event()
+        raise UsageError("signal_storm sets a signal handler, and only the main thread can; call it there")
+    storm, over = SignalStorm(), threading.Event()
     before = signal.signal(number, lambda *_: None)
-    cloud = threading.Thread(target=_fall, args=(rain, over, per_s, number), name="signals_rain", daemon=True)
-    cloud.start()
+    sender = threading.Thread(target=_send_all, args=(storm, over, per_s, number), name="signal_storm", daemon=True)
+    threads.start(sender)
     try:
-        yield rain
+        yield storm
     finally:
         over.set()
-        cloud.join()
+        sender.join()
         _restore(number, before)
 
 
-def _fall(rain: Rain, over: threading.Event, per_s: float, number: int) -> None:
+def _send_all(storm: SignalStorm, over: threading.Event, per_s: float, number: int) -> None:
     here = threading.get_native_id()
     while not over.wait(1 / per_s):
-        for task in tasks.task_ids():
+        for task in threads.task_ids():
             if task != here:
-                tasks.interrupt(task, number)
-                rain.fallen += 1
+                threads.interrupt(task, number)
+                storm.sent += 1
 
 
 def _restore(number: int, before: object) -> None:

@@ -1,0 +1,70 @@
+"""Threads: started so that they take no signal of the process, and listed and interrupted one by one.
+
+The kernel gives a signal that is sent to a process to any thread that does not block it (`signal(7)`). A server's
+thread that is running takes it; but Python runs handlers in the main thread alone, and that one sleeps on in its
+lock: the Ctrl-C is lost. So a background thread blocks every signal, and the main thread is the only one left.
+"""
+
+import ctypes
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+OPEN = {
+    number
+    for name in ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGABRT", "SIGSYS", "SIGURG")
+    if (number := getattr(signal, name, None))
+}
+"""What no thread blocks: the faults of the thread itself, and SIGURG, which interrupts the system calls of a thread.
+
+By default SIGURG is ignored, so that nobody else sends it in earnest (`signal(7)`).
+"""
+
+
+def start(thread: threading.Thread) -> threading.Thread:
+    """Start a thread that blocks all signals but OPEN from its first instruction, and return it.
+
+    It inherits the mask of the thread that starts it (`pthread_sigmask(3)`), and its own threads inherit it in turn.
+    """
+    with blocked():
+        thread.start()
+    return thread
+
+
+@contextmanager
+def blocked() -> Iterator[None]:
+    """Block all signals but OPEN in this thread for the length of a block; one that comes meanwhile waits."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows has no masks
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - OPEN)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def task_ids() -> list[int]:
+    """Return the kernel's numbers of all threads of this process; none where there is no /proc."""
+    try:
+        return [int(task.name) for task in Path("/proc/self/task").iterdir()]
+    except OSError:
+        return []
+
+
+def interrupt(task_id: int, number: int) -> None:
+    """Send a signal to one thread, and to no other; nothing happens if the thread has ended.
+
+    `signal.pthread_kill` would crash there: it is given an address, and the thread's memory is gone.
+    """
+    _tgkill()(os.getpid(), task_id, number)
+
+
+@cache
+def _tgkill() -> Any:
+    return ctypes.CDLL(None, use_errno=True).tgkill

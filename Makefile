@@ -92,10 +92,8 @@ release grade: setup
 
 # An environment of its own, so that .venv stays as it is.
 book: setup
-	@cmp -s tools/book.txt $(cache)/book/pins || { $(bin)/uv venv --quiet --clear --python $(bin)/python $(cache)/book \
-	    && $(bin)/uv pip sync --quiet --python $(cache)/book/bin/python --require-hashes tools/book.txt \
-	    && cp tools/book.txt $(cache)/book/pins; }
-	@$(cache)/book/bin/python -m tools.book build/book
+	@UV_PROJECT_ENVIRONMENT=$(cache)/book $(bin)/uv run --quiet --locked --python $(bin)/python --extra models --extra book \
+	    python -m tools.book build/book
 
 binder: setup
 	@$(bin)/python -m tools.binder
@@ -103,13 +101,10 @@ binder: setup
 newcomer: setup
 	@$(bin)/python -m tools.newcomer
 
-pin := $(bin)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes
-
 lock: setup
-	$(pin) --extra models --extra class --extra test pyproject.toml -o requirements.lock $(ARGS)
-	tools/constraints requirements.lock > tools/constraints.txt
-	$(pin) --no-annotate --extra models --extra book -c tools/constraints.txt pyproject.toml -o tools/book.txt $(ARGS)
-	echo uv | $(pin) --no-header --no-annotate - -o tools/uv.txt $(ARGS)
+	$(bin)/uv lock $(ARGS)
+	$(bin)/uv export --quiet --locked --no-hashes --no-emit-project --no-annotate --extra models -o constraints.txt
+	$(bin)/uv export --quiet --locked --only-group setup --no-annotate -o tools/setup.txt
 	@tools/setup
 
 clean:

@@ -1,19 +1,17 @@
-"""Write the licence of every pinned package, as its own metadata states it: `python -m tools.licences`."""
+"""Write the licence of every locked package, as its own metadata states it: `python -m tools.licences`."""
 
-import sys
+import tomllib
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
-
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "docs/licences.md"
 SHORT = 60
 HEAD = """# Licences
 
-What the metadata of each package of `requirements.lock` says of its licence, where it is installed on Linux.
+What the metadata of each package of `uv.lock` says of its licence, where it is installed on Linux.
 `python -m tools.licences` writes this page; a test compares it with what is installed.
 
 | package | licence |
@@ -21,10 +19,10 @@ What the metadata of each package of `requirements.lock` says of its licence, wh
 """
 
 
-def pins() -> list[Requirement]:
-    """Return the pins that hold for this system and this Python."""
-    lines = (ROOT / "tools/constraints.txt").read_text(encoding="utf-8").splitlines()
-    return [pin for pin in map(Requirement, lines) if pin.marker is None or pin.marker.evaluate()]
+def names() -> list[str]:
+    """Return the names of all locked packages."""
+    lock = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
+    return [package["name"] for package in lock["package"] if "registry" in package["source"]]
 
 
 def licence(metadata: Any) -> str:
@@ -36,13 +34,11 @@ def licence(metadata: Any) -> str:
 
 
 def licences() -> dict[str, str]:
-    """Return the licence of every pinned package that is installed."""
+    """Return the licence of every locked package that is installed."""
     found = {}
-    for pin in pins():
-        try:
-            found[canonicalize_name(pin.name)] = licence(distribution(pin.name).metadata)
-        except PackageNotFoundError:
-            print(f"{pin.name} is not installed: make setup", file=sys.stderr)
+    for name in names():
+        with suppress(PackageNotFoundError):  # another system's, or the book's
+            found[name] = licence(distribution(name).metadata)
     return dict(sorted(found.items()))
 
 

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -19,47 +20,42 @@ DIRECT = [
     Requirement(line) for line in (*PROJECT["dependencies"], *(line for lines in EXTRAS.values() for line in lines))
 ]
 
-
-BOOK = {Requirement(line).name for line in EXTRAS["book"]}
-
-
-def pins(file: str = "tools/constraints.txt") -> list[Requirement]:
-    lines = (ROOT / file).read_text().splitlines()
-    return [Requirement(line.rstrip(" \\")) for line in lines if line and line[0] not in "# "]
-
-
-def version(pin: Requirement) -> str:
-    return next(iter(pin.specifier)).version
+LOCK = tomllib.loads((ROOT / "uv.lock").read_text())["package"]
+LOCKED = {package["name"]: package for package in LOCK if "registry" in package["source"]}
+PYPI = "https://pypi.org/simple"
 
 
 @pytest.mark.parametrize("wanted", DIRECT, ids=lambda wanted: wanted.name)
 def test_every_dependency_is_locked(wanted: Requirement) -> None:
-    lock = "tools/book.txt" if wanted.name in BOOK else "requirements.lock"
-    locked = [pin for pin in pins(lock) if canonicalize_name(pin.name) == canonicalize_name(wanted.name)]
-    assert locked, f"{wanted.name} is not in {lock}: make lock"
-    assert all(wanted.specifier.contains(version(pin)) for pin in locked), f"{lock} is old: make lock"
+    package = LOCKED.get(canonicalize_name(wanted.name))
+    assert package, f"{wanted.name} is not in uv.lock: make lock"
+    assert wanted.specifier.contains(package["version"]), "uv.lock is old: make lock"
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "tools/book.txt", "tools/uv.txt"])
-def test_every_pin_has_hashes(lock: str) -> None:
-    text = (ROOT / lock).read_text()
-    blocks = re.findall(r"^[\w.-]+==.*(?:\n .*)*", text, re.M)
-    assert len(blocks) == len(pins(lock)) > 0
-    assert all("--hash=sha256:" in block for block in blocks)
-    assert "index-url" not in text
+def test_every_python_gets_the_same_version() -> None:
+    assert sorted(package["name"] for package in LOCK) == sorted({package["name"] for package in LOCK})
 
 
-def test_the_book_is_made_with_what_the_course_is_pinned_to() -> None:
-    course = {str(pin).replace(" ", "") for pin in pins()}
-    names = {pin.name for pin in pins() if not pin.marker}
-    shared = {str(pin).replace(" ", "") for pin in pins("tools/book.txt") if pin.name in names}
-    assert shared and {pin.split(";")[0] for pin in shared} <= {pin.split(";")[0] for pin in course}
+def test_every_file_has_a_hash_and_comes_from_pypi() -> None:
+    for package in LOCKED.values():
+        files = [*package.get("wheels", ()), *filter(None, [package.get("sdist")])]
+        assert files and package["source"] == {"registry": PYPI}
+        assert all(file["hash"].startswith("sha256:") for file in files)
+        assert all(file["url"].startswith("https://files.pythonhosted.org/") for file in files)
 
 
-def test_constraints_are_the_lock_without_hashes() -> None:
-    command = [str(ROOT / "tools/constraints"), str(ROOT / "requirements.lock")]
-    stripped = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert stripped == (ROOT / "tools/constraints.txt").read_text(), "make lock writes both"
+@pytest.mark.parametrize(
+    ("file", "options"),
+    [
+        ("constraints.txt", ["--no-hashes", "--no-emit-project", "--no-annotate", "--extra", "models"]),
+        ("tools/setup.txt", ["--only-group", "setup", "--no-annotate"]),
+    ],
+)
+def test_what_pip_reads_is_the_lock(file: str, options: list[str]) -> None:
+    command = [str(Path(sys.executable).with_name("uv")), "export", "--quiet", "--frozen", "--no-header", *options]
+    exported = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    lines = (ROOT / file).read_text().splitlines(keepends=True)
+    assert "".join(line for line in lines if not line.startswith("#")) == exported, "make lock writes both"
 
 
 def test_conda_and_binder_name_no_package_of_their_own() -> None:
@@ -67,8 +63,8 @@ def test_conda_and_binder_name_no_package_of_their_own() -> None:
     assert environment["name"] == "iolab"
     python, pip, under_pip = environment["dependencies"]
     assert re.fullmatch(r"python=3\.1[1-4]", python) and pip == "pip"
-    assert under_pip == {"pip": ["-c tools/constraints.txt", "-e .[models]"]}
-    assert "models" in EXTRAS and (ROOT / "tools/constraints.txt").exists()
+    assert under_pip == {"pip": ["-c constraints.txt", "-e .[models]"]}
+    assert "models" in EXTRAS and (ROOT / "constraints.txt").exists()
 
 
 def test_docs_explain_every_dependency() -> None:
@@ -77,12 +73,9 @@ def test_docs_explain_every_dependency() -> None:
 
 
 def test_docs_count_what_is_locked() -> None:
-    packages = {canonicalize_name(pin.name) for pin in pins()}
-    assert f"{len(packages)} packages in {len(pins())} pins" in (ROOT / "docs/dependencies.md").read_text()
+    assert f"The lock holds {len(LOCKED)} packages" in (ROOT / "docs/dependencies.md").read_text()
 
 
 def test_docs_list_the_licence_of_every_package() -> None:
     rows = dict(re.findall(r"^\| `([\w.-]+)` \| (.+) \|$", licences.LIST.read_text(), re.M))
-    found, everywhere = licences.licences(), {canonicalize_name(pin.name) for pin in pins() if not pin.marker}
-    assert everywhere <= set(rows), "python -m tools.licences writes the page"
-    assert {name: text for name, text in rows.items() if name in found}.items() <= found.items()
+    assert licences.licences().items() <= rows.items(), "python -m tools.licences writes the page"

@@ -58,7 +58,7 @@ types: setup
 	$(bin)/mypy
 
 unit: setup
-	$(bin)/pytest tests
+	$(bin)/pytest -n 4 --dist worksteal tests
 
 nbval: export IOLAB_PROGRESS := $(cache)/progress.json
 nbval: setup

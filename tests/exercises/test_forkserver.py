@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 JUDGE = """
 import json, os, sys
 sys.path.insert(0, os.getcwd())
-from iolab.exercises.forkserver import fork_server
+from iolab.exercises.sandbox.forkserver import fork_server
 from iolab.kernel import confinement
 
 confinement.guard()

@@ -110,6 +110,13 @@ def check(server: Server, loads: int, requests: int, connections: int = 50) -> N
     assert median(second) - median(first) < MIB
 
 
+@pytest.mark.parametrize("server", ["epoll"], indirect=True)
+def test_none_of_fifty_thousand_is_lost_or_invented(server: Server) -> None:
+    records, _ = soak(server, 50_000, 50)
+    assert (len(records), records.errors, server.answered()) == (50_000, {}, 50_000)
+
+
+@pytest.mark.certify
 @pytest.mark.parametrize("server", ["threads", "epoll", "asyncio"], indirect=True)
 def test_none_of_three_hundred_thousand_is_lost_or_invented(server: Server) -> None:
     check(server, loads=12, requests=25_000)

@@ -1,4 +1,4 @@
-"""Every test here runs once for every model, and fails if the model leaves a trace."""
+"""Every test that asks for a `subject` runs once for every model, and fails if the model leaves a trace."""
 
 import gc
 import importlib
@@ -11,6 +11,15 @@ from iolab.models import MODELS, Model
 from tests.servers.support import Subject
 from tests.servers.traces import left, traces
 from tests.servers.wire import Http, Raw
+
+KINDS = ("threads", "nonblocking", "epoll", "signals", "io_uring", "asyncio", "tornado")
+"""One model of each kind: a test that is dear runs for these every day, and for the others in `make certify`."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("by_kind") and item.callspec.params["subject"] not in KINDS:  # type: ignore[attr-defined]
+            item.add_marker(pytest.mark.certify)
 
 
 @pytest.fixture(params=MODELS)
@@ -33,8 +42,13 @@ def load(model: Model) -> None:
 
 
 @pytest.fixture(autouse=True)
-def no_trace(subject: Subject, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Assert that nothing is left when the server has stopped, and that it said nothing."""
+def no_trace(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Assert that a test of a model leaves nothing when the server has stopped, and that it said nothing."""
+    if "subject" not in request.fixturenames:
+        yield
+        return
+    request.getfixturevalue("subject")  # first of all: it may skip, and it imports
+    capfd, caplog = request.getfixturevalue("capfd"), request.getfixturevalue("caplog")
     before = traces()
     yield
     assert "\n".join(left(before)) == ""

@@ -63,6 +63,7 @@ def test_binary_data(subject: Subject) -> None:
         assert peer.finish() == b""
 
 
+@pytest.mark.by_kind
 def test_64_mib_through_one_connection(subject: Subject) -> None:
     block = random.Random(2).randbytes(MIB)
     requests = [block[number:] + block[:number] for number in range(64)]  # a block lost, doubled or moved shows
@@ -76,6 +77,7 @@ def test_64_mib_through_one_connection(subject: Subject) -> None:
     assert came.digest() == due.digest()
 
 
+@pytest.mark.by_kind
 def test_500_connections_at_once(subject: Subject) -> None:
     subject.needs_many()
     with subject.start() as server:
@@ -84,6 +86,16 @@ def test_500_connections_at_once(subject: Subject) -> None:
     assert (len(records), records.errors) == (2000, {})
 
 
+def test_50_busy_connections_all_get_turns(subject: Subject) -> None:
+    subject.needs_many()
+    with subject.start() as server:
+        work = Workload(connections=50, requests=500, **subject.measured(server, b"question"))
+        records = load(server.address, work)
+    assert records.errors == {}
+    assert np.bincount(records.connection, minlength=50).tolist() == [10] * 50
+
+
+@pytest.mark.certify
 def test_50_busy_connections_get_like_turns(subject: Subject) -> None:
     subject.needs_many()
     with subject.start() as server:
@@ -94,6 +106,7 @@ def test_50_busy_connections_get_like_turns(subject: Subject) -> None:
     assert turns.min() * 5 > turns.mean()
 
 
+@pytest.mark.by_kind
 def test_a_half_close_with_replies_still_owed(subject: Subject) -> None:
     request = random.Random(3).randbytes(1 << 16)
     with subject.start(grown(128)) as server, subject.peer(server) as peer:
@@ -148,6 +161,7 @@ def test_beside_a_running_asyncio_loop(subject: Subject) -> None:
     asyncio.run(cell())
 
 
+@pytest.mark.by_kind
 def test_a_reply_a_thousand_times_the_request(subject: Subject) -> None:
     request = random.Random(6).randbytes(20_000)
     with subject.start(grown(1000)) as server, subject.peer(server) as peer, peer.sending([request]):

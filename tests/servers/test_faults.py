@@ -38,6 +38,7 @@ def test_a_reset_before_accept(subject: Subject) -> None:
         subject.serves(server)
 
 
+@pytest.mark.by_kind
 def test_a_slow_reader_with_megabytes_owed(subject: Subject) -> None:
     request = subject.framed(BLOCK)
     with subject.start() as server, subject.bystander(server) as goes_on:
@@ -60,6 +61,7 @@ def test_one_byte_at_a_time(subject: Subject) -> None:
         assert subject.unframed(faults.receive_all(peer.connection, bite_bytes=1)) == inverted(request)
 
 
+@pytest.mark.by_kind
 def test_1000_idle_connections(subject: Subject) -> None:
     subject.needs_many()
     limit = subject.model.descriptors_below
@@ -92,6 +94,16 @@ def test_descriptors_used_up_and_freed_again(subject: Subject) -> None:
             subject.rests()
 
 
+@pytest.mark.by_kind
+def test_1000_connects_and_closes_leave_no_descriptor(subject: Subject) -> None:
+    with subject.start() as server, subject.bystander(server):
+        before = descriptors()
+        faults.connect_and_close(server.address, 1000)
+        subject.serves(server)
+        assert eventually(lambda: descriptors() == before)
+
+
+@pytest.mark.certify
 def test_10000_connects_and_closes(subject: Subject) -> None:
     with subject.start() as server, subject.bystander(server):
         before, sizes = descriptors(), []
@@ -118,6 +130,7 @@ def held() -> tuple[int, int]:
     return sys.getallocatedblocks(), resident_bytes()
 
 
+@pytest.mark.by_kind
 def test_a_signal_storm_on_the_process(subject: Subject) -> None:
     requests = [BLOCK[number:] + BLOCK[:number] for number in range(32)]
     with subject.start() as server:
@@ -132,6 +145,7 @@ def test_a_signal_storm_on_the_process(subject: Subject) -> None:
                 subject.serves(server)
 
 
+@pytest.mark.by_kind
 def test_a_client_stopped_with_sigstop(subject: Subject) -> None:
     blocks = 512  # 32 MiB: of 8 the kernel's buffers have held all at times, and then nothing is owed
     with subject.start() as server, subject.bystander(server) as goes_on:
@@ -163,6 +177,7 @@ def test_a_reply_that_raises(subject: Subject) -> None:
     assert server.reply_errors == errors
 
 
+@pytest.mark.by_kind
 def test_a_stop_in_the_midst_of_all_this(subject: Subject) -> None:
     request, moving = subject.framed(BLOCK), threading.Event()
     with ExitStack() as stack, subject.start() as server:

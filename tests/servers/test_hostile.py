@@ -18,6 +18,7 @@ from tests.servers.traces import descriptors
 BLOCK = random.Random(7).randbytes(1 << 16)
 
 
+@pytest.mark.by_kind
 def test_a_flood_on_one_connection(subject: Subject) -> None:
     subject.needs_many()
     over, asked = threading.Event(), []
@@ -41,6 +42,7 @@ def test_a_flood_on_one_connection(subject: Subject) -> None:
     assert sum(asked) == 0
 
 
+@pytest.mark.by_kind
 def test_a_reset_with_megabytes_owed(subject: Subject) -> None:
     with subject.start() as server, subject.bystander(server) as goes_on:
         before = descriptors()
@@ -60,6 +62,7 @@ def test_a_reply_in_hundreds_of_partial_sends(subject: Subject) -> None:
         assert same(subject.unframed(faults.receive_all(connection, bite_bytes=1000)), grown(16)(BLOCK))
 
 
+@pytest.mark.by_kind
 def test_200_resets_at_once(subject: Subject) -> None:
     with subject.start() as server, subject.bystander(server):
         before = descriptors()
@@ -95,6 +98,7 @@ def test_events_that_pile_up_while_a_reply_is_computed(subject: Subject) -> None
             peer.connection.close()
 
 
+@pytest.mark.by_kind
 def test_urgent_data(subject: Subject) -> None:
     with subject.start() as server, subject.bystander(server), subject.peer(server) as peer:
         assert peer.ask(b"before") == inverted(b"before")
@@ -122,6 +126,7 @@ def test_replies_that_are_not_bytes(subject: Subject) -> None:
     assert len(server.reply_errors) == len(wrong)
 
 
+@pytest.mark.by_kind
 def test_a_stop_while_a_reply_is_computed(subject: Subject) -> None:
     gate = Gate()
     with subject.start(gate) as server, ExitStack() as stack:
@@ -163,6 +168,7 @@ def test_connections_that_come_while_the_server_stops(subject: Subject) -> None:
     assert waited == []
 
 
+@pytest.mark.by_kind
 def test_connections_that_a_fork_still_holds(subject: Subject) -> None:
     subject.needs_many()
 

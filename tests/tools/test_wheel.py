@@ -88,7 +88,7 @@ class TestTheWheel:
                 shown = json.loads(run(bin_ / "iolab", "load", address, "--requests", 100, "--json", folder=tmp_path))
             finally:
                 server.send_signal(signal.SIGINT)
-        assert (shown["requests"], server.returncode) == (100, 0)
+        assert (shown["requests"], server.returncode) == (100, 130)
 
     def test_it_judges_an_answer(self, bin_: Path, tmp_path: Path) -> None:
         (tmp_path / "answer.py").write_text(str(iolab.source("epoll")))

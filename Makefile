@@ -1,6 +1,6 @@
 # Two commands: `make lab` opens the course, `make test` proves it. Both set up .venv on first use.
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test lint types unit nbval refused compare notebooks record bench certify release grade book binder newcomer lock clean
+.PHONY: help setup lab test pythons lowest coverage lint types unit nbval refused compare notebooks record bench certify certify-models certify-interrupts certify-load certify-judge certify-lessons certify-corpus certify-matrix release grade book binder newcomer lock clean
 
 bin := .venv/bin
 notebooks := $(wildcard notebooks/*.ipynb)
@@ -28,10 +28,13 @@ help:
 	@echo 'make unit        the tests'
 	@echo 'make nbval       run every notebook, fail on an error'
 	@echo 'make refused     run them on one CPU, without io_uring, and with few descriptors'
+	@echo 'make pythons     the tests in a fresh clone, on each Python from 3.11 to 3.14 that is installed'
+	@echo 'make lowest      the tests with the lowest versions that pyproject.toml allows'
+	@echo 'make coverage    the tests, and which lines none of them runs, in build/coverage'
 	@echo 'make notebooks   run every notebook and save it with its outputs'
 	@echo 'make record      run the experiments of the literature, keep them in data/recorded'
 	@echo 'make bench       every model beside C, into data/bench and docs/benchmarks.md   (20 minutes)'
-	@echo 'make certify     the long proofs: the suite over and over, the soak, the agreements   (hours)'
+	@echo 'make certify     the long proofs, in parts (docs/tests.md): repeats, soaks, bounds   (hours)'
 	@echo 'make release     the exercises for a class, without solutions, into build/class/release   (ARGS=...)'
 	@echo 'make grade       grade build/class/submitted/STUDENT/EXERCISE, write feedback and gradebook   (ARGS=...)'
 	@echo 'make book        the lessons as a site to read, with models and reference, in build/book/html'
@@ -48,7 +51,27 @@ setup:
 lab: setup
 	@$(bin)/python tools/lab.py $(call given,IP,ip) $(call given,PORT,port)
 
-test: lint types unit nbval refused
+test: setup
+	@tools/steps lint types unit nbval refused
+
+pythons: setup
+	@for version in 3.11 3.12 3.13 3.14; do \
+	    python=$$($(bin)/uv python find --quiet --no-project --no-python-downloads $$version) || continue; \
+	    echo "== Python $$version"; rm -rf build/python-$$version; \
+	    git clone --quiet . build/python-$$version && $(MAKE) -C build/python-$$version PYTHON=$$python test || exit 1; \
+	done
+
+lowest: setup
+	@$(bin)/uv venv --quiet --clear --python 3.11 --no-python-downloads $(cache)/lowest
+	$(bin)/uv pip install --quiet --python $(cache)/lowest --resolution lowest-direct setuptools -e '.[models,class,test]'
+	$(cache)/lowest/bin/python -m pytest -n 4 --dist worksteal tests --ignore tests/tools
+
+coverage: setup
+	@rm -rf build/coverage
+	$(bin)/coverage run -m pytest -n 4 --dist worksteal tests
+	@$(bin)/coverage combine --quiet
+	$(bin)/coverage report | tee build/coverage/report.txt | tail -1
+	@$(bin)/coverage html --quiet
 
 lint: setup
 	$(bin)/ruff check .
@@ -62,7 +85,7 @@ unit: setup
 
 nbval: export IOLAB_PROGRESS := $(cache)/progress.json
 nbval: setup
-	$(if $(notebooks),$(bin)/pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=60 $(notebooks),@echo 'no notebooks yet')
+	$(if $(notebooks),$(bin)/pytest -n 3 --dist loadscope --nbval-lax --nbval-current-env --nbval-cell-timeout=60 $(notebooks),@echo 'no notebooks yet')
 
 refused: setup
 	$(if $(notebooks),$(bin)/python tools/refused.py $(notebooks),@echo 'no notebooks yet')
@@ -82,10 +105,24 @@ bench: setup
 	$(bin)/python -m bench.clients
 	$(bin)/python -m bench.models $(ARGS)
 
-certify: setup
-	$(bin)/pytest -m certify tests
-	$(bin)/python tools/corpus.py --repeats 20 --busy
-	$(bin)/python tools/matrix.py --repeats 20 $(ARGS)
+certified := $(bin)/pytest -m certify
+certify: certify-models certify-interrupts certify-load certify-judge certify-lessons certify-corpus certify-matrix
+
+certify-models: setup
+	$(certified) tests/servers
+certify-interrupts: setup
+	$(certified) tests/test_interrupts.py
+certify-load: setup
+	$(certified) tests/traffic tests/trace tests/measurement tests/bench
+certify-judge: setup
+	$(certified) tests/exercises tests/classroom
+certify-lessons: setup
+	$(certified) tests/browser
+	$(bin)/python tools/refused.py --both $(notebooks)
+certify-corpus: setup
+	$(bin)/python tools/corpus.py --busy $(or $(ARGS),--repeats 20)
+certify-matrix: setup
+	$(bin)/python tools/matrix.py $(or $(ARGS),--repeats 20)
 
 release grade: setup
 	@$(bin)/python -m iolab.classroom $@ $(ARGS)

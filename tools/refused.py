@@ -1,7 +1,8 @@
-"""Run every lesson where something is refused: `python tools/refused.py`.
+"""Run every lesson where something is refused: `python tools/refused.py [--both] [LESSON...]`.
 
 Two runs at the same time, each on a CPU of its own, so that both are runs on one CPU as well: one
-without io_uring, as in a container, and one with few descriptors, as on a small machine.
+without io_uring, as in a container, and one with few descriptors, as on a small machine. The lessons
+take turns between the two; with `--both` each runs in both.
 """
 
 import os
@@ -69,15 +70,19 @@ def ended(way: Way, run: subprocess.Popen[str], start_s: float) -> bool:
 
 def main() -> None:
     """Run the lessons named, or all; end with status 1 if one fails."""
-    notebooks = sys.argv[1:] or sorted(map(str, (ROOT / "notebooks").glob("*.ipynb")))
+    both = "--both" in sys.argv
+    notebooks = [name for name in sys.argv[1:] if name != "--both"]
+    notebooks = notebooks or sorted(map(str, (ROOT / "notebooks").glob("*.ipynb")))
+    shares = [notebooks if both else notebooks[turn :: len(WAYS)] for turn in range(len(WAYS))]
+    work = [(way, share) for way, share in zip(WAYS, shares, strict=True) if share]
     cpus = sorted(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:
         start_s = time.monotonic()
         if len(cpus) > 1:
-            runs = [begin(way, cpu, notebooks, Path(folder)) for way, cpu in zip(WAYS, cpus, strict=False)]
-            fine = [ended(way, run, start_s) for way, run in zip(WAYS, runs, strict=True)]
+            runs = [begin(way, cpu, share, Path(folder)) for (way, share), cpu in zip(work, cpus, strict=False)]
+            fine = [ended(way, run, start_s) for (way, _), run in zip(work, runs, strict=True)]
         else:
-            fine = [ended(way, begin(way, cpus[0], notebooks, Path(folder)), start_s) for way in WAYS]
+            fine = [ended(way, begin(way, cpus[0], share, Path(folder)), start_s) for way, share in work]
     sys.exit(0 if all(fine) else 1)
 
 

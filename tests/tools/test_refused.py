@@ -26,7 +26,7 @@ def refused(folder: Path, asserts: str) -> subprocess.CompletedProcess[str]:
     path = folder / "lesson.ipynb"
     path.write_text(json.dumps(book))
     env = os.environ | {"JUPYTER_RUNTIME_DIR": str(folder), "IPYTHONDIR": str(folder)}
-    command = [sys.executable, str(ROOT / "tools/refused.py"), str(path)]
+    command = [sys.executable, str(ROOT / "tools/refused.py"), "--both", str(path)]
     return subprocess.run(command, capture_output=True, text=True, env=env, timeout=100)
 
 

@@ -102,6 +102,7 @@ class TestServer:
             assert receive_all(slow) == sent.upper()
         assert len(sent) > 65536
 
+    @pytest.mark.certify
     def test_it_waits_without_spinning_for_a_slow_reader(self, server: floor.Server) -> None:
         with connect(server.address) as slow:
             fill(slow)
@@ -118,6 +119,7 @@ class TestServer:
             kept.sendall(b"still here")
             assert kept.recv(100) == b"STILL HERE"
 
+    @pytest.mark.certify
     def test_cpu_time_grows_with_the_work(self, server: floor.Server) -> None:
         before_ns = server.cpu_ns()
         floor.client(server.address, 1, 64, requests=100)

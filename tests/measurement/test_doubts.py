@@ -139,6 +139,7 @@ class TestNeighbours:
     def test_where_there_is_no_such_file_nothing_is_known(self, stat: Path) -> None:
         assert Neighbours({0, 1}, os.getpid()).share() is None
 
+    @pytest.mark.certify
     def test_a_real_one_is_seen(self, burner: int) -> None:
         watch = Neighbours({burner}, os.getpid())
         time.sleep(0.6)

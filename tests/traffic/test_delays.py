@@ -69,6 +69,7 @@ def test_percentiles_are_the_servers(case: dict[str, Any], loop: dict[str, Any])
         assert np.median([deviation(run.records.service_ns, run.delay_ns, percent) for run in runs]) < 1
 
 
+@pytest.mark.certify
 class TestStall:
     """A stall of a tenth of the run, seen from when requests were due, and from when they were sent."""
 

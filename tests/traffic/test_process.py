@@ -219,6 +219,7 @@ class TestAClientThatBreaks:
             load(address, ENDLESS, cpu=100_000)
 
 
+@pytest.mark.certify
 def test_the_caller_sleeps_while_it_runs(address: Address) -> None:
     """The kernel's main thread would take the GIL from the server, if it did anything but wait."""
     with Client(address, Workload(connections=1, seconds=0.5)) as client:

@@ -173,7 +173,6 @@ class TestConnectionsThatEnd:
         assert len(records) >= 20
         assert sum(records.errors.values()) == 4
         assert set(records.errors) <= {"closed", "reset", "wrong reply"}
-        assert records.end_ns - records.start_ns < 20e9
 
     def test_a_server_of_ours_that_is_stopped_in_mid_run(self) -> None:
         with start("threads") as server:
@@ -189,7 +188,7 @@ class TestSilence:
         with Peer(silent) as peer:
             records = drive(peer.address, connections=5, seconds=0.1)
         assert (len(records), records.errors) == (0, {"no reply": 5})
-        assert 0.3e9 <= records.end_ns - records.start_ns < 5e9
+        assert records.end_ns - records.start_ns >= 0.3e9
 
     def test_one_silent_connection_of_many_is_counted(self) -> None:
         with Peer(replying(lambda request, number, turn: b"" if number == 2 else request.upper())) as peer:

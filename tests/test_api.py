@@ -86,7 +86,7 @@ class TestTables:
         ],
     )
     def test_a_value_is_written_the_same_everywhere(self, key: str, value: object, expected: str) -> None:
-        assert tables.written(key, value) == expected
+        assert tables.format_value(key, value) == expected
 
     def test_rows_have_headings_in_one_order_and_none_is_lost(self) -> None:
         rows = [{"errors": 1, "mine": "x", "model": "epoll", "per_s": 5}]

@@ -30,12 +30,12 @@ UNIT = re.compile(rf"((?P<what>.+)_)?(?P<unit>{'|'.join(UNITS)})(_per_(?P<each>.
 LONG_CAPTION = 60
 
 
-def written(key: str, value: Any) -> str:
+def format_value(key: str, value: Any) -> str:
     """Write one figure: shares as percent, large numbers without decimals, a dash for none, an interval as two."""
     if value is None:
         return "–"
     if isinstance(value, (list, tuple)):
-        return " to ".join(written(key, each) for each in value)
+        return " to ".join(format_value(key, each) for each in value)
     number = not isinstance(value, bool) and isinstance(value, numbers.Real)
     if not number:
         return str(value)
@@ -94,7 +94,7 @@ def as_html(rows: Sequence[Mapping[str, Any]], caption: str = "") -> str:
 
 
 def _cells(row: Mapping[str, Any], keys: list[str]) -> str:
-    first, *rest = (_marked(written(key, row[key])) for key in keys)
+    first, *rest = (_marked(format_value(key, row[key])) for key in keys)
     return f'<th scope="row" style="text-align: left">{first}</th>' + "".join(
         f"<td{_aligned(row[key])}>{cell}</td>" for key, cell in zip(keys[1:], rest, strict=True)
     )
@@ -130,7 +130,7 @@ def notes(sentences: Sequence[str]) -> str:
 def as_text(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return rows as plain text in columns."""
     shown = columns(rows)
-    lines = [list(shown.values())] + [[written(key, row[key]) for key in shown] for row in rows]
+    lines = [list(shown.values())] + [[format_value(key, row[key]) for key in shown] for row in rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines

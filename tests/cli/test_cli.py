@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from rich.console import Console
 import iolab
 from iolab.background import start
 from iolab.cli import terminal
+from iolab.cli.commands.doctor import health_tables
 from iolab.cli.main import main
 from tests.peers import Address, Peer, ask, connect, dead_address, replying, upper, watched
 
@@ -66,7 +68,7 @@ class TestBadInput:
         [
             ("serve epol", r"there is no model 'epol'; did you mean epoll\? the models are blocking, threads"),
             ("serve nonsense", "no model 'nonsense'; the models are"),
-            ("serve", r"Missing argument 'MODEL'; `iolab serve --help`"),
+            ("serve", r"Missing argument 'MODEL'; see `iolab serve --help`"),
             ("serve epoll --port 65536", "a port is a number from 0 to 65535, not 65536"),
             ("serve epoll --port -1", "not -1"),
             ("serve epoll --port http", "'http' is not a valid integer"),
@@ -89,15 +91,15 @@ class TestBadInput:
             ("compare epoll --connections 0", "at least 1 connection, not 0"),
             ("compare epoll --connections 10,0", "at least 1 connection, not 0"),
             ("compare epoll --connections -1", "at least 1 connection, not -1"),
-            ("compare epoll --connections 1,x", "'1,x' is no list of numbers such as 1,10,100"),
-            ("compare epoll --connections 1,", "no list of numbers"),
+            ("compare epoll --connections 1,x", "'1,x' is not a list of numbers such as 1,10,100"),
+            ("compare epoll --connections 1,", "not a list of numbers"),
             ("compare epoll --connections 10000000", r"10000000 connections.* may hold \d+"),
             ("compare epoll --repeats 0", "0 is not in the range"),
-            ("compare epoll --figure x.jpgg", "'x.jpgg' is no figure; use a name that ends in .png"),
+            ("compare epoll --figure x.jpgg", "'x.jpgg' is not a figure; use a name that ends in .png"),
             ("compare epoll --figure /proc/x.png", "cannot write to '/proc/x.png'"),
             ("compare epoll --figure /dev/null/x.png", "cannot write to '/dev/null/x.png': File exists"),
             ("srve", "No such command 'srve'"),
-            ("--nonsense", "No such option '--nonsense'; `iolab --help` tells what works"),
+            ("--nonsense", "No such option '--nonsense'; see `iolab --help`"),
             ("load 127.0.0.1:9 --nonsense", "No such option '--nonsense'"),
         ],
     )
@@ -166,7 +168,7 @@ class Serving:
 
     @property
     def address(self) -> Address:
-        found = re.search(r"(\S+):(\d+); Ctrl-C ends it", self.line)
+        found = re.search(r"(\S+):(\d+); press Ctrl-C", self.line)
         assert found
         return found[1], int(found[2])
 
@@ -203,7 +205,7 @@ class TestServe:
         host, port = dead_address()
         with Serving("threads", "--port", str(port), "--host", host) as serving:
             assert serving.address == (host, port)
-            assert serving.line == f"threads serves on {host}:{port}; Ctrl-C ends it\n"
+            assert serving.line == f"threads listens on {host}:{port}; press Ctrl-C to stop it\n"
 
     def test_says_where_in_json(self) -> None:
         with Serving("epoll", "--json") as serving:
@@ -331,10 +333,37 @@ class TestDoctor:
         why_not = "it is not installed; pip install 'iolab[models]'"
         report = iolab.doctor()
         console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: PTH123
-        for drawn in terminal.report(type(report)((), ({"model": "x", "runs": False, "why_not": why_not},))):
+        for drawn in health_tables(type(report)((), ({"model": "x", "runs": False, "why_not": why_not},))):
             console.print(drawn)
         assert "'iolab[models]'" in console.export_text()
         console.file.close()
+
+
+class Stream(io.StringIO):
+    def __init__(self, terminal: bool) -> None:
+        super().__init__()
+        self.terminal = terminal
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "quiet", "seen"), [(True, False, True), (True, True, False), (False, False, False)]
+)
+def test_steps_are_for_a_terminal_alone(
+    is_terminal: bool, quiet: bool, seen: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = Stream(is_terminal)
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    with terminal.steps(quiet=quiet) as show:
+        before = threading.active_count()
+        show("[one] of two")
+        assert ("[one] of two" in stream.getvalue()) == seen
+        show("two of two")
+        assert threading.active_count() == before
+    assert bool(stream.getvalue()) == seen
 
 
 def test_no_figure_of_a_table_is_cut() -> None:

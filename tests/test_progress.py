@@ -14,7 +14,7 @@ import pytest
 import iolab
 from iolab import progress, settings
 from iolab.errors import UsageError
-from iolab.notebook import widgets
+from iolab.notebook.my_progress import copy_buttons
 
 OURS = {"guesses": {"a": 1, "b": 2}, "verdicts": {"C1": {"word": "holds"}}}
 THEIRS = {"guesses": {"b": 3, "c": 4}, "scores": {"b": {"right": True}}, "mine": {"x": [1]}, "note": "kept"}
@@ -109,7 +109,7 @@ class TestThePanel:
         assert "application/vnd.jupyter.widget-view+json" in bundle
 
     def test_save_makes_a_link_to_what_is_there_now(self) -> None:
-        shown = widgets.copies(iolab.my_progress())
+        shown = copy_buttons(iolab.my_progress())
         save, _, says = shown.children[1].children
         progress.record("guesses", "k", "<x>")
         save.click()
@@ -118,7 +118,7 @@ class TestThePanel:
         assert shown.children[0].value.startswith("1 guess,")
 
     def test_restore_adds_the_file_or_says_why_not(self) -> None:
-        shown = widgets.copies(iolab.my_progress())
+        shown = copy_buttons(iolab.my_progress())
         _, restore, says = shown.children[1].children
         upload(restore, "<old>.json", b'{"guesses": {"k": "x"}}')
         assert "Restored &lt;old&gt;.json." in says.value and shown.children[0].value.startswith("1 guess,")

@@ -12,8 +12,7 @@ import pytest
 import iolab
 from iolab.errors import UsageError
 from iolab.kernel import descriptors
-from iolab.notebook import widgets
-from iolab.notebook.explore import Explorer, View, _turn
+from iolab.notebook.explore import Explorer, View, _turn, panel
 from tests.made_up import machine_without
 
 pytestmark = pytest.mark.usefixtures("_drawn_before", "nothing_left")
@@ -67,10 +66,10 @@ class TestWhatItOffers:
         ("given", "says"),
         [
             ({"model": "epol"}, "did you mean epoll"),
-            ({"connections": 0}, "connections is a whole number from 1 to 1000 here, not 0"),
-            ({"rate_per_s": -1}, "rate_per_s is a whole number from 0 to 30000"),
-            ({"work_us": 0.5}, "work_us is a whole number"),
-            ({"size_bytes": "64"}, "size_bytes is a whole number from 1 to 65536 here, not '64'"),
+            ({"connections": 0}, "connections must be a whole number from 1 to 1000, not 0"),
+            ({"rate_per_s": -1}, "rate_per_s must be a whole number from 0 to 30000"),
+            ({"work_us": 0.5}, "work_us must be a whole number"),
+            ({"size_bytes": "64"}, "size_bytes must be a whole number from 1 to 65536, not '64'"),
         ],
     )
     def test_what_it_cannot_start_from_is_told(self, given: Any, says: str) -> None:
@@ -86,7 +85,7 @@ class TestWhatItOffers:
 class TestARun:
     def test_it_shows_the_figures_and_the_figure(self) -> None:
         first, *_, last = measured(iolab.explore("epoll"), connections=3, rate_per_s=300)
-        assert first.running and not last.running and last.says.startswith("Done: ")
+        assert first.running and not last.running and last.sentence.startswith("Done: ")
         assert last.result is not None and "<table>" in last.result and "<img " in last.result
         assert "3 connections" in html.unescape(last.result)
 
@@ -105,7 +104,7 @@ class TestARun:
         for _ in range(3):
             explorer.run(chosen(explorer, rate_per_s=100), views.append)
         until(lambda: not views[-1].running)
-        assert [view.says for view in views].count("Starting.") == 1
+        assert [view.sentence for view in views].count("Starting.") == 1
         assert [view.running for view in views].count(False) == 1
 
     def test_another_panel_waits_for_its_turn(self) -> None:
@@ -114,47 +113,47 @@ class TestARun:
         (told,) = measured(other)
         one.stop()
         one.wait()
-        assert told.says.startswith("Another panel is measuring") and not told.running
-        assert measured(other, rate_per_s=100)[-1].says.startswith("Done")
+        assert told.sentence.startswith("Another panel is measuring") and not told.running
+        assert measured(other, rate_per_s=100)[-1].sentence.startswith("Done")
 
     def test_a_stop_ends_it_early_and_shows_what_there_is(self) -> None:
         explorer, views, some = iolab.explore(), list[View](), threading.Event()
 
         def show(view: View) -> None:
             views.append(view)
-            if view.says.startswith("Measuring") and not view.says.startswith("Measuring: 0"):
+            if view.sentence.startswith("Measuring") and not view.sentence.startswith("Measuring: 0"):
                 some.set()
 
         explorer.run(chosen(explorer), show)
         assert some.wait(30)
         explorer.stop()
         until(lambda: not views[-1].running)
-        assert views[-1].says.endswith("stopped early.") and views[-1].result is not None
+        assert views[-1].sentence.endswith("stopped early.") and views[-1].result is not None
 
     def test_a_stop_at_once_is_heard(self) -> None:
         explorer, views = iolab.explore(), list[View]()
         explorer.run(chosen(explorer), views.append)
         explorer.stop()
         until(lambda: not views[-1].running)
-        assert views[-1].says.endswith("stopped early.")
-        assert not measured(explorer, rate_per_s=100)[-1].says.endswith("stopped early.")
+        assert views[-1].sentence.endswith("stopped early.")
+        assert not measured(explorer, rate_per_s=100)[-1].sentence.endswith("stopped early.")
 
     def test_a_stop_with_nothing_on_changes_nothing(self) -> None:
         explorer = iolab.explore()
         explorer.stop()
         explorer.wait()
-        assert measured(explorer, rate_per_s=100)[-1].says.startswith("Done")
+        assert measured(explorer, rate_per_s=100)[-1].sentence.startswith("Done")
 
     def test_what_cannot_be_measured_is_told_in_a_sentence(self) -> None:
         last = measured(iolab.explore(), model="epol")[-1]
-        assert last.says.startswith("This could not be measured: there is no model 'epol'") and not last.running
+        assert last.sentence.startswith("This could not be measured: there is no model 'epol'") and not last.running
         assert not _turn.locked()
 
     def test_after_a_crash_there_is_a_next_run(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with monkeypatch.context() as broken:
-            broken.setattr("iolab.notebook.explore.done", lambda run: 1 / 0)
-            assert "ZeroDivisionError" in measured(iolab.explore(), rate_per_s=100)[-1].says
-        assert measured(iolab.explore(), rate_per_s=100)[-1].says.startswith("Done")
+            broken.setattr("iolab.notebook.explore.result_view", lambda run: 1 / 0)
+            assert "ZeroDivisionError" in measured(iolab.explore(), rate_per_s=100)[-1].sentence
+        assert measured(iolab.explore(), rate_per_s=100)[-1].sentence.startswith("Done")
 
 
 def parts(shown: Any) -> Iterator[Any]:
@@ -176,7 +175,7 @@ def until(true: Callable[[], bool]) -> None:
 
 class TestControls:
     def test_each_has_a_name_and_a_slider_moves_with_its_list(self) -> None:
-        shown = widgets.controls(iolab.explore())
+        shown = panel(iolab.explore())
         lists = {part.description: part for part in parts(shown) if isinstance(part, ipywidgets.Dropdown)}
         sliders = [part for part in parts(shown) if isinstance(part, ipywidgets.SelectionSlider)]
         assert list(lists) == ["Model", "Connections", "Message size", "Rate", "Reply work", "Idle connections"]
@@ -188,7 +187,7 @@ class TestControls:
 
     def test_run_and_stop(self) -> None:
         explorer = iolab.explore(rate_per_s=300)
-        shown = widgets.controls(explorer)
+        shown = panel(explorer)
         run, stop, result = button(shown, "Run"), button(shown, "Stop"), shown.children[-1]
         assert stop.disabled and not run.disabled
         run.click()

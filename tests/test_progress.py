@@ -31,7 +31,7 @@ def leaves(value: Any) -> set[str]:
 
 class TestAMerge:
     def test_what_only_one_has_is_there_and_what_differs_is_kept_too(self) -> None:
-        both = progress.merged(OURS, THEIRS)
+        both = progress.merge(OURS, THEIRS)
         assert both["guesses"] == {"a": 1, "b": 2, "c": 4} and both["replaced"] == {"guesses": {"b": [3]}}
         assert (
             both["verdicts"] == OURS["verdicts"] and both["scores"] == THEIRS["scores"] and both["mine"] == {"x": [1]}
@@ -39,26 +39,26 @@ class TestAMerge:
         assert leaves(both) == leaves(OURS) | leaves(THEIRS)
 
     def test_twice_is_once_and_order_loses_nothing(self) -> None:
-        once = progress.merged(OURS, THEIRS)
-        assert progress.merged(once, THEIRS) == progress.merged(once, once) == progress.merged(once, OURS) == once
-        assert leaves(progress.merged(THEIRS, OURS)) == leaves(once)
+        once = progress.merge(OURS, THEIRS)
+        assert progress.merge(once, THEIRS) == progress.merge(once, once) == progress.merge(once, OURS) == once
+        assert leaves(progress.merge(THEIRS, OURS)) == leaves(once)
 
     def test_three_machines_lose_nothing(self) -> None:
         third = {"guesses": {"b": 5, "d": 6}}
-        together = progress.merged(progress.merged(third, OURS), progress.merged(OURS, THEIRS))
+        together = progress.merge(progress.merge(third, OURS), progress.merge(OURS, THEIRS))
         assert leaves(together) == leaves(OURS) | leaves(THEIRS) | leaves(third)
 
     def test_what_it_merges_stays_as_it_was(self) -> None:
         before = json.dumps([OURS, THEIRS])
-        progress.merged(OURS, THEIRS)
+        progress.merge(OURS, THEIRS)
         assert json.dumps([OURS, THEIRS]) == before
 
     @pytest.mark.parametrize(
         "damaged", [{"replaced": 5}, {"replaced": {"guesses": 5}}, {"replaced": {"guesses": {"a": 5}}}]
     )
     def test_a_damaged_part_is_no_error(self, damaged: dict[str, Any]) -> None:
-        assert progress.merged(OURS, damaged)["guesses"] == OURS["guesses"]
-        assert progress.merged(damaged, THEIRS)["guesses"] == THEIRS["guesses"]
+        assert progress.merge(OURS, damaged)["guesses"] == OURS["guesses"]
+        assert progress.merge(damaged, THEIRS)["guesses"] == THEIRS["guesses"]
 
 
 class TestACopy:
@@ -75,7 +75,7 @@ class TestACopy:
     def test_what_is_no_copy_changes_nothing(self, text: bytes, progress_file: Path) -> None:
         progress.record("guesses", "k", "x")
         before = progress_file.read_bytes()
-        with pytest.raises(UsageError, match="mine is no saved progress; expected a file that was saved here"):
+        with pytest.raises(UsageError, match=r"mine is not saved progress; expected a file that `iolab\.my_progress`"):
             progress.add(text, "mine")
         assert progress_file.read_bytes() == before
 
@@ -123,7 +123,7 @@ class TestThePanel:
         upload(restore, "<old>.json", b'{"guesses": {"k": "x"}}')
         assert "Restored &lt;old&gt;.json." in says.value and shown.children[0].value.startswith("1 guess,")
         upload(restore, "photo.json", b"\x89PNG")
-        assert "Nothing was changed: photo.json is no saved progress" in says.value
+        assert "Nothing was changed: photo.json is not saved progress" in says.value
 
 
 def upload(control: ipywidgets.FileUpload, name: str, content: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The threads of this process as the kernel sees them, with those that Python did not start (`tgkill(2)`)."""
+"""The threads of this process as the kernel sees them, including those that Python did not start (`tgkill(2)`)."""
 
 import ctypes
 import os

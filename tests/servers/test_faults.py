@@ -118,17 +118,17 @@ def held() -> tuple[int, int]:
     return sys.getallocatedblocks(), resident_bytes()
 
 
-def test_signals_rain_on_the_process(subject: Subject) -> None:
+def test_a_storm_of_signals(subject: Subject) -> None:
     requests = [BLOCK[number:] + BLOCK[:number] for number in range(32)]
     with subject.start() as server:
         for number in (signal.SIGUSR1, signal.SIGINT, signal.SIGALRM, signal.SIGCHLD, signal.SIGIO):
-            with faults.signals_rain(number=number) as rain:
+            with faults.signal_storm(number=number) as storm:
                 with subject.peer(server) as peer, peer.sending(requests):
                     assert same(b"".join(peer.rest()), b"".join(map(inverted, requests)))
                 for _ in range(10):
                     subject.serves(server)
-                fallen = rain.fallen
-                assert eventually(lambda: rain.fallen > fallen + 50)  # noqa: B023  on a server that waits
+                before = storm.sent
+                assert eventually(lambda: storm.sent > before + 50)  # noqa: B023  on a server that waits
                 subject.serves(server)
 
 
@@ -174,7 +174,7 @@ def test_a_stop_in_the_midst_of_all_this(subject: Subject) -> None:
         stack.enter_context(faults.idle_connections(server.address, 100))
         reader = stack.enter_context(faults.slow_reader(server.address, request, least_bytes=0))
         stack.enter_context(faults.stopped_client(server.address, request * 16))
-        stack.enter_context(faults.signals_rain())
+        stack.enter_context(faults.signal_storm())
         cut_off = [stack.enter_context(subject.peer(server)) for _ in range(20)]
         for peer in cut_off:
             peer.connection.sendall(request[:20])

@@ -120,7 +120,7 @@ class TestSlowReader:
     def test_a_server_that_takes_too_little_is_named(
         self, address: faults.Address, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(connections, "PATIENCE_S", 0.5)
+        monkeypatch.setattr(connections, "CALL_TIMEOUT_S", 0.5)
         with pytest.raises(LoadFailed, match="expected 1073741824; ask for less"):
             with faults.slow_reader(address, least_bytes=1 << 30, most_bytes=1 << 31):
                 pass
@@ -186,45 +186,45 @@ class TestShortages:
 
         sleeper = threading.Thread(target=sleep)
         sleeper.start()
-        with faults.signals_rain() as rain:
+        with faults.signal_storm() as storm:
             assert interrupted.wait(5)
             wait.set()
             sleeper.join()
-        assert rain.fallen > 0
+        assert storm.sent > 0
         assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
 
     def test_a_thread_that_blocks_the_signal_is_not_killed_by_it_later(self) -> None:
-        blocks, fallen, went_on = threading.Event(), threading.Event(), threading.Event()
+        blocks, sent, went_on = threading.Event(), threading.Event(), threading.Event()
 
         def block() -> None:
             signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
             blocks.set()
-            fallen.wait(20)
+            sent.wait(20)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])  # a signal that is pending would act now
             went_on.set()
 
         thread = threading.Thread(target=block)
-        with faults.signals_rain() as rain:
+        with faults.signal_storm() as storm:
             thread.start()
             assert blocks.wait(5)
-            so_far = rain.fallen
-            while rain.fallen < so_far + 20:
-                fallen.wait(0.01)
-        fallen.set()
+            so_far = storm.sent
+            while storm.sent < so_far + 20:
+                sent.wait(0.01)
+        sent.set()
         thread.join()
         assert went_on.is_set()
 
-    def test_only_the_main_thread_can_make_it_rain(self) -> None:
+    def test_only_the_main_thread_can_start_a_storm(self) -> None:
         raised = []
 
-        def rain() -> None:
+        def storm() -> None:
             try:
-                with faults.signals_rain():
+                with faults.signal_storm():
                     pass
             except UsageError as error:
                 raised.append(str(error))
 
-        thread = threading.Thread(target=rain)
+        thread = threading.Thread(target=storm)
         thread.start()
         thread.join()
         assert "only the main thread" in raised[0]

@@ -1,6 +1,6 @@
-"""Misbehaving clients, and what else befalls a server: every fault by its name.
+"""Misbehaving clients, and what else can go wrong for a server: every fault by its name.
 
-They know an address and no server. Those that are `with` blocks end their fault with the block.
+They know an address and no server. A fault that is a `with` block ends with the block.
 """
 
 from iolab.traffic.faults.connections import (
@@ -18,11 +18,11 @@ from iolab.traffic.faults.connections import (
     urgent_byte,
 )
 from iolab.traffic.faults.processes import StoppedClient, idle_connections, stopped_client
-from iolab.traffic.faults.shortages import Rain, few_signals, signals_rain, use_up_descriptors
+from iolab.traffic.faults.shortages import SignalStorm, few_signals, signal_storm, use_up_descriptors
 
 __all__ = [
     "Address",
-    "Rain",
+    "SignalStorm",
     "SlowReader",
     "StoppedClient",
     "connect",
@@ -35,7 +35,7 @@ __all__ = [
     "reset",
     "reset_midway",
     "reset_together",
-    "signals_rain",
+    "signal_storm",
     "slow_reader",
     "stopped_client",
     "urgent_byte",

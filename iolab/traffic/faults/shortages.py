@@ -1,4 +1,4 @@
-"""Faults of the process that a server runs in: no descriptor or signal left, and no system call left in peace."""
+"""Faults of the process that a server runs in: no descriptor left, few signals, and interrupted system calls."""
 
 import os
 import resource
@@ -16,25 +16,25 @@ from iolab.kernel import tasks
 def use_up_descriptors() -> Iterator[None]:
     """Leave this process no descriptor to open (`open(2)`, EMFILE), and free them at the end of the block.
 
-    A socket made before the block can still connect in it; it is the server's end that finds no descriptor.
+    A socket made before the block can still connect in it: the server's end is the one that finds no descriptor.
     """
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     highest = max(int(name) for name in os.listdir("/dev/fd"))  # noqa: PTH208  no paths are wanted
-    held: list[int] = []
+    descriptors: list[int] = []
     resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, limits[1]))
     try:
-        _hold_all(held)
+        _open_all(descriptors)
         yield
     finally:
-        for descriptor in held:
+        for descriptor in descriptors:
             os.close(descriptor)
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
-def _hold_all(held: list[int]) -> None:
+def _open_all(descriptors: list[int]) -> None:
     with suppress(OSError):
         while True:
-            held.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+            descriptors.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
 
 
 @contextmanager
@@ -55,39 +55,39 @@ def few_signals(room: int) -> Iterator[None]:
         resource.setrlimit(limit, before)
 
 
-class Rain:
-    """Signals that fall; `fallen` counts them."""
+class SignalStorm:
+    """A storm of signals; `sent` counts them."""
 
-    fallen = 0
+    sent = 0
 
 
 @contextmanager
-def signals_rain(per_s: float = 1000, number: int = signal.SIGUSR1) -> Iterator[Rain]:
+def signal_storm(per_s: float = 1000, number: int = signal.SIGUSR1) -> Iterator[SignalStorm]:
     """Send a signal to every thread of this process again and again: system calls are interrupted (`signal(7)`, EINTR).
 
-    It needs the main thread, which alone can set signal handlers; raise UsageError in another.
+    Call it in the main thread, which alone can set signal handlers; raise UsageError in another.
     """
     if threading.current_thread() is not threading.main_thread():
-        raise UsageError("signals_rain sets a signal handler, and only the main thread can; call it there")
-    rain, over = Rain(), threading.Event()
+        raise UsageError("signal_storm sets a signal handler, and only the main thread can; call it there")
+    storm, over = SignalStorm(), threading.Event()
     before = signal.signal(number, lambda *_: None)
-    cloud = threading.Thread(target=_fall, args=(rain, over, per_s, number), name="signals_rain", daemon=True)
-    cloud.start()
+    thread = threading.Thread(target=_send, args=(storm, over, per_s, number), name="signal_storm", daemon=True)
+    thread.start()
     try:
-        yield rain
+        yield storm
     finally:
         over.set()
-        cloud.join()
+        thread.join()
         _restore(number, before)
 
 
-def _fall(rain: Rain, over: threading.Event, per_s: float, number: int) -> None:
+def _send(storm: SignalStorm, over: threading.Event, per_s: float, number: int) -> None:
     here = threading.get_native_id()
     while not over.wait(1 / per_s):
         for task in tasks.task_ids():
             if task != here:
                 tasks.interrupt(task, number)
-                rain.fallen += 1
+                storm.sent += 1
 
 
 def _restore(number: int, before: object) -> None:

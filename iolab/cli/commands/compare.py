@@ -12,7 +12,7 @@ from iolab import experiments
 from iolab.archive import results
 from iolab.cli import terminal
 from iolab.cli.arguments import Counts, FigureFile, json_option, load_options
-from iolab.display import bars
+from iolab.display.progress_bar import progress_bar
 from iolab.errors import UsageError
 from iolab.experiments.result import Result
 from iolab.experiments.shape import short
@@ -54,7 +54,7 @@ def compare(
     if against:
         _compare_recorded(against, models, json_)
         return
-    with bars.bar(quiet=json_) as show:
+    with progress_bar(quiet=json_) as show:
         runs = comparison.compare(
             models,
             connections,

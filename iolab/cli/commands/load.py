@@ -7,7 +7,7 @@ import click
 
 from iolab.cli import terminal
 from iolab.cli.arguments import ServerAddress, json_option, load_options
-from iolab.display import bars
+from iolab.display.progress_bar import progress_bar
 from iolab.traffic import process
 from iolab.traffic.doubts import doubts
 from iolab.traffic.workload import Workload
@@ -30,7 +30,7 @@ def load(address: tuple[str, int], scheduler: str | None, json_: bool, **options
 
 
 def _load_from_here(address: tuple[str, int], workload: Workload, json_: bool) -> None:
-    with bars.bar(quiet=json_) as show:
+    with progress_bar(quiet=json_) as show:
         records = process.load(address, workload, on_tick=lambda tick: show(f"{address[0]}:{address[1]}", tick))
     summary = records.summary()
     if json_:

@@ -109,21 +109,21 @@ class TestThePanel:
         assert "application/vnd.jupyter.widget-view+json" in bundle
 
     def test_save_makes_a_link_to_what_is_there_now(self) -> None:
-        shown = copy_buttons(iolab.my_progress())
-        save, _, says = shown.children[1].children
+        box = copy_buttons(iolab.my_progress())
+        save, _, outcome = box.children[1].children
         progress.record("guesses", "k", "<x>")
         save.click()
-        found = re.search(r'download="iolab-progress.json" href="data:application/json;base64,([^"]+)"', says.value)
-        assert found is not None and json.loads(base64.b64decode(found[1])) == {"guesses": {"k": "<x>"}}
-        assert shown.children[0].value.startswith("1 guess,")
+        link = re.search(r'download="iolab-progress.json" href="data:application/json;base64,([^"]+)"', outcome.value)
+        assert link is not None and json.loads(base64.b64decode(link[1])) == {"guesses": {"k": "<x>"}}
+        assert box.children[0].value.startswith("1 guess,")
 
     def test_restore_adds_the_file_or_says_why_not(self) -> None:
-        shown = copy_buttons(iolab.my_progress())
-        _, restore, says = shown.children[1].children
+        box = copy_buttons(iolab.my_progress())
+        _, restore, outcome = box.children[1].children
         upload(restore, "<old>.json", b'{"guesses": {"k": "x"}}')
-        assert "Restored &lt;old&gt;.json." in says.value and shown.children[0].value.startswith("1 guess,")
+        assert "Restored &lt;old&gt;.json." in outcome.value and box.children[0].value.startswith("1 guess,")
         upload(restore, "photo.json", b"\x89PNG")
-        assert "Nothing was changed: photo.json is not saved progress" in says.value
+        assert "Nothing was changed: photo.json is not saved progress" in outcome.value
 
 
 def upload(control: ipywidgets.FileUpload, name: str, content: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Guesses: recorded, scored, and kept in a file that may be damaged, foreign or unwritable."""
+"""Guesses: recorded, scored, and saved in a file that may be damaged, foreign or unwritable."""
 
 import json
 import re
@@ -90,9 +90,9 @@ class TestTheQuestion:
         asked = choice()
         control = choice_buttons(asked)
         assert (list(control.options), control.value) == (list(CHOICES), None)
-        shown = asked._repr_mimebundle_()
-        assert "application/vnd.jupyter.widget-view+json" in shown
-        assert shown["text/plain"] == str(asked)
+        bundle = asked._repr_mimebundle_()
+        assert "application/vnd.jupyter.widget-view+json" in bundle
+        assert bundle["text/plain"] == str(asked)
 
     def test_what_is_clicked_is_committed(self) -> None:
         buttons, slider = question_box(choice()).children[1], question_box(number()).children[1].children[1]
@@ -102,8 +102,8 @@ class TestTheQuestion:
 
     def test_signs_of_html_are_signs(self) -> None:
         asked = predict("k", "Is 1 < 2 & <b>3</b>?", CHOICES)
-        shown = asked._repr_mimebundle_()
-        assert "1 &lt; 2 &amp; &lt;b&gt;3" in shown["text/html"]
+        bundle = asked._repr_mimebundle_()
+        assert "1 &lt; 2 &amp; &lt;b&gt;3" in bundle["text/html"]
 
 
 FOREIGN = [

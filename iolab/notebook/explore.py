@@ -7,21 +7,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets
 
 from iolab.errors import LoadFailed, ServerFailed, UsageError
 from iolab.kernel import descriptors
+from iolab.measurement.run import Run, measure
 from iolab.models import MODELS, find, runnable
 from iolab.notebook.controls import LABELLED, bundle, status, with_slider
 from iolab.replies import busy, upper
 from iolab.settings import profile
+from iolab.traffic.process import Client
 from iolab.traffic.workload import Tick
-
-if TYPE_CHECKING:
-    from iolab.measurement.run import Run
-    from iolab.traffic.process import Client
 
 SHORTEST_RUN_S = 1.0
 """A run takes at least this long, so that slow rates have something to show."""
@@ -125,9 +123,7 @@ class Explorer:
         self._over.set()
         show(view)
 
-    def _measure(self, chosen: Mapping[str, Any], show: Show) -> "Run":
-        from iolab.measurement import run
-
+    def _measure(self, chosen: Mapping[str, Any], show: Show) -> Run:
         seen = 0
 
         def tick(now: Tick) -> None:
@@ -138,9 +134,9 @@ class Explorer:
 
         work, work_us = workload_options(chosen), chosen["work_us"]
         respond = busy(work_us / 1e6) if work_us else upper
-        return run.measure(chosen["model"], respond=respond, on_tick=tick, on_client=self._keep_client, **work)
+        return measure(chosen["model"], respond=respond, on_tick=tick, on_client=self._keep_client, **work)
 
-    def _keep_client(self, client: "Client") -> None:
+    def _keep_client(self, client: Client) -> None:
         self._client = client
         if self._stopping.is_set():  # Stop came before there was anything to stop
             client.stop()
@@ -171,9 +167,9 @@ def _start_worker() -> None:
     threading.Thread(target=work, name="iolab explore", daemon=True).start()
 
 
-def result_view(run: "Run") -> View:
+def result_view(run: Run) -> View:
     """Return the view of a finished run: the row of its figures, and the latency of every connection."""
-    from iolab.figures import latency
+    from iolab.figures import latency  # matplotlib takes half a second, and here no one waits for it
 
     picture = latency(run)._repr_mimebundle_()[0]["text/html"]
     early = ", stopped early" if run.records.stopped else ""

@@ -1,1 +1,1 @@
-"""The bench: the models side by side with the C floor, and with what users would pick instead."""
+"""The bench: the models beside a server in C, and beside the plainest server of their kind."""

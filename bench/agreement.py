@@ -2,11 +2,11 @@
 
     python -m bench.agreement
 
-Prints two tables of medians; a ratio of 1 is agreement. Both clients run on a CPU of their
-own, the server on another. Service time is from the send, response time from when a
-request was due. In the first table neither client sleeps. In the second both do, and the
-wake-up of their CPU is in every time: it takes longer where the CPU was idle for longer, and
-the faster client idles for longer.
+Prints two tables of medians; a ratio of 1 is agreement. Both clients run on the same CPU, the
+server on another. Service time counts from the send, response time from when a
+request was due. In the first table neither client sleeps. In the second both do, and every
+time contains the wake-up of their CPU: it takes longer after a longer sleep, and
+the faster client sleeps longer.
 
 How long the server's CPU takes to wake up changes from one second to the next, most of all
 where it idles for about as long as the hypervisor polls before it sleeps. So the turns are
@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,6 @@ import numpy as np
 from bench import floor
 from iolab.display.tables import as_text
 from iolab.measurement.placement import place
-from iolab.measurement.statistics import median
 from iolab.traffic.process import load
 from iolab.traffic.records import percentile_us
 from iolab.traffic.workload import Workload
@@ -53,11 +53,11 @@ class Agreement:
         return median([run[name] for run in self.ours]), median([run[name] for run in self.theirs])
 
     def ratio(self, name: str) -> float:
-        """Return how many times theirs ours is: the median of the rounds, each of them compared with itself."""
+        """Return ours over theirs: the median of the rounds, in each of which the two are compared."""
         return median([ours[name] / theirs[name] for ours, theirs in zip(self.ours, self.theirs, strict=True)])
 
     def holds(self) -> bool:
-        """Say whether every percentile of the service time is within its limit."""
+        """Return whether every percentile of the service time is within its limit."""
         return all(abs(self.ratio(f"p{percent}") - 1) <= limit for percent, limit in LIMITS.items())
 
     def row(self) -> dict[str, Any]:
@@ -77,13 +77,13 @@ def agreement(rates: Iterable[int] = RATES, rounds: int = ROUNDS, *, spin: bool 
 
 
 def _at(address: tuple[str, int], rate_per_s: int, rounds: int, cpu: int | None, spin: bool) -> Agreement:
-    found = Agreement(rate_per_s, [], [])
+    result = Agreement(rate_per_s, [], [])
     for _ in range(rounds):
         turns = [(_ours(address, rate_per_s, cpu, spin), _theirs(address, rate_per_s, cpu, spin)) for _ in range(TURNS)]
         ours, theirs = zip(*turns, strict=True)
-        found.ours.append(_percentiles(ours))
-        found.theirs.append(_percentiles(theirs))
-    return found
+        result.ours.append(_percentiles(ours))
+        result.theirs.append(_percentiles(theirs))
+    return result
 
 
 def _percentiles(turns: Sequence[Turn]) -> Percentiles:
@@ -125,4 +125,4 @@ def _theirs(address: tuple[str, int], rate_per_s: int, cpu: int | None, spin: bo
 
 if __name__ == "__main__":
     for spin in (True, False):
-        print(as_text([found.row() for found in agreement(spin=spin)]))
+        print(as_text([each.row() for each in agreement(spin=spin)]))

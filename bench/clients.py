@@ -1,15 +1,16 @@
-"""The load client beside the C client, on the same C server: one connection, and a hundred.
+"""The load client beside the C client, on the same C server: one connection, then a hundred.
 
     python -m bench.clients
 
-At one connection both run on the server's CPU, where a round trip has no wake-up of another
-CPU in it; at a hundred each has a CPU of its own.
+At one connection both run on the server's CPU, where no round trip contains the wake-up of another
+CPU; at a hundred each has a CPU of its own.
 """
+
+from statistics import median
 
 from bench import floor
 from iolab.display.tables import as_text
 from iolab.measurement.placement import place
-from iolab.measurement.statistics import median
 from iolab.traffic.process import load
 from iolab.traffic.workload import Workload
 
@@ -19,11 +20,11 @@ ROUNDS, SECONDS = 9, 1.0
 def main() -> None:
     server_cpu = place().server or 0
     client_cpu = place().client or 0
-    rows = [row(1, server_cpu, server_cpu), row(100, server_cpu, client_cpu)]
+    rows = [compare_clients(1, server_cpu, server_cpu), compare_clients(100, server_cpu, client_cpu)]
     print(as_text(rows))
 
 
-def row(connections: int, server_cpu: int, client_cpu: int) -> dict[str, object]:
+def compare_clients(connections: int, server_cpu: int, client_cpu: int) -> dict[str, object]:
     ours, theirs = [], []
     with floor.Server(server_cpu) as server:
         for _ in range(ROUNDS):

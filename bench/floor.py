@@ -1,4 +1,4 @@
-"""The C floor: a server and a load client in C, to hold the Python ones against.
+"""The C floor: a server and a load client in C, to compare the Python ones with.
 
 The sources are in bench/floor; `build` compiles them into build/floor, which git ignores.
 """
@@ -64,7 +64,7 @@ def _compile(source: Path, program: Path) -> None:
     if done.returncode:
         first = next((line for line in done.stderr.splitlines() if "error" in line), "no reason given")
         raise NoFloor(f"{shlex.join(command)} failed: {first}")
-    fresh.replace(program)  # at once, so that two builds at a time do no harm
+    fresh.replace(program)  # atomically, so that two builds at a time do no harm
 
 
 class Server:
@@ -118,7 +118,7 @@ class Server:
         return time.clock_gettime_ns((~self.pid << 3) | CPUCLOCK_SCHED)
 
     def close(self) -> None:
-        """End the server: the end of its standard input tells it to."""
+        """End the server, by the end of its standard input."""
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.close()
         self._process.stdout.close()
@@ -148,7 +148,7 @@ def client(
     Without `rate_per_s` the loop is closed. `spin` never sleeps, and takes a whole CPU. `records` names
     a file that takes due, sent, answered (ns, CLOCK_MONOTONIC) and connection of every request, as rows
     of four 64-bit integers. What went wrong on the way is in `errors` and `error`, beside the data up to
-    then; for any one reply the client waits `patience_s`, no longer. Raise UsageError for what cannot work.
+    then; the client waits `patience_s` for a reply. Raise UsageError for options that cannot work.
     """
     options = {
         "connections": connections,
@@ -161,8 +161,8 @@ def client(
         "patience": patience_s,
         "records": records,
     }
-    told = [word for name, value in options.items() if value is not None for word in (f"--{name}", str(value))]
-    command = [str(build() / "client"), f"{address[0]}:{address[1]}", *told, *(["--spin"] if spin else [])]
+    words = [word for name, value in options.items() if value is not None for word in (f"--{name}", str(value))]
+    command = [str(build() / "client"), f"{address[0]}:{address[1]}", *words, *(["--spin"] if spin else [])]
     return _result(subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True))
 
 

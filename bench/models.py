@@ -2,34 +2,32 @@
 
     python -m bench.models [--repeats N] [--seconds S] [--connections N,N...] [MODEL ...]
 
-All servers take turns in every repeat, each in a fresh process, under the same load client, server and
-client on a CPU of their own where there are two. Ten thousand connections are asked at a fixed
-10,000 requests per second, and the first second does not count; all others as fast as they go.
+The servers take turns in every repeat, each in a new process and under the same load client; server and
+client have a CPU each where there are two. Ten thousand connections are asked at a fixed
+10,000 requests per second, and the first second does not count; all others, as fast as they can go.
 Writes data/bench/models.json and docs/benchmarks.md.
 """
 
 import argparse
 import multiprocessing
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 
 from bench import floor
 from bench.plain import PLAIN
-from iolab.archive.provenance import commit
+from iolab.archive.provenance import circumstances
 from iolab.archive.results import written
+from iolab.cli import terminal
 from iolab.errors import LoadFailed, ServerFailed
 from iolab.measurement.cpu import CpuSamples
-from iolab.measurement.machine import machine
 from iolab.measurement.placement import place
 from iolab.measurement.run import measure
-from iolab.measurement.statistics import median
 from iolab.models import MODELS
 from iolab.traffic.process import Client
 from iolab.traffic.workload import Tick, Workload
@@ -43,13 +41,13 @@ Server = Callable[[Workload], dict[str, Any]]
 
 
 def main() -> None:
-    asked = arguments()
-    servers = dict(everything(asked.models))
-    rows = [row for count in asked.connections for row in measured(servers, count, asked.repeats, asked.seconds)]
-    head = about(asked)
-    kept = ROOT / "data" / "bench" / "models.json"
-    kept.parent.mkdir(exist_ok=True)
-    kept.write_text(written({**head, "rows": rows}), encoding="utf-8")
+    options = arguments()
+    servers = dict(all_servers(options.models))
+    rows = [row for count in options.connections for row in run_all(servers, count, options.repeats, options.seconds)]
+    head = about(options)
+    path = ROOT / "data" / "bench" / "models.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(written({**head, "rows": rows}), encoding="utf-8")
     (ROOT / "docs" / "benchmarks.md").write_text(page(head, rows), encoding="utf-8")
 
 
@@ -63,7 +61,7 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def everything(names: Sequence[str]) -> Iterator[tuple[tuple[str, str], Server]]:
+def all_servers(names: Sequence[str]) -> Iterator[tuple[tuple[str, str], Server]]:
     """Yield every server under (model, kind): the C floor, then each model and the plainest of its kind."""
     yield ("C epoll", "floor"), c_server
     for name in names or MODELS:
@@ -75,14 +73,14 @@ def everything(names: Sequence[str]) -> Iterator[tuple[tuple[str, str], Server]]
 
 def python_server(serve: Any) -> Server:
     def run(workload: Workload) -> dict[str, Any]:
-        made = measure(serve, workload)
-        return made.records.summary() | {"cpu_us_per_request": made.cpu_us_per_request}
+        result = measure(serve, workload)
+        return result.records.summary() | {"cpu_us_per_request": result.cpu_us_per_request}
 
     return run
 
 
 def c_server(workload: Workload) -> dict[str, Any]:
-    """Measure the floor as `measure` does a server of this process: CPU time from the first request that counts."""
+    """Measure the floor as `measure` does its own server: CPU time from the first request that counts."""
     where, readings = place(), []
     with floor.Server(where.server) as server, Client(server.address, workload, where.client) as client:
 
@@ -97,69 +95,69 @@ def c_server(workload: Workload) -> dict[str, Any]:
     return records.summary() | {"cpu_us_per_request": used_ns / 1e3 / len(records) if len(records) else None}
 
 
-def measured(servers: dict[tuple[str, str], Server], count: int, repeats: int, seconds: float) -> list[dict[str, Any]]:
-    """Return one row a server that can hold so many connections."""
-    able = {key: run for key, run in servers.items() if holds(key[0], count)}
+def run_all(servers: dict[tuple[str, str], Server], count: int, repeats: int, seconds: float) -> list[dict[str, Any]]:
+    """Measure every server that can hold this many connections, and return a row for each."""
+    able = {key: run for key, run in servers.items() if can_hold(key[0], count)}
     runs: dict[tuple[str, str], list[dict[str, Any]]] = {key: [] for key in able}
     work = Workload(connections=count, seconds=seconds, **(CROWD if count >= MANY else {}))
-    for turn in range(repeats):
-        for key, run in able.items():
-            print(f"\r{count} connections, turn {turn + 1} of {repeats}: {' '.join(key):40}", end="", file=sys.stderr)
-            runs[key].append(attempt(run, work))
-    print(file=sys.stderr)
-    return [row(key, count, found, runs) for key, found in runs.items()]
+    with terminal.steps(quiet=False) as show:
+        for turn in range(repeats):
+            for key, run in able.items():
+                show(f"{count} connections, turn {turn + 1} of {repeats}: {' '.join(key)}")
+                runs[key].append(attempt(run, work))
+    return [row(key, count, own, runs) for key, own in runs.items()]
 
 
-def holds(name: str, count: int) -> bool:
+def can_hold(name: str, count: int) -> bool:
     model = MODELS.get(name)
     return (model is None or model.serves_many or count == 1) and (name != "select" or count < 1000)
 
 
 def attempt(run: Server, workload: Workload) -> dict[str, Any]:
-    """Measure in a process of its own, and no longer than LIMIT_S.
+    """Measure in a process of its own, for LIMIT_S at most.
 
     Threads that wait for the GIL ask for it every 5 ms: where ten thousand wait, asking takes the whole CPU, and
-    nobody gets on, for minutes.
+    for minutes none of them gets any further.
     """
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
-    child = context.Process(target=tell, args=(run, workload, sender))
+    child = context.Process(target=send_result, args=(run, workload, sender))
     child.start()
     sender.close()
     try:
-        return receiver.recv() if receiver.poll(LIMIT_S) else failed(f"it had not ended after {LIMIT_S} s")
+        return receiver.recv() if receiver.poll(LIMIT_S) else failure(f"it had not ended after {LIMIT_S} s")
     except EOFError:
-        return failed("its process ended without a word")
+        return failure("its process ended without a result")
     finally:
         child.kill()
         child.join()
 
 
-def tell(run: Server, workload: Workload, sender: Connection) -> None:
+def send_result(run: Server, workload: Workload, sender: Connection) -> None:
     try:
         sender.send(run(workload))
-    except (LoadFailed, ServerFailed) as why:
-        sender.send(failed(str(why)))
+    except (LoadFailed, ServerFailed) as error:
+        sender.send(failure(str(error)))
 
 
-def failed(why: str) -> dict[str, Any]:
+def failure(why: str) -> dict[str, Any]:
     return dict.fromkeys(FIGURES) | {"errors": 1, "client_cpu_share": None, "failed": why}
 
 
 def row(
-    key: tuple[str, str], count: int, found: list[dict[str, Any]], runs: dict[tuple[str, str], list[dict[str, Any]]]
+    key: tuple[str, str], count: int, own: list[dict[str, Any]], runs: dict[tuple[str, str], list[dict[str, Any]]]
 ) -> dict[str, Any]:
-    figures = {figure: middle([each[figure] for each in found]) for figure in FIGURES}
+    figures = {figure: middle([each[figure] for each in own]) for figure in FIGURES}
     return {
         "model": key[0],
         "kind": key[1],
         "connections": count,
         **figures,
-        "over_plain": over(found, runs.get((key[0], "plain"), [])) if key[1] == "model" else None,
-        "over_c": over(found, runs[("C epoll", "floor")]),
-        "errors": sum(each["errors"] for each in found),
-        "client_cpu_share": middle([each["client_cpu_share"] for each in found]),
-        "failed": [each["failed"] for each in found if "failed" in each],
+        "over_plain": over(own, runs.get((key[0], "plain"), [])) if key[1] == "model" else None,
+        "over_c": over(own, runs[("C epoll", "floor")]),
+        "errors": sum(each["errors"] for each in own),
+        "client_cpu_share": middle([each["client_cpu_share"] for each in own]),
+        "failed": [each["failed"] for each in own if "failed" in each],
     }
 
 
@@ -177,22 +175,15 @@ def middle(values: list[Any]) -> float | None:
     return round(median(present), 2) if present else None
 
 
-def about(asked: argparse.Namespace) -> dict[str, Any]:
-    counts = ",".join(map(str, asked.connections))
-    options = f"--repeats {asked.repeats} --seconds {asked.seconds:g} --connections {counts}"
-    return {
-        "title": "every model beside the C floor",
-        "machine": str(machine()),
-        **vars(machine()),
-        "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "command": " ".join(["python -m bench.models", options, *asked.models]),
-        "commit": commit(),
-        "placement": str(place()),
-    }
+def about(options: argparse.Namespace) -> dict[str, Any]:
+    counts = ",".join(map(str, options.connections))
+    sizes = f"--repeats {options.repeats} --seconds {options.seconds:g} --connections {counts}"
+    command = " ".join(["python -m bench.models", sizes, *options.models])
+    return {"title": "every model beside the C floor", **circumstances(command), "placement": str(place())}
 
 
 def page(head: dict[str, Any], rows: list[dict[str, Any]]) -> str:
-    """Return the page of docs: one table a number of connections, cheapest first."""
+    """Return the page of docs: a table for each number of connections, cheapest first."""
     counts = dict.fromkeys(row["connections"] for row in rows)
     return "\n".join([*introduction(head), *(line for count in counts for line in section(count, rows))]) + "\n"
 
@@ -209,27 +200,27 @@ def introduction(head: dict[str, Any]) -> list[str]:
         "Requests of 64 bytes, closed loop; 10,000 connections at a fixed 10,000 requests per second, after",
         "a second that does not count.",
         "Compare by CPU time per request. Requests per second of the fast servers are the client's limit:",
-        "see the column *client CPU*. *over plain* holds a model against the plainest Python server of its",
-        "kind (`bench/plain.py`), *over C* against an epoll server in C (`bench/floor/server.c`). Medians of",
+        "see the column *client CPU*. *over plain* compares a model with the plainest Python server of its",
+        "kind (`bench/plain.py`), *over C* with an epoll server in C (`bench/floor/server.c`). Medians of",
         "runs that took turns.",
     ]
 
 
 def section(count: int, rows: list[dict[str, Any]]) -> list[str]:
-    shown = [row for row in rows if row["connections"] == count and row["kind"] != "plain"]
-    shown.sort(key=lambda row: row["cpu_us_per_request"] or float("inf"))
+    chosen = [row for row in rows if row["connections"] == count and row["kind"] != "plain"]
+    chosen.sort(key=lambda row: row["cpu_us_per_request"] or float("inf"))
     head = ["server", "CPU µs/req", "over plain", "over C", "req/s", "p50 µs", "p99 µs", "errors", "client CPU"]
-    lines = [f"| {' | '.join(cells(row))} |" for row in shown]
+    lines = [f"| {' | '.join(cells(row))} |" for row in chosen]
     table = [f"| {' | '.join(head)} |", "|---" * len(head) + "|", *lines]
-    return ["", f"## {count:,} connection{'s' * (count > 1)}", "", *table, *why_not(shown)]
+    return ["", f"## {count:,} connection{'s' * (count > 1)}", "", *table, *missing_figures(chosen)]
 
 
-def why_not(rows: list[dict[str, Any]]) -> list[str]:
-    """Return a line for each server of which a run gave no figures, with the reason of the first."""
-    said = [
+def missing_figures(rows: list[dict[str, Any]]) -> list[str]:
+    """Return a line for each server with a run that gave no figures, and the reason of the first."""
+    lines = [
         f"- `{row['model']}`, {len(row['failed'])} without figures: {row['failed'][0]}" for row in rows if row["failed"]
     ]
-    return ["", *said] if said else []
+    return ["", *lines] if lines else []
 
 
 def cells(row: dict[str, Any]) -> list[str]:

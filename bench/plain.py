@@ -1,7 +1,7 @@
-"""The plainest server of each kind: what a model may cost when nothing goes wrong.
+"""The plainest server of each kind: what a model costs if nothing ever goes wrong.
 
 They lose bytes of a partial send, die of a reset, and must not be read as lessons. They
-are here to be measured beside the models, which may cost 1.15 times as much at the most.
+are measured beside the models, which may cost at most 1.15 times as much.
 """
 
 import asyncio
@@ -167,4 +167,4 @@ PLAIN: dict[str, Callable[[ListeningSocket, Respond], None]] = {
     "gevent": plain_libraries.gevent,
     "trio": plain_libraries.trio,
 }
-"""The plainest server of its kind, by the name of the model that is held against it."""
+"""The plainest server of its kind, by the name of the model that is compared with it."""

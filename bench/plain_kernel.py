@@ -1,4 +1,4 @@
-"""The plainest server of each kind that leans on more of the kernel than `select` and `poll`; see `bench.plain`."""
+"""The plainest server of each kind that uses more of the kernel than `select` and `poll`; see `bench.plain`."""
 
 import select
 import socket
@@ -41,7 +41,7 @@ def signals(listening: ListeningSocket, respond: Respond) -> None:
             connection.setblocking(False)
             interest.register(connection)
             connections[connection.fileno()] = connection
-            answer_all(connection.fileno())  # what came before raised no signal
+            answer_all(connection.fileno())  # bytes that came before raised no signal
 
     def answer_all(descriptor: int) -> None:
         try:

@@ -16,15 +16,15 @@ from iolab.display.tables import Table
 from iolab.errors import ServerFailed, UsageError
 from iolab.health import doctor
 from iolab.models import MODELS
-from iolab.notebook.explore import explore
-from iolab.notebook.my_progress import my_progress
-from iolab.notebook.predictions import predict
 from iolab.settings import profile
 from iolab.traffic.workload import Workload
 
 if TYPE_CHECKING:
     from iolab import claims, course, experiments, figures
     from iolab.data.reference import reference
+    from iolab.notebook.explore import explore
+    from iolab.notebook.my_progress import my_progress
+    from iolab.notebook.predictions import predict
     from iolab.trace.anatomy import anatomy
     from iolab.traffic import faults
 
@@ -64,11 +64,14 @@ LATER = {
     "claims": "iolab.claims",
     "course": "iolab.course",
     "experiments": "iolab.experiments",
+    "explore": "iolab.notebook.explore",
     "faults": "iolab.traffic.faults",
     "figures": "iolab.figures",
+    "my_progress": "iolab.notebook.my_progress",
+    "predict": "iolab.notebook.predictions",
     "reference": "iolab.data.reference",
 }
-"""What is imported when it is first asked for, since it needs numpy or matplotlib."""
+"""What is imported when it is first asked for, because it needs numpy, matplotlib or ipywidgets."""
 
 
 def __getattr__(name: str) -> Any:

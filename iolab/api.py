@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from iolab.archive.fallback import here_or_recorded
-from iolab.display import bars
+from iolab.display.progress_bar import progress_bar
 from iolab.listening import Respond
 from iolab.models import Serve
 from iolab.replies import upper
@@ -40,7 +40,7 @@ def measure(
     name = model if isinstance(model, str) else getattr(model, "__name__", "serve")
 
     def made() -> "Run":
-        with bars.bar() as show:
+        with progress_bar() as show:
             return run.measure(model, workload, respond=respond, pin=pin, on_tick=lambda tick: show(name, tick), **work)
 
     return here_or_recorded(recorded, run.Run, made, model, workload, work)
@@ -50,7 +50,7 @@ def load(address: tuple[str, int], workload: Workload | None = None, **work: Any
     """Put a load on a server that runs already, and return the record of every request."""
     from iolab.traffic import process
 
-    with bars.bar() as show:
+    with progress_bar() as show:
         return process.load(address, workload or Workload(**work), on_tick=lambda tick: show("load", tick))
 
 
@@ -60,7 +60,7 @@ def compare(
     """Measure each model at each number of connections, taking turns; without names, all that run here."""
     from iolab.measurement import comparison
 
-    with bars.bar() as show:
+    with progress_bar() as show:
         return comparison.compare(
             models,
             connections,

@@ -1,4 +1,7 @@
-"""What a learner has done: guesses and verdicts, in one file that can be saved and restored."""
+"""The learner's progress file: guesses, scores and verdicts, which can be saved and restored.
+
+The panel that shows it is in `iolab.notebook.my_progress`.
+"""
 
 import fcntl
 import json
@@ -13,7 +16,7 @@ from iolab.settings import PROGRESS
 
 KINDS = ("guesses", "scores", "verdicts")
 REPLACED = "replaced"
-"""Where a merge keeps what differed from what was here."""
+"""The section in which a merge keeps values that differ from those recorded here."""
 
 
 def path() -> Path:
@@ -22,16 +25,16 @@ def path() -> Path:
 
 
 def read() -> dict[str, Any]:
-    """Return everything recorded; nothing, if there is no file yet or it is not ours."""
+    """Return everything recorded: nothing if there is no file yet, or it is not a progress file."""
     try:
-        found = json.loads(path().read_text(encoding="utf-8"))
+        everything = json.loads(path().read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return everything if isinstance(everything, dict) else {}
 
 
 def section(everything: dict[str, Any], kind: str) -> dict[str, Any]:
-    """Return the records of one kind, to read or to add to; what else stands in their place is dropped."""
+    """Return the records of one kind, to read or to add to; anything else in their place is dropped."""
     if not isinstance(everything.get(kind), dict):
         everything[kind] = {}
     records: dict[str, Any] = everything[kind]
@@ -39,9 +42,9 @@ def section(everything: dict[str, Any], kind: str) -> dict[str, Any]:
 
 
 def record(kind: str, key: str, value: Any) -> None:
-    """Record one guess or verdict; a folder that cannot be written to loses only the record."""
+    """Record one guess or verdict; where the file cannot be written, only the record is lost."""
     try:
-        with _alone():
+        with _locked_folder():
             everything = read()
             section(everything, kind)[key] = value
             _write(everything)
@@ -51,7 +54,7 @@ def record(kind: str, key: str, value: Any) -> None:
 
 def as_text(everything: dict[str, Any]) -> str:
     """Return everything as the text of a progress file."""
-    return json.dumps(everything, indent=1, ensure_ascii=False, default=_plain)
+    return json.dumps(everything, indent=1, ensure_ascii=False, default=_to_json)
 
 
 def save(copy: str | Path) -> Path:
@@ -64,7 +67,7 @@ def save(copy: str | Path) -> Path:
 
 
 def restore(copy: str | Path) -> None:
-    """Add what a saved copy has to what is recorded here. Raise UsageError for a file that is no copy."""
+    """Add what a saved copy has to what is recorded here. Raise UsageError for a file that is not a copy."""
     try:
         saved = Path(copy).read_bytes()
     except OSError as error:
@@ -75,34 +78,34 @@ def restore(copy: str | Path) -> None:
 def add(saved: bytes, name: str = "this file") -> None:
     """Add what the text of a saved copy has to what is recorded here; nothing of either is lost.
 
-    Raise UsageError for what is no copy, and where nothing can be written.
+    Raise UsageError for a text that is not a copy, and where nothing can be written.
     """
     try:
         theirs = json.loads(saved)
         if not isinstance(theirs, dict) or not any(isinstance(theirs.get(kind), dict) for kind in KINDS):
             raise ValueError
     except (ValueError, RecursionError):
-        raise UsageError(f"{name} is no saved progress; expected a file that was saved here") from None
+        raise UsageError(f"{name} is not saved progress; expected a file that `iolab.my_progress` saved") from None
     try:
-        with _alone():
-            _write(merged(read(), theirs))
+        with _locked_folder():
+            _write(merge(read(), theirs))
     except OSError as error:
         raise UsageError(f"cannot write to {path()}: {error.strerror}; set {PROGRESS} to another place") from None
 
 
-def merged(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
-    """Return all that either has; where both have one and they differ, ours, with theirs under `replaced`.
+def merge(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
+    """Return all that either has; where both have a value and the two differ, ours, with theirs under `replaced`.
 
-    To merge the same twice changes nothing.
+    Merging the same file twice changes nothing.
     """
     everything: dict[str, Any] = json.loads(as_text(ours))
-    for kind, key, value in _entries(theirs):
+    for kind, key, value in _records(theirs):
         if section(everything, kind).setdefault(key, value) != value:
-            _keep(everything, kind, key, value)
+            _keep_replaced(everything, kind, key, value)
     return everything
 
 
-def _entries(theirs: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
+def _records(theirs: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
     for kind, records in theirs.items():
         if not isinstance(records, dict):
             yield "other", kind, records
@@ -113,11 +116,12 @@ def _entries(theirs: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
             yield from ((kind, key, value) for value in (values if isinstance(values, list) else [values]))
 
 
-def _keep(everything: dict[str, Any], kind: str, key: str, value: Any) -> None:
+def _keep_replaced(everything: dict[str, Any], kind: str, key: str, value: Any) -> None:
     replaced = section(section(everything, REPLACED), kind)
-    kept = replaced.get(key, [])
-    if value not in (kept := kept if isinstance(kept, list) else [kept]):
-        replaced[key] = [*kept, value]
+    values = replaced.get(key, [])
+    values = values if isinstance(values, list) else [values]
+    if value not in values:
+        replaced[key] = [*values, value]
 
 
 def _write(everything: dict[str, Any]) -> None:
@@ -127,17 +131,17 @@ def _write(everything: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """Keep the kernels of two lessons from writing over one another (flock(2) on the folder)."""
+def _locked_folder() -> Iterator[None]:
+    """Keep the kernels of two lessons from overwriting each other's records (flock(2) on the folder)."""
     folder = os.open(path().parent, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        with suppress(OSError):  # a network folder may know no locks
+        with suppress(OSError):  # a network folder may not support locks
             fcntl.flock(folder, fcntl.LOCK_EX)
         yield
     finally:
         os.close(folder)
 
 
-def _plain(value: Any) -> Any:
-    # A number of numpy knows the plain one that JSON can write.
+def _to_json(value: Any) -> Any:
+    # A numpy number has a plain one in it that JSON can write.
     return value.item() if hasattr(value, "item") else str(value)

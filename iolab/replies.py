@@ -1,4 +1,4 @@
-"""Replies for servers to send: the work that a request asks for, and ways in which it takes time."""
+"""What a server can answer: a reply to each request, and ways in which making it takes time."""
 
 import time
 
@@ -21,7 +21,7 @@ def slow(seconds: float, respond: Respond = upper) -> Respond:
 
 
 def busy(seconds: float, respond: Respond = upper) -> Respond:
-    """Return a reply that takes CPU time first: it holds the GIL, and gives it up every 5 ms if asked."""
+    """Return a reply that takes CPU time first: it holds the GIL, and gives it up every 5 ms on request."""
 
     def answer(request: bytes) -> bytes:
         end_ns = time.thread_time_ns() + int(seconds * 1e9)
@@ -33,7 +33,7 @@ def busy(seconds: float, respond: Respond = upper) -> Respond:
 
 
 def stalling(every_s: float, for_s: float, respond: Respond = upper) -> Respond:
-    """Return a reply that is quick, but stalls for a while at fixed intervals from its first request on."""
+    """Return a reply that is quick, but stalls for `for_s` at fixed intervals from its first request on."""
     due_s: list[float] = []
 
     def answer(request: bytes) -> bytes:

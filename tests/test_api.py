@@ -12,7 +12,7 @@ import pytest
 
 import iolab
 from iolab import replies
-from iolab.display import bars, tables
+from iolab.display import progress_bar, tables
 from iolab.display.tables import Table
 from iolab.errors import LoadFailed, UsageError
 from iolab.measurement.comparison import Comparison
@@ -86,7 +86,7 @@ class TestTables:
         ],
     )
     def test_a_value_is_written_the_same_everywhere(self, key: str, value: object, expected: str) -> None:
-        assert tables.written(key, value) == expected
+        assert tables.format_value(key, value) == expected
 
     def test_rows_have_headings_in_one_order_and_none_is_lost(self) -> None:
         rows = [{"errors": 1, "mine": "x", "model": "epoll", "per_s": 5}]
@@ -215,10 +215,10 @@ def fake_notebook(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 class TestBars:
     def test_in_a_notebook_it_grows_and_is_gone(self, monkeypatch: pytest.MonkeyPatch) -> None:
         shown = fake_notebook(monkeypatch)
-        with bars.bar() as show:
+        with progress_bar.progress_bar() as show:
             for step in range(100):
                 show("<mine>", Tick(step / 100, step * 10, 0))
-        assert 0 < len(shown) - 1 <= 100 / bars.EVERY
+        assert 0 < len(shown) - 1 <= 100 / progress_bar.TICKS_PER_FRAME
         assert "&lt;mine&gt;" in shown[0]
         assert shown[-1] == ""
         values = [float(value) for value in re.findall('value="([^"]+)"', "".join(shown))]
@@ -226,7 +226,7 @@ class TestBars:
 
     def test_what_ends_soon_has_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
         shown = fake_notebook(monkeypatch)
-        with bars.bar() as show:
+        with progress_bar.progress_bar() as show:
             show("short", Tick(0.5, 1, 0))
         assert shown == []
 
@@ -235,7 +235,7 @@ class TestBars:
         shown = fake_notebook(monkeypatch)
         kernel = SimpleNamespace(get_parent=lambda: {"content": {"allow_stdin": somebody}})
         monkeypatch.setattr("IPython.get_ipython", lambda: SimpleNamespace(kernel=kernel))
-        with bars.bar() as show:
+        with progress_bar.progress_bar() as show:
             for step in range(100):
                 show("mine", Tick(step / 100, 1000, 0))
         assert bool(shown) is somebody
@@ -252,20 +252,20 @@ class TestBars:
         monkeypatch.setenv("FORCE_COLOR", "1")
         monkeypatch.setenv("TERM", "xterm")
         monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
-        with bars.bar() as show:
+        with progress_bar.progress_bar() as show:
             for step in range(100):
                 show("mine", Tick(step / 100, 1000, 0))
         out, err = capsys.readouterr()
         assert out == ""
         assert "1,000 requests" in err
-        with bars.bar(quiet=True) as show:
+        with progress_bar.progress_bar(quiet=True) as show:
             for step in range(100):
                 show("mine", Tick(step / 100, 1000, 0))
         assert capsys.readouterr() == ("", "")
 
 
 def interrupted() -> None:
-    with bars.bar() as show:
+    with progress_bar.progress_bar() as show:
         for _ in range(100):
             show("mine", Tick(0.5, 1, 0))
         raise KeyboardInterrupt

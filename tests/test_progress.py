@@ -14,7 +14,7 @@ import pytest
 import iolab
 from iolab import progress, settings
 from iolab.errors import UsageError
-from iolab.notebook import widgets
+from iolab.notebook.my_progress import copy_buttons
 
 OURS = {"guesses": {"a": 1, "b": 2}, "verdicts": {"C1": {"word": "holds"}}}
 THEIRS = {"guesses": {"b": 3, "c": 4}, "scores": {"b": {"right": True}}, "mine": {"x": [1]}, "note": "kept"}
@@ -31,7 +31,7 @@ def leaves(value: Any) -> set[str]:
 
 class TestAMerge:
     def test_what_only_one_has_is_there_and_what_differs_is_kept_too(self) -> None:
-        both = progress.merged(OURS, THEIRS)
+        both = progress.merge(OURS, THEIRS)
         assert both["guesses"] == {"a": 1, "b": 2, "c": 4} and both["replaced"] == {"guesses": {"b": [3]}}
         assert (
             both["verdicts"] == OURS["verdicts"] and both["scores"] == THEIRS["scores"] and both["mine"] == {"x": [1]}
@@ -39,26 +39,26 @@ class TestAMerge:
         assert leaves(both) == leaves(OURS) | leaves(THEIRS)
 
     def test_twice_is_once_and_order_loses_nothing(self) -> None:
-        once = progress.merged(OURS, THEIRS)
-        assert progress.merged(once, THEIRS) == progress.merged(once, once) == progress.merged(once, OURS) == once
-        assert leaves(progress.merged(THEIRS, OURS)) == leaves(once)
+        once = progress.merge(OURS, THEIRS)
+        assert progress.merge(once, THEIRS) == progress.merge(once, once) == progress.merge(once, OURS) == once
+        assert leaves(progress.merge(THEIRS, OURS)) == leaves(once)
 
     def test_three_machines_lose_nothing(self) -> None:
         third = {"guesses": {"b": 5, "d": 6}}
-        together = progress.merged(progress.merged(third, OURS), progress.merged(OURS, THEIRS))
+        together = progress.merge(progress.merge(third, OURS), progress.merge(OURS, THEIRS))
         assert leaves(together) == leaves(OURS) | leaves(THEIRS) | leaves(third)
 
     def test_what_it_merges_stays_as_it_was(self) -> None:
         before = json.dumps([OURS, THEIRS])
-        progress.merged(OURS, THEIRS)
+        progress.merge(OURS, THEIRS)
         assert json.dumps([OURS, THEIRS]) == before
 
     @pytest.mark.parametrize(
         "damaged", [{"replaced": 5}, {"replaced": {"guesses": 5}}, {"replaced": {"guesses": {"a": 5}}}]
     )
     def test_a_damaged_part_is_no_error(self, damaged: dict[str, Any]) -> None:
-        assert progress.merged(OURS, damaged)["guesses"] == OURS["guesses"]
-        assert progress.merged(damaged, THEIRS)["guesses"] == THEIRS["guesses"]
+        assert progress.merge(OURS, damaged)["guesses"] == OURS["guesses"]
+        assert progress.merge(damaged, THEIRS)["guesses"] == THEIRS["guesses"]
 
 
 class TestACopy:
@@ -75,7 +75,7 @@ class TestACopy:
     def test_what_is_no_copy_changes_nothing(self, text: bytes, progress_file: Path) -> None:
         progress.record("guesses", "k", "x")
         before = progress_file.read_bytes()
-        with pytest.raises(UsageError, match="mine is no saved progress; expected a file that was saved here"):
+        with pytest.raises(UsageError, match=r"mine is not saved progress; expected a file that `iolab\.my_progress`"):
             progress.add(text, "mine")
         assert progress_file.read_bytes() == before
 
@@ -109,21 +109,21 @@ class TestThePanel:
         assert "application/vnd.jupyter.widget-view+json" in bundle
 
     def test_save_makes_a_link_to_what_is_there_now(self) -> None:
-        shown = widgets.copies(iolab.my_progress())
-        save, _, says = shown.children[1].children
+        box = copy_buttons(iolab.my_progress())
+        save, _, outcome = box.children[1].children
         progress.record("guesses", "k", "<x>")
         save.click()
-        found = re.search(r'download="iolab-progress.json" href="data:application/json;base64,([^"]+)"', says.value)
-        assert found is not None and json.loads(base64.b64decode(found[1])) == {"guesses": {"k": "<x>"}}
-        assert shown.children[0].value.startswith("1 guess,")
+        link = re.search(r'download="iolab-progress.json" href="data:application/json;base64,([^"]+)"', outcome.value)
+        assert link is not None and json.loads(base64.b64decode(link[1])) == {"guesses": {"k": "<x>"}}
+        assert box.children[0].value.startswith("1 guess,")
 
     def test_restore_adds_the_file_or_says_why_not(self) -> None:
-        shown = widgets.copies(iolab.my_progress())
-        _, restore, says = shown.children[1].children
+        box = copy_buttons(iolab.my_progress())
+        _, restore, outcome = box.children[1].children
         upload(restore, "<old>.json", b'{"guesses": {"k": "x"}}')
-        assert "Restored &lt;old&gt;.json." in says.value and shown.children[0].value.startswith("1 guess,")
+        assert "Restored &lt;old&gt;.json." in outcome.value and box.children[0].value.startswith("1 guess,")
         upload(restore, "photo.json", b"\x89PNG")
-        assert "Nothing was changed: photo.json is no saved progress" in says.value
+        assert "Nothing was changed: photo.json is not saved progress" in outcome.value
 
 
 def upload(control: ipywidgets.FileUpload, name: str, content: bytes) -> None:

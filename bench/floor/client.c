@@ -1,11 +1,11 @@
-/* The C load client: an instrument of its own, to check iolab's against.
+/* The C load client: an independent instrument to check iolab's with.
  *
- * Without --rate the loop is closed: a connection sends again when its reply is there. With it
+ * Without --rate the loop is closed: a connection sends again when its reply has come. With it
  * the loop is open: requests fall due evenly, on one connection after the other, and are timed
  * both from when they were due (response) and from when they were sent (service). A connection
- * has one request under way at most. Every reply is compared byte by byte; a connection that
+ * has at most one request under way. Every reply is compared byte by byte; a connection that
  * fails, or waits longer than the patience, is closed and counted as an error.
- * Prints one JSON object. Exit status: 0, 1 after an error, 2 for arguments that can't work.
+ * Prints one JSON object. Exit status: 0, 1 after an error, 2 for arguments that cannot work.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -23,7 +23,6 @@
 #include <unistd.h>
 
 #include "options.h"
-#include "percentile.h"
 
 enum { MOST_READY = 512, PERIOD = 4099, TICK_NS = 50000000 };
 
@@ -43,13 +42,26 @@ static char *lower, *upper, received[262144], error[200];
 static struct connection *connections;
 static struct request *records;
 static int64_t count, size, live, under_way, begun, counted, recorded, room, errors;
-static int64_t turn, scheduled, warm_ups; /* the open loop: turns taken, all turns, those that don't count */
+static int64_t turn, scheduled, warm_ups; /* the open loop: turns taken, all turns, those that do not count */
 static int64_t start_ns, measured_from_ns, stop_ns, last_answered_ns, cpu_from_ns;
 
 static int64_t read_ns(clockid_t clock) {
     struct timespec now;
     clock_gettime(clock, &now);
     return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+/* Order two 64-bit integers, for qsort(3). */
+static int ascending(const void *left, const void *right) {
+    int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
+    return (a > b) - (a < b);
+}
+
+/* Interpolate between the two nearest ranks, as numpy.percentile does by default. */
+static double percentile(const int64_t *sorted, int64_t count, double percent) {
+    double rank = (count - 1) * percent / 100, below = floor(rank);
+    int64_t low = sorted[(int64_t)below], high = sorted[(int64_t)ceil(rank)];
+    return low + (high - low) * (rank - below);
 }
 
 static void print_percentiles(const char *prefix, int from_due) {
@@ -179,7 +191,7 @@ static void receive(struct connection *connection) {
     }
 }
 
-/* Take all turns that have come; a busy connection takes its own when its reply is there. */
+/* Take all turns that are due; a busy connection takes its own when its reply has come. */
 static void begin_due(int64_t now_ns) {
     for (; turn < scheduled && due_ns_of(turn) <= now_ns; turn++)
         if (connections[turn % count].descriptor >= 0 && !connections[turn % count].busy)
@@ -204,7 +216,7 @@ static void set_timer(int64_t at_ns) {
 
 static void handle(struct epoll_event *ready) {
     struct connection *connection = ready->data.ptr;
-    if (!connection) /* the timer: setting it anew makes it unready */
+    if (!connection) /* the timer: setting it again makes it unready */
         return;
     if (ready->events & ~EPOLLOUT)
         receive(connection);
@@ -220,8 +232,8 @@ static void run(void) {
     while (live > 0 && (under_way > 0 || turn < scheduled)) {
         if (!asked.spin)
             set_timer(turn < scheduled && due_ns_of(turn) < tick_ns ? due_ns_of(turn) : tick_ns);
-        int found = epoll_wait(interest, ready, MOST_READY, asked.spin ? 0 : -1);
-        for (int i = 0; i < found; i++)
+        int ready_count = epoll_wait(interest, ready, MOST_READY, asked.spin ? 0 : -1);
+        for (int i = 0; i < ready_count; i++)
             handle(&ready[i]);
         now_ns = read_ns(CLOCK_MONOTONIC);
         begin_due(now_ns);

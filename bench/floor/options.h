@@ -1,9 +1,9 @@
-/* What the C load client is told on its command line; client.c alone includes this.
+/* The command line of the C load client; client.c alone includes this.
  *
  * usage: client HOST:PORT (--seconds S | --requests R) [--connections N] [--size BYTES] [--rate PER_S]
  *               [--warmup S] [--patience S] [--cpu N] [--spin] [--records FILE]
  *
- * --spin never sleeps: it costs a CPU, and leaves out the wake-up of the client. --records writes
+ * --spin never sleeps: it uses a whole CPU, and no time contains a wake-up of the client. --records writes
  * due, sent, answered (ns, CLOCK_MONOTONIC) and connection of every request as 64-bit integers.
  */
 #include <arpa/inet.h>

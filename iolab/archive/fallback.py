@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from iolab.display import bars
+from iolab.display import progress_bar
 from iolab.errors import UsageError
 from iolab.kernel import descriptors
 from iolab.models import Serve, find
@@ -81,5 +81,5 @@ def _shown(path: Path, kind: type[Made], reason: str) -> Made:
     from iolab.archive import runs as kept
 
     found = kept.opened(path, kind)
-    bars.say(f"{reason}. Shown instead is the run {found.placement.recorded}.")
+    progress_bar.say(f"{reason}. Shown instead is the run {found.placement.recorded}.")
     return found

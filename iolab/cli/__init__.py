@@ -1,4 +1,1 @@
-"""The course in a terminal: one command a function, arguments in, tables or JSON out.
-
-What the commands do lives in the other rooms.
-"""
+"""The course in a terminal: arguments in, tables or JSON out. Each command is a file of `iolab.cli.commands`."""

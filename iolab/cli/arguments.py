@@ -1,7 +1,7 @@
-"""What the commands are told: addresses, counts and files; and how one that is told wrong ends."""
+"""What a command can be given: addresses, counts, files and options; and how it ends when that is wrong."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ import click
 
 from iolab.cli.interrupts import Interrupted, interruptible
 from iolab.errors import LoadFailed, ServerFailed, UsageError
+
+Command = Callable[..., Any]
 
 
 class Refused(click.ClickException):
@@ -24,7 +26,7 @@ class Refused(click.ClickException):
 
 @contextmanager
 def refusing() -> Iterator[None]:
-    """Turn every known error into a line."""
+    """Turn every known error into one line."""
     try:
         yield
     except (UsageError, LoadFailed, ServerFailed) as error:
@@ -32,12 +34,12 @@ def refusing() -> Iterator[None]:
     except click.UsageError as error:
         if error.ctx is None or isinstance(error, click.exceptions.NoArgsIsHelpError):
             raise
-        says = error.format_message().rstrip(".")
-        raise Refused(f"{says}; `{error.ctx.command_path} --help` tells what works") from None
+        problem = error.format_message().rstrip(".")
+        raise Refused(f"{problem}; see `{error.ctx.command_path} --help`") from None
 
 
 class Commands(click.Group):
-    """Commands whose known errors end in one line and exit status 2, without a traceback."""
+    """Commands that end a known error in one line and exit status 2, without a traceback."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run a command line, which a signal can end."""
@@ -58,7 +60,7 @@ class Commands(click.Group):
             ctx.exit(end.status)
 
 
-class Address(click.ParamType[tuple[str, int]]):
+class ServerAddress(click.ParamType[tuple[str, int]]):
     """HOST:PORT."""
 
     name = "host:port"
@@ -77,15 +79,15 @@ class FigureFile(click.ParamType[Path]):
     name = "FILE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Return the path; this is before the measurement, which takes its time."""
+        """Return the path, once it is known to be writable: the measurement comes first and takes its time."""
         path = Path(value)
         if path.suffix not in (".png", ".svg", ".pdf"):
-            self.fail(f"{str(path)!r} is no figure; use a name that ends in .png, .svg or .pdf", param, ctx)
+            self.fail(f"{str(path)!r} is not a figure; use a name that ends in .png, .svg or .pdf", param, ctx)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            there = path.exists()
+            existed = path.exists()
             path.open("ab").close()
-            if not there:
+            if not existed:
                 path.unlink()
         except OSError as error:
             self.fail(f"cannot write to {str(path)!r}: {error.strerror}", param, ctx)
@@ -104,4 +106,22 @@ class Counts(click.ParamType[tuple[int, ...]]):
         try:
             return tuple(int(part) for part in str(value).split(","))
         except ValueError:
-            self.fail(f"{value!r} is no list of numbers such as 1,10,100", param, ctx)
+            self.fail(f"{value!r} is not a list of numbers such as 1,10,100", param, ctx)
+
+
+def json_option(command: Command) -> Command:
+    """Add --json."""
+    return click.option("--json", "json_", is_flag=True, help="Print one JSON object instead of a table.")(command)
+
+
+def load_options(command: Command) -> Command:
+    """Add the options that describe a load."""
+    for option in (
+        click.option("--spin", is_flag=True, help="Never sleep: uses a whole CPU, and no latency contains a wake-up."),
+        click.option("--rate", "rate_per_s", type=float, help="Open loop: total requests per second, on a schedule."),
+        click.option("--size", "size_bytes", type=int, default=64, show_default=True, help="Bytes in a request."),
+        click.option("--requests", type=int, help="Total number of requests, instead of a duration."),
+        click.option("--seconds", type=float, help="How long to send requests.  [default: 1]"),
+    ):
+        command = option(command)
+    return command

@@ -1,62 +1,72 @@
-"""Records as tables of a terminal, at most 80 columns wide."""
+"""What the commands print: tables, bars and notes at most 80 columns wide, the step under way, and a figure's file."""
 
 import math
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from rich.bar import Bar
+from rich.console import Console, RenderableType
+from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from iolab.display import tables
-from iolab.health import Report
-
-if TYPE_CHECKING:
-    from iolab import exercises
-    from iolab.experiments.result import Result
+from iolab.errors import UsageError
 
 NARROW = ("requests", "max_us", "server_cpu_share", "client_cpu_share", "interval")
 """Figures that a comparison leaves out in a terminal, to fit 80 columns."""
 
-
-SPAN_COLUMNS = 48
+BAR_COLUMNS = 48
 """How wide the bars are drawn; with a label beside them they fit 80 columns."""
 
 UNITS = ((1e6, "s"), (1e3, "ms"), (1, "µs"))
 
+console = Console(highlight=False)
+
+
+def show(parts: Iterable[RenderableType]) -> None:
+    """Print parts, one under the other."""
+    for part in parts:
+        console.print(part)
+
 
 def table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Return rows of figures as a table."""
-    drawn = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
-    shown = {
+    grid = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
+    headings = {
         key: heading for key, heading in tables.columns(rows).items() if not ("model" in rows[0] and key in NARROW)
     }
-    for key, heading in shown.items():
-        named = key in ("model", "worker")  # a name may be broken where the room is short, a figure may not
-        drawn.add_column(heading, justify="left" if named else "right", no_wrap=not named, overflow="fold")
+    for key, heading in headings.items():
+        is_name = key in ("model", "worker")  # where space is short a name may be broken, a figure may not
+        grid.add_column(heading, justify="left" if is_name else "right", no_wrap=not is_name, overflow="fold")
     for row in rows:
-        drawn.add_row(*(Text(tables.written(key, row[key])) for key in shown))
-    return drawn
+        grid.add_row(*(Text(tables.format_value(key, row[key])) for key in headings))
+    return grid
+
+
+def plain_table(*, gap: int = 1, between_rows: int = 0) -> Table:
+    """Return an empty table without a heading; long words are broken between words."""
+    return Table(box=None, show_header=False, pad_edge=False, padding=(0, gap, between_rows, 0))
 
 
 def spans(bars: Mapping[str, tuple[float, float]]) -> Table:
     """Return bars from one time to another, in microseconds and by their label, on one axis of whole decades."""
     first = math.floor(math.log10(min(begin for begin, _ in bars.values())))
     decades = max(1, math.ceil(math.log10(max(end for _, end in bars.values()))) - first)
-    drawn = Table.grid(padding=(0, 1, 0, 0))
+    grid = Table.grid(padding=(0, 1, 0, 0))
     for label, times in bars.items():
         begin, end = (math.log10(time_us) - first for time_us in times)
-        end = max(end, begin + decades / SPAN_COLUMNS)  # a column at the least
-        drawn.add_row(label, Bar(decades, begin, end, width=SPAN_COLUMNS, color="cyan"))
+        end = max(end, begin + decades / BAR_COLUMNS)  # at least one column
+        grid.add_row(label, Bar(decades, begin, end, width=BAR_COLUMNS, color="cyan"))
     axis = ""
     for decade in range(decades + 1):
         name = _time(10.0 ** (first + decade))
-        place = min(decade * SPAN_COLUMNS // decades, SPAN_COLUMNS - len(name))
+        place = min(decade * BAR_COLUMNS // decades, BAR_COLUMNS - len(name))
         axis = axis.ljust(place) + name
-    drawn.add_row("", Text(axis, style="dim"))
-    return drawn
+    grid.add_row("", Text(axis, style="dim"))
+    return grid
 
 
 def _time(time_us: float) -> str:
@@ -64,7 +74,7 @@ def _time(time_us: float) -> str:
     return f"{time_us / unit:g} {name}"
 
 
-def plot(rows: Iterable[Mapping[str, Any]], label: str) -> Iterator[Table | Text]:
+def plot(rows: Iterable[Mapping[str, Any]], label: str) -> Iterator[RenderableType]:
     """Yield bars from the median of each row to its p99, or to its slowest where there are too few for that."""
     bars = {label.format(**row): (row["p50_us"], row["p99_us"] or row["max_us"]) for row in rows if row["p50_us"]}
     if bars:
@@ -72,63 +82,22 @@ def plot(rows: Iterable[Mapping[str, Any]], label: str) -> Iterator[Table | Text
         yield spans(bars)
 
 
-def notes(sentences: Iterable[str]) -> Iterator[Text]:
-    """Yield sentences that stand under a table, each with a mark."""
+def notes(sentences: Iterable[str]) -> Iterator[RenderableType]:
+    """Yield sentences to stand under a table, each with a mark."""
     yield from (Text.assemble(("! ", "yellow"), sentence) for sentence in sentences)
-
-
-def report(found: Report) -> Iterator[Table]:
-    """Yield the doctor's tables: the machine, then the models."""
-    machine = Table(box=None, show_header=False, pad_edge=False)
-    for finding in found.findings:
-        machine.add_row(finding.what, finding.value, Text(finding.means, style="dim"))
-    yield machine
-    models = Table(box=None, show_header=False, pad_edge=False)
-    for row in found.models:
-        runs = Text("runs", style="green") if row["runs"] else Text("cannot run", style="red")
-        models.add_row(row["model"], runs, Text(row["why_not"] or ""))
-    yield models
-
-
-def grades(found: "exercises.Report") -> Table:
-    """Return what the judge found: a line for every property."""
-    drawn = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for check in found.checks:
-        mark = Text("✓", style="green") if check.passed else Text("✗", style="red")
-        drawn.add_row(mark, check.name, f"{check.points if check.passed else 0}/{check.points}", Text(check.says))
-    return drawn
-
-
-def wrapped(rows: Iterable[Mapping[str, Any]]) -> Table:
-    """Return rows of words as a table without a heading; long ones are broken between words."""
-    drawn = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 1, 0))
-    for row in rows:
-        drawn.add_row(*(Text(str(value)) for value in row.values()))
-    return drawn
-
-
-def experiment(record: "Result") -> Iterator[Table | Text]:
-    """Yield the table of an experiment, the placement, what is missing or doubtful, and the verdict."""
-    yield table(record.table())
-    yield Text(record.placement, style="dim")
-    yield from (Text(f"! {note}", style="yellow") for note in record.notes)
-    yield Text(str(record.verdict))
 
 
 @contextmanager
 def steps(quiet: bool) -> Iterator[Callable[[str], None]]:
-    """Yield a function that names the step that begins, on one line of the terminal; nothing elsewhere.
+    """Yield a function that shows the step under way on one line of the terminal; where there is none, nothing."""
+    # No thread redraws it: while a step runs, what draws would take the GIL from the server.
+    with Live(console=Console(stderr=True, quiet=quiet), auto_refresh=False, transient=True) as line:
+        yield lambda step: line.update(Text(step, no_wrap=True), refresh=True)
 
-    It draws between two steps and never within one: what draws holds the GIL.
-    """
-    shown = sys.stderr.isatty() and not quiet
-    erase = "\r\x1b[K"
 
-    def show(step: str) -> None:
-        if shown:
-            print(f"{erase}{step}", end="", file=sys.stderr, flush=True)
-
+def save_figure(figure: Any, path: Path) -> None:
+    """Write a figure to a file. Raise UsageError if it cannot be written."""
     try:
-        yield show
-    finally:
-        show("")
+        figure.savefig(path)
+    except OSError as error:
+        raise UsageError(f"cannot write the figure to {path}: {error.strerror}") from None

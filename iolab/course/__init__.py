@@ -1,4 +1,4 @@
-"""What only the lessons use: their files, advice, and small demonstrations. Servers and instruments are not here."""
+"""What only the lessons use: their files, advice, and small demonstrations; no servers and no instruments."""
 
 from iolab.course.advice import growth, guide
 from iolab.course.sigio import taps

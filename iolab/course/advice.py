@@ -1,4 +1,4 @@
-"""Which model, when: advice that quotes the figures of the machine it is given on."""
+"""Which model, when: advice that quotes the figures of this machine."""
 
 from collections.abc import Iterator, Mapping
 
@@ -44,19 +44,19 @@ def row(situation: str, take: str, because: str) -> dict[str, str]:
 
 
 def against(costs: Costs, model: str, other: str, also: str) -> str:
-    """Hold the cost of one model against that of another, in words."""
-    return f"{also}; {held_against(costs, model, other)}"
+    """Compare the cost of one model with that of another, in words."""
+    return f"{also}; {compare_costs(costs, model, other)}"
 
 
 def libraries(costs: Costs, other: str) -> str:
-    """Hold the costs of the libraries against that of a model, each on its own."""
+    """Compare the costs of the libraries with that of a model, one by one."""
     names = ("twisted", "tornado")
     missing = [f"{name} was not measured here" for name in names if name not in costs]
-    return "; ".join([*(f"{name}: {held_against(costs, name, other)}" for name in names if name in costs), *missing])
+    return "; ".join([*(f"{name}: {compare_costs(costs, name, other)}" for name in names if name in costs), *missing])
 
 
-def held_against(costs: Costs, model: str, other: str) -> str:
-    """Say what a request costs with one model and with another, or which of them was not measured."""
+def compare_costs(costs: Costs, model: str, other: str) -> str:
+    """Say what a request costs with each of two models, or which of them was not measured."""
     missing = [name for name in (model, other) if name not in costs]
     if missing:
         return f"{missing[0]} was not measured here"

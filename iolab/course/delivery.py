@@ -12,8 +12,8 @@ from iolab.kernel import aio, threads, uring
 from iolab.models import needs_poll
 
 BYTES = b"brought"
-PATIENCE_S = 5.0
-"""How long a busy machine may take to run the thread that brings the bytes; here it takes 0.1 ms."""
+DELIVERY_LIMIT_S = 5.0
+"""How long a busy machine may take to run the thread that brings the bytes; a quiet one takes 0.1 ms."""
 
 
 @dataclass(frozen=True)
@@ -27,24 +27,24 @@ class Delivery:
 
     def row(self) -> dict[str, str | int]:
         """Return the delivery as a row of a table."""
-        told = self.why_not or f"{self.brought} of {self.asked} times"
-        return {"the program asks with": self.way, "the bytes were brought without another call": told}
+        outcome = self.why_not or f"{self.brought} of {self.asked} times"
+        return {"the program asks with": self.way, "the bytes were brought without another call": outcome}
 
 
 def deliver(way: str, times: int = 20) -> Delivery:
-    """Ask for bytes so many times in one of WAYS, each time on connected sockets of its own."""
+    """Ask for bytes in one of WAYS, a number of times, each time on new connected sockets."""
     ask, probe = WAYS[way]
     why_not = probe()
     return Delivery(way, 0, 0, why_not) if why_not else Delivery(way, times, sum(_once(ask) for _ in range(times)))
 
 
 def helper_threads(pending: int) -> int:
-    """Return how many threads this process has more while so many reads of `aio(7)` are pending.
+    """Return how many threads this process gains while so many reads of `aio(7)` are pending.
 
-    A helper thread that was at work within the last second is used again, and not counted.
+    A helper thread that worked within the last second is used again, and not counted.
     """
-    with ExitStack() as opened, aio.Requests() as requests:
-        servers = [opened.enter_context(end) for _ in range(pending) for end in socket.socketpair()][::2]
+    with ExitStack() as stack, aio.Requests() as requests:
+        servers = [stack.enter_context(end) for _ in range(pending) for end in socket.socketpair()][::2]
         before = len(threads.task_ids())
         for server in servers:
             requests.read(server.fileno(), len(BYTES))
@@ -105,7 +105,7 @@ def _once(ask: Callable[[socket.socket, socket.socket], bool]) -> bool:
 
 
 def _left_the_kernel(server: socket.socket) -> bool:
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + DELIVERY_LIMIT_S
     while unread(server) and time.monotonic() < deadline:
         time.sleep(0.0001)  # another thread brings them, and this one must not hold its CPU
     return not unread(server)

@@ -1,4 +1,4 @@
-"""The lessons in a folder of the learner's own, and what stood there already."""
+"""The lessons in a folder of the learner's own, and what was there already."""
 
 import shutil
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ FIRST = "notebooks/00_start_here.ipynb"
 
 
 @dataclass
-class Copied:
-    """What `copy` did with each file: `kept` are the learner's own, and differ from the course's."""
+class LessonCopies:
+    """What `copy` did with each file: those in `kept` were changed by the learner, and left alone."""
 
     folder: Path
     new: list[str] = field(default_factory=list)
@@ -24,49 +24,49 @@ class Copied:
     replaced: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON can write it."""
+        """Return it as values that JSON can write."""
         return asdict(self) | {"folder": str(self.folder)}
 
     def lines(self) -> Iterator[str]:
-        """Say it, a line for each thing to know."""
-        yield f"{len(self.new)} new, {len(self.same)} as they were, in {self.folder}"
+        """Yield a line for each thing to know."""
+        yield f"{len(self.new)} new, {len(self.same)} unchanged, in {self.folder}"
         if self.replaced:
-            yield f"replaced by the course's: {', '.join(self.replaced)}"
+            yield f"overwritten: {', '.join(self.replaced)}"
         if self.kept:
-            yield f"kept as you have them: {', '.join(self.kept)}; --replace takes the course's"
-        yield f"begin with: jupyter lab {self.folder / FIRST}"
+            yield f"left as you changed them: {', '.join(self.kept)}; --replace overwrites them"
+        yield f"start with: jupyter lab {self.folder / FIRST}"
 
 
-def copy(to: Path, *, replace: bool = False) -> Copied:
-    """Copy the lessons to a folder; a file that is there and differs is kept, unless `replace` is given.
+def copy(to: Path, *, replace: bool = False) -> LessonCopies:
+    """Copy the lessons to a folder; a file there that differs is left alone, unless `replace` is given.
 
     Raise UsageError where there is nothing to copy, and where nothing can be written.
     """
-    done = Copied(to)
+    copies = LessonCopies(to)
     for source in _sources():
         try:
-            _copy(source, done, replace)
+            _copy(source, copies, replace)
         except OSError as error:
             raise UsageError(f"cannot write the lessons to {to}: {error.strerror}; name another folder") from None
-    return done
+    return copies
 
 
 def _sources() -> list[Path]:
-    found = [path for name, pattern in CARRIED for path in sorted(places.folder(name).glob(pattern))]
-    if not found:
+    files = [path for name, pattern in CARRIED for path in sorted(places.folder(name).glob(pattern))]
+    if not files:
         raise UsageError(f"expected the lessons in {places.folder('notebooks')}, found none; install iolab again")
-    return found
+    return files
 
 
-def _copy(source: Path, done: Copied, replace: bool) -> None:
+def _copy(source: Path, copies: LessonCopies, replace: bool) -> None:
     name = f"{source.parent.name}/{source.name}"
-    target = done.folder / name
-    there = target.exists()
-    if there and target.read_bytes() == source.read_bytes():
-        done.same.append(name)
-    elif there and not replace:
-        done.kept.append(name)
+    target = copies.folder / name
+    exists = target.exists()
+    if exists and target.read_bytes() == source.read_bytes():
+        copies.same.append(name)
+    elif exists and not replace:
+        copies.kept.append(name)
     else:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
-        (done.replaced if there else done.new).append(name)
+        (copies.replaced if exists else copies.new).append(name)

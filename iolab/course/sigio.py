@@ -1,4 +1,4 @@
-"""The signals that sockets raise, one by one: what the kernel has to say of them, and how often."""
+"""The signals that sockets raise, one by one: what the kernel says in each, and how many there are."""
 
 import signal
 import time
@@ -9,14 +9,14 @@ from iolab.display.tables import Table
 from iolab.kernel.signals import READY, SIGNALS, Interest, descriptor_of, why_not
 
 SETTLE_S = 0.02
-"""Loopback segments are on their way for microseconds; a busy machine may deliver them a little later."""
+"""A segment takes microseconds over loopback; a busy machine may deliver it a little later."""
 
 EVENTS = {1: "POLL_IN", 2: "POLL_OUT", 3: "POLL_MSG", 4: "POLL_ERR", 5: "POLL_PRI", 6: "POLL_HUP", 128: "SI_KERNEL"}
-"""The names of `si_code` (`sigaction(2)`); SI_KERNEL says nothing but that the kernel sent it."""
+"""The names of `si_code` (`sigaction(2)`); SI_KERNEL says only that the kernel sent it."""
 
 
 def taps(act: Callable[[], object], *armed: socket) -> Table:
-    """Arm sockets, act, and return the signals that this thread was sent meanwhile, one row each.
+    """Arm sockets, act, and return the signals that this thread received meanwhile, one row each.
 
     Without such signals the table is empty, and its caption says why.
     """

@@ -7,6 +7,6 @@ CHECKOUT = PACKAGE.parent
 
 
 def folder(name: str) -> Path:
-    """Return a folder of the course, such as "data"; it is missing where neither place has it."""
+    """Return a folder of the course, such as "data"; it may exist in neither place."""
     installed = PACKAGE / "files" / name  # setup.py puts it there
     return installed if installed.is_dir() else CHECKOUT / name

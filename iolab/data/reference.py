@@ -1,4 +1,4 @@
-"""What others have measured: the published tables and the recorded runs of `data/`."""
+"""What was measured elsewhere: the published tables and the recorded runs in `data/`."""
 
 import csv
 import json
@@ -14,7 +14,7 @@ DATA = places.folder("data")
 """The folder that holds them."""
 
 HEAD = ("title", "source", "url", "year", "units")
-"""What the head of every published table says, one `# key: value` a line."""
+"""What the head of every published table says, as lines of `# key: value`."""
 
 
 class Reference(tables.Table):
@@ -37,20 +37,20 @@ def reference(name: str) -> Reference:
 
     Raise UsageError for a name that is not there.
     """
-    files = known()
+    files = files_by_name()
     if name not in files:
         raise unknown("reference", name, files)
     return read(files[name])
 
 
-def known() -> dict[str, Path]:
-    """Return the files by name, published tables first; nothing where there is no `data/`."""
+def files_by_name() -> dict[str, Path]:
+    """Return the files by name, published tables first; none where there is no `data/`."""
     return {path.stem: path for path in [*sorted(DATA.glob("published/*.csv")), *sorted(DATA.glob("recorded/*.json"))]}
 
 
 def rows_of(name: str) -> list[Mapping[str, Any]]:
-    """Return the rows of a reference; none where it is not there."""
-    return list(reference(name)) if name in known() else []
+    """Return the rows of a reference, or none if there is no such reference."""
+    return list(reference(name)) if name in files_by_name() else []
 
 
 def read(path: Path) -> Reference:
@@ -60,7 +60,7 @@ def read(path: Path) -> Reference:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        return published(path.stem, text) if path.suffix == ".csv" else recorded(path.stem, text)
+        return parse_table(path.stem, text) if path.suffix == ".csv" else parse_run(path.stem, text)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     except UsageError:
@@ -69,7 +69,7 @@ def read(path: Path) -> Reference:
         raise UsageError(f"{path.name} is no recorded run; `iolab record` writes one") from None
 
 
-def published(name: str, text: str) -> Reference:
+def parse_table(name: str, text: str) -> Reference:
     """Read a published table: lines of `# key: value`, then CSV with a header."""
     lines = text.splitlines()
     head = [line[1:].partition(":") for line in lines if line.startswith("#")]
@@ -78,11 +78,11 @@ def published(name: str, text: str) -> Reference:
     if missing:
         raise UsageError(f"{name}.csv should begin with lines of `# key: value`; it lacks {', '.join(missing)}")
     rows = csv.DictReader(line for line in lines if not line.startswith("#"))
-    return Reference(name, about, [{key: number(cell) for key, cell in row.items()} for row in rows])
+    return Reference(name, about, [{key: as_number(cell) for key, cell in row.items()} for row in rows])
 
 
-def recorded(name: str, text: str) -> Reference:
-    """Read a recorded run, as `iolab record` writes it. Raise ValueError or another for what is none."""
+def parse_run(name: str, text: str) -> Reference:
+    """Read a recorded run, as `iolab record` writes it. Raise ValueError or the like for another text."""
     about = json.loads(text)
     rows = about.pop("rows")
     if not (rows and all(isinstance(row, dict) for row in rows)):
@@ -90,8 +90,8 @@ def recorded(name: str, text: str) -> Reference:
     return Reference(name, about, rows)
 
 
-def number(cell: str) -> int | float | str:
-    """Return a cell as the number that it is, or as it is."""
+def as_number(cell: str) -> int | float | str:
+    """Return a cell as a number if it is one, and unchanged otherwise."""
     for kind in (int, float):
         try:
             return kind(cell)

@@ -1,1 +1,1 @@
-"""Tables, texts and progress bars, for a notebook or a terminal alike. Pictures are drawn in `iolab.figures`."""
+"""Tables, texts and a progress bar, for a notebook and a terminal alike. Pictures are drawn in `iolab.figures`."""

@@ -10,7 +10,7 @@ from iolab.display import tables
 
 
 class Text(str):
-    """A text that a notebook shows in monospace, coloured where it is a diff or Python."""
+    """A text that a notebook shows in monospace, coloured as Python or as a diff."""
 
     language = "python"
 

@@ -1,4 +1,4 @@
-"""Rows of figures as tables: the headings, and how a value is written, the same everywhere."""
+"""Rows of figures as tables, in HTML and in plain text, with the same headings and formats everywhere."""
 
 import html
 import math
@@ -30,14 +30,13 @@ UNIT = re.compile(rf"((?P<what>.+)_)?(?P<unit>{'|'.join(UNITS)})(_per_(?P<each>.
 LONG_CAPTION = 60
 
 
-def written(key: str, value: Any) -> str:
-    """Write one figure: shares as percent, large numbers without decimals, a dash for none, an interval as two."""
+def format_value(key: str, value: Any) -> str:
+    """Write one figure: a share in percent, a large number without decimals, a dash for none, an interval as two."""
     if value is None:
         return "–"
     if isinstance(value, (list, tuple)):
-        return " to ".join(written(key, each) for each in value)
-    number = not isinstance(value, bool) and isinstance(value, numbers.Real)
-    if not number:
+        return " to ".join(format_value(key, each) for each in value)
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
         return str(value)
     if key in SHARES:
         return f"{value:.0%}"
@@ -59,18 +58,18 @@ def heading_of(key: str) -> str:
         return HEADINGS[key]
     if key.endswith("_per_s"):
         return f"{key.removesuffix('_per_s')}, requests/s"
-    found = UNIT.fullmatch(key)
-    if not found:
+    parts = UNIT.fullmatch(key)
+    if not parts:
         return key
-    what = f"{found['what']}, " if found["what"] else ""
-    each = f" per {found['each']}" if found["each"] else ""
-    return what + UNITS[found["unit"]] + each
+    what = f"{parts['what']}, " if parts["what"] else ""
+    each = f" per {parts['each']}" if parts["each"] else ""
+    return what + UNITS[parts["unit"]] + each
 
 
 def columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Return the keys of the rows with their headings: those of HEADINGS in its order, between the others.
 
-    What stands before the first of them in a row, such as a label, stays before them all.
+    What comes before the first of them in a row, such as a label, stays before all of them.
     """
     known, keys = [key for key in HEADINGS if key in rows[0]], list(rows[0])
     first = min(map(keys.index, known), default=0)
@@ -80,31 +79,33 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def as_html(rows: Sequence[Mapping[str, Any]], caption: str = "") -> str:
-    """Return rows as an HTML table with a caption, the first column as row headings; `code` in ticks is set as code."""
+    """Return rows as an HTML table with a caption, the first column as row headings; `code` is set as code."""
     if not rows:
-        return f"<p>{_marked(caption)}</p>"
-    shown = columns(rows)
-    head = "".join(f'<th scope="col"{_aligned(rows[0][key])}>{_marked(heading)}</th>' for key, heading in shown.items())
-    body = "".join(f"<tr>{_cells(row, list(shown))}</tr>" for row in rows)
-    # A caption is as wide as its table: a long one over few columns would be a tower.
+        return f"<p>{_markup(caption)}</p>"
+    headings = columns(rows)
+    head = "".join(
+        f'<th scope="col"{_alignment(rows[0][key])}>{_markup(heading)}</th>' for key, heading in headings.items()
+    )
+    body = "".join(f"<tr>{_cells(row, list(headings))}</tr>" for row in rows)
+    # A caption is only as wide as its table: over few columns a long one would be a tower.
     wide = ' style="min-width: 30em"' if len(caption) > LONG_CAPTION else ""
     return (
-        f"<table{wide}><caption>{_marked(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f"<table{wide}><caption>{_markup(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
 
 
 def _cells(row: Mapping[str, Any], keys: list[str]) -> str:
-    first, *rest = (_marked(written(key, row[key])) for key in keys)
+    first, *rest = (_markup(format_value(key, row[key])) for key in keys)
     return f'<th scope="row" style="text-align: left">{first}</th>' + "".join(
-        f"<td{_aligned(row[key])}>{cell}</td>" for key, cell in zip(keys[1:], rest, strict=True)
+        f"<td{_alignment(row[key])}>{cell}</td>" for key, cell in zip(keys[1:], rest, strict=True)
     )
 
 
-def _marked(text: str) -> str:
+def _markup(text: str) -> str:
     return re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
-def _aligned(value: Any) -> str:
+def _alignment(value: Any) -> str:
     return ' style="text-align: left"' if isinstance(value, str) else ""
 
 
@@ -123,14 +124,14 @@ class Table(list[Mapping[str, Any]]):
 
 def notes(sentences: Sequence[str]) -> str:
     """Return sentences as an HTML list, to stand under a table; nothing for none."""
-    items = "".join(f"<li>{_marked(sentence)}</li>" for sentence in sentences)
+    items = "".join(f"<li>{_markup(sentence)}</li>" for sentence in sentences)
     return f"<ul>{items}</ul>" if items else ""
 
 
 def as_text(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return rows as plain text in columns."""
-    shown = columns(rows)
-    lines = [list(shown.values())] + [[written(key, row[key]) for key in shown] for row in rows]
+    headings = columns(rows)
+    lines = [list(headings.values())] + [[format_value(key, row[key]) for key in headings] for row in rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines

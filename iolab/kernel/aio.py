@@ -1,4 +1,4 @@
-"""POSIX asynchronous I/O as glibc has it (`aio(7)`): threads of the library do blocking reads and writes."""
+"""POSIX asynchronous I/O of glibc (`aio(7)`): threads of the library do blocking reads and writes."""
 
 import ctypes
 import errno
@@ -9,15 +9,17 @@ from functools import cache
 from types import TracebackType
 from typing import Any, Self
 
+from iolab.settings import AIO_HELPERS
+
 GLIBC_HELPERS = 20
-"""Helper threads of a process, if glibc is not asked for more: each is at one read or write."""
+"""Helper threads that glibc gives a process by default; each does one read or write at a time."""
 
 HELPERS = 4096
-"""What is asked for here, unless the variable IOLAB_AIO_HELPERS says otherwise."""
+"""How many the course asks for, unless IOLAB_AIO_HELPERS says otherwise."""
 
 SIGEV_NONE, SHUT_RDWR = 1, 2
 _ROOM = 64
-_asked_for: list[int] = []
+_helpers: list[int] = []
 
 
 class ControlBlock(ctypes.Structure):
@@ -42,23 +44,23 @@ class Request:
         self.block = ControlBlock(notify=SIGEV_NONE)
         self.address = ctypes.addressof(self.block)
         self._buffer: Any = None
-        self._sent: bytes | None = None
+        self._data: bytes | None = None
 
     def receive(self, descriptor: int, size_bytes: int) -> None:
-        """Point to a buffer; one that was used before is used again."""
+        """Point to a buffer, the one used before if it is large enough."""
         if self._buffer is None or len(self._buffer) < size_bytes:
-            self._buffer = mmap.mmap(-1, size_bytes)  # takes no memory before something is written into it
+            self._buffer = mmap.mmap(-1, size_bytes)  # takes no memory until something is written into it
         self._point(descriptor, ctypes.addressof(ctypes.c_char.from_buffer(self._buffer)), size_bytes)
 
     def send(self, descriptor: int, data: bytes) -> None:
         """Point to these bytes, without a copy."""
-        self._sent = data
+        self._data = data
         self._point(descriptor, ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value, len(data))
 
     def finish(self, result: int) -> tuple[int, int, bytes]:
         """Return the descriptor, the result, and the bytes of a read."""
-        received = b"" if self._sent is not None or result <= 0 else self._buffer[:result]
-        self._sent = None
+        received = b"" if self._data is not None or result <= 0 else self._buffer[:result]
+        self._data = None
         return self.block.descriptor, result, received
 
     def _point(self, descriptor: int, address: int | None, size_bytes: int) -> None:
@@ -66,7 +68,7 @@ class Request:
 
 
 class Requests:
-    """The reads and writes that the library is at for one thread.
+    """The reads and writes that the library is doing for one thread.
 
     The end of a `with` block shuts down the sockets of those that are pending, because a
     read that has begun cannot be cancelled (`aio_cancel(3)`), and waits for their end:
@@ -140,7 +142,7 @@ class Requests:
 
 @cache
 def library() -> Any:
-    """Return the C library, called without giving the GIL away: none of these calls but aio_suspend sleeps."""
+    """Return the C library, called without releasing the GIL: of these calls only aio_suspend sleeps."""
     libc = ctypes.PyDLL(None, use_errno=True)
     for function in (libc.aio_read, libc.aio_write, libc.aio_error, libc.aio_return):
         function.argtypes = [ctypes.c_void_p]
@@ -149,33 +151,34 @@ def library() -> Any:
 
 
 def init(helpers: int | None = None) -> int:
-    """Ask glibc for so many helper threads, and return how many it was asked for: the first call counts.
+    """Ask glibc for helper threads, and return how many it was asked for: the first call counts.
 
     After the first request of a process no call changes it (`aio_init(3)`). So a run with
-    GLIBC_HELPERS, to see the clients wait that come after them, needs a process of its own.
+    GLIBC_HELPERS, in which later clients have to wait, needs a process of its own.
     """
-    if not _asked_for:
-        _asked_for.append(helpers or int(wanted()))
-        library().aio_init((ctypes.c_int * 8)(_asked_for[0], _ROOM))
-    return _asked_for[0]
+    if not _helpers:
+        _helpers.append(helpers or int(helpers_setting()))
+        library().aio_init((ctypes.c_int * 8)(_helpers[0], _ROOM))
+    return _helpers[0]
 
 
-def wanted() -> str:
+def helpers_setting() -> str:
     """Return what IOLAB_AIO_HELPERS says, or HELPERS."""
-    return os.environ.get("IOLAB_AIO_HELPERS", str(HELPERS))
+    return os.environ.get(AIO_HELPERS, str(HELPERS))
 
 
 def last_error() -> OSError:
-    """Return the error of the call before (`errno(3)`)."""
+    """Return the error of the last call (`errno(3)`)."""
     return OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 def why_not() -> str | None:
     """Say why there is no asynchronous I/O of glibc here, or return None."""
     if sys.platform != "linux" or sys.maxsize <= 1 << 32:
-        return "aio_read is used here as the C library of 64-bit Linux has it"
+        return "aio_read is used here as in the C library of 64-bit Linux, and this system has another"
     if not hasattr(ctypes.CDLL(None), "aio_init"):
-        return "aio_read is used here as glibc has it, and the C library of this Python is another one, such as musl"
-    if not wanted().isdecimal() or not 0 < int(wanted()) < 1 << 31:
-        return f"IOLAB_AIO_HELPERS should be a number of helper threads, such as {GLIBC_HELPERS}, and is {wanted()!r}"
+        return "aio_read is used here as in glibc, and this Python has another C library, such as musl"
+    helpers = helpers_setting()
+    if not helpers.isdecimal() or not 0 < int(helpers) < 1 << 31:
+        return f"{AIO_HELPERS} should be a number of helper threads, such as {GLIBC_HELPERS}, but is {helpers!r}"
     return None

@@ -1,6 +1,6 @@
-"""Shut a process in: no signals to others, no way out of its session, no writing outside its folder.
+"""Confine a process: no signals to others, no way out of its session, no writing outside its folder.
 
-Each step is taken where the kernel has it, and none of them needs a privilege
+Each step is taken where the kernel offers it, and none needs a privilege
 (`seccomp(2)`, `landlock(7)`, `capabilities(7)`). What is denied fails with EPERM.
 """
 

@@ -4,7 +4,7 @@ import os
 import resource
 
 RESERVED = 64
-"""Descriptors that a kernel or a client process needs beside its connections."""
+"""Descriptors that a notebook kernel or a client process needs beside its connections."""
 
 
 def raise_limit() -> int:
@@ -25,10 +25,10 @@ def most_connections() -> int:
 
 def room() -> int:
     """Return how many connections this process can accept beside the descriptors that it holds."""
-    return max(0, most_connections() - _held())
+    return max(0, most_connections() - _count_open())
 
 
-def _held() -> int:
+def _count_open() -> int:
     try:
         return len(os.listdir("/dev/fd"))  # noqa: PTH208  /proc/self/fd on Linux
     except OSError:

@@ -84,7 +84,7 @@ def descriptor_of(info: "signal.struct_siginfo") -> int:
 def why_not() -> str | None:
     """Say why the kernel cannot tell by a signal which descriptor is ready, or return None."""
     if sys.platform != "linux" or sys.maxsize <= 1 << 32:
-        return "a signal that carries its descriptor (F_SETSIG) is an invention of Linux, and is read here on 64 bits"
+        return "only Linux has signals that carry a descriptor (F_SETSIG), and here they are read on 64-bit machines"
     ours, peer = socket.socketpair()
     with ours, peer:
         try:

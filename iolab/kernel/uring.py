@@ -1,6 +1,6 @@
 """io_uring: whether this process may have a ring, and a ring that leaves nothing behind.
 
-The ring itself is that of the package uring-api; what it lacks is asked of the kernel here.
+The ring itself comes from the package uring-api; what that lacks is asked of the kernel here.
 """
 
 import ctypes
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from iolab.listening import ListeningSocket
 
 ENTRIES = 1024
-"""Operations that are handed to the kernel at once; what is more takes another system call."""
+"""Operations handed to the kernel at once; more take another system call."""
 
 BUFFERS = 64
-"""Buffers that the kernel may choose from when bytes come; a connection that is silent holds none."""
+"""Buffers that the kernel chooses from when bytes arrive; a silent connection holds none."""
 
 # <linux/io_uring.h>; the two system calls have these numbers on every architecture but Alpha.
 SETUP, REGISTER = 425, 427
@@ -45,7 +45,7 @@ STATUS = Path("/proc/self/status")
 def open_ring(buffer_bytes: int) -> "Iterator[tuple[Ring, BufGroup]]":
     """Yield a ring of the calling thread, and buffers for what it receives; at the end give both back.
 
-    What the ring has not done by then is cancelled. Raise OSError if the kernel refuses the
+    Operations that have not completed by then are cancelled. Raise OSError if the kernel refuses the
     ring (`io_uring_setup(2)`).
     """
     from uring_api import Ring
@@ -62,7 +62,7 @@ def open_ring(buffer_bytes: int) -> "Iterator[tuple[Ring, BufGroup]]":
 
 
 def submit_and_wait(ring: "Ring") -> "list[Completion]":
-    """Hand over what was prepared, sleep until something is done, and return all that is (`io_uring_enter(2)`)."""
+    """Submit what was prepared, sleep until something completes, and return all completions (`io_uring_enter(2)`)."""
     while True:
         try:
             return ring.wait() or []
@@ -93,9 +93,9 @@ class MultishotAccept:
             raise OSError(-completion.res, os.strerror(-completion.res))
         if not completion.flags & CQE_F_MORE:
             self._ask()
-        return self._accepted(socket.socket(fileno=completion.res))
+        return self._remember(socket.socket(fileno=completion.res))
 
-    def _accepted(self, connection: socket.socket) -> socket.socket:
+    def _remember(self, connection: socket.socket) -> socket.socket:
         # The ring keeps to the limit that held when the accept was asked for.
         if connection.fileno() >= resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= 0:
             connection.close()
@@ -123,7 +123,7 @@ def _cancel_all(ring: "Ring") -> None:
 def why_not() -> str | None:
     """Say why no ring can be had here, or return None: one is asked for, and given back."""
     if sys.platform != "linux":
-        return "io_uring is an interface of the Linux kernel alone"
+        return "only the Linux kernel has io_uring"
     if importlib.util.find_spec("uring_api") is None:
         return "uring-api is not installed; pip install 'iolab[models]'"
     try:

@@ -1,4 +1,4 @@
 """Controls for a notebook: questions, the panel to explore with, the learner's progress.
 
-They are the only users of ipywidgets.
+Nothing else uses ipywidgets, so the face imports these modules when one of them is asked for.
 """

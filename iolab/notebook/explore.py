@@ -1,4 +1,4 @@
-"""One panel to try any model under any load: what can be set, and the measurement that it starts."""
+"""A panel to try any model under any load: what can be set, the run that it starts, and its controls."""
 
 import html
 import threading
@@ -7,31 +7,37 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import ipywidgets
 
 from iolab.errors import LoadFailed, ServerFailed, UsageError
 from iolab.kernel import descriptors, threads
+from iolab.measurement.run import Run, measure
 from iolab.models import MODELS, find, runnable
+from iolab.notebook.controls import LABELLED, bundle, status, with_slider
 from iolab.replies import busy, upper
 from iolab.settings import profile
+from iolab.traffic.process import Client
 from iolab.traffic.workload import Tick
 
-if TYPE_CHECKING:
-    from iolab.measurement.run import Run
-    from iolab.traffic.process import Client
+SHORTEST_RUN_S = 1.0
+"""A run takes at least this long, so that slow rates have something to show."""
 
-SECONDS = 1.0
-"""A run takes this long at the least, so that slow rates have something to show."""
+GIVE_UP_S = 2.0
+"""A run gives up on the server when nothing has been answered for this long."""
 
-PATIENCE_S = 2.0
-EVERY = 2
-"""Ticks come ten times a second; every second one is shown, since what shows it holds the GIL."""
+TICKS_PER_VIEW = 2
+"""Ticks come ten times a second; every second one is shown, because showing one holds the GIL."""
 
 CONNECTIONS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 SIZES = (1, 64, 256, 1024, 4096, 16384, 65536)
 RATES = (0, 100, 300, 1000, 3000, 10_000, 30_000)
 WORK_US = (0, 10, 30, 100, 300, 1000, 3000)
 IDLE = (0, 10, 30, 100, 300, 900, 3000)
+
+ROW = {"width": "auto", "min_width": "22rem"}
+GRID = {"grid_template_columns": "repeat(auto-fit, minmax(22rem, 1fr))", "grid_gap": "0.2rem 1.5rem"}
 
 _turn = threading.Lock()  # two runs at once would measure each other
 _jobs: "SimpleQueue[Callable[[], None]]" = SimpleQueue()
@@ -50,10 +56,10 @@ class Setting:
 
 @dataclass(frozen=True)
 class View:
-    """What a panel shows: whether a run is on, how far it is, a sentence, and the result; None leaves the last one."""
+    """What a panel shows: whether a run is on, a sentence, how far it is, and the result; None leaves the last one."""
 
     running: bool
-    says: str
+    sentence: str
     done: float | None = None
     result: str | None = None
 
@@ -61,7 +67,7 @@ class View:
     def status(self) -> str:
         """The sentence as HTML that a screen reader reads out, with a bar while a run is on."""
         bar = "" if self.done is None else f' <progress value="{self.done:.3f}" aria-label="progress"></progress>'
-        return f'<span role="status">{html.escape(self.says)}{bar}</span>'
+        return status(html.escape(self.sentence) + bar)
 
 
 Show = Callable[[View], None]
@@ -81,7 +87,7 @@ class Explorer:
     def run(self, chosen: Mapping[str, Any], show: Show) -> None:
         """Measure what is chosen in another thread, and show it; a run that is on is left alone.
 
-        The caller's thread, which is the notebook's, goes on: it hears of the stop, and sleeps else.
+        The caller's thread is the notebook's: it returns at once and stays free to handle Stop.
         """
         if not self._over.is_set():
             return
@@ -91,11 +97,11 @@ class Explorer:
         self._stopping.clear()
         self._over.clear()
         show(View(True, "Starting.", 0.0))
-        _worker()
-        _jobs.put(lambda: self._whole_run(chosen, show))
+        _start_worker()
+        _jobs.put(lambda: self._finish_run(chosen, show))
 
     def stop(self) -> None:
-        """End the run early, if one is on; what it has measured so far is shown."""
+        """End a run early and show what it has measured so far."""
         self._stopping.set()
         client = self._client
         if client is not None:
@@ -105,42 +111,38 @@ class Explorer:
         """Sleep until the run is over, if one is on."""
         self._over.wait()
 
-    def _whole_run(self, chosen: Mapping[str, Any], show: Show) -> None:
+    def _finish_run(self, chosen: Mapping[str, Any], show: Show) -> None:
         try:
-            view = done(self._measured(chosen, show))
+            view = result_view(self._measure(chosen, show))
         except (LoadFailed, ServerFailed, UsageError) as error:
             view = View(False, f"This could not be measured: {error}.")
-        except Exception as error:  # or the panel would never come to rest
+        except Exception as error:  # or the panel would stay on Measuring for ever
             view = View(False, f"This could not be measured: {error!r}.")
         self._client = None
         _turn.release()
         self._over.set()
         show(view)
 
-    def _measured(self, chosen: Mapping[str, Any], show: Show) -> "Run":
-        from iolab.measurement import run
-
+    def _measure(self, chosen: Mapping[str, Any], show: Show) -> Run:
         seen = 0
 
         def tick(now: Tick) -> None:
             nonlocal seen
-            if seen % EVERY == 0:
+            if seen % TICKS_PER_VIEW == 0:
                 show(View(True, f"Measuring: {now.requests:,} requests.", now.done))
             seen += 1
 
-        work, work_us = workload(chosen), chosen["work_us"]
+        work, work_us = workload_options(chosen), chosen["work_us"]
         respond = busy(work_us / 1e6) if work_us else upper
-        return run.measure(chosen["model"], respond=respond, on_tick=tick, on_client=self._begun, **work)
+        return measure(chosen["model"], respond=respond, on_tick=tick, on_client=self._keep_client, **work)
 
-    def _begun(self, client: "Client") -> None:
+    def _keep_client(self, client: Client) -> None:
         self._client = client
-        if self._stopping.is_set():  # it came before there was anything to stop
+        if self._stopping.is_set():  # Stop came before there was anything to stop
             client.stop()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        from iolab.notebook import widgets
-
-        return widgets.panel(self)
+        return bundle(panel(self), str(self))
 
     @property
     def notes(self) -> str:
@@ -154,35 +156,35 @@ class Explorer:
 
 
 @cache
-def _worker() -> threading.Thread:
-    """Return the thread that makes all runs: matplotlib keeps its fonts open for every thread that draws."""
+def _start_worker() -> None:
+    """Start the one thread that makes all runs: matplotlib keeps its fonts open for every thread that draws."""
 
     def work() -> None:
         while True:
-            with suppress(Exception):  # of a panel that is gone from its page
+            with suppress(Exception):  # its panel may be gone from the page
                 _jobs.get()()
 
-    return threads.start(threading.Thread(target=work, name="iolab explore", daemon=True))
+    threads.start(threading.Thread(target=work, name="iolab explore", daemon=True))
 
 
-def done(run: "Run") -> View:
-    """Return the view of a run that is over: the row of its figures, and the latency of every connection."""
-    from iolab.figures import latency
+def result_view(run: Run) -> View:
+    """Return the view of a finished run: the row of its figures, and the latency of every connection."""
+    from iolab.figures import latency  # matplotlib takes half a second, and here no one waits for it
 
     picture = latency(run)._repr_mimebundle_()[0]["text/html"]
     early = ", stopped early" if run.records.stopped else ""
     return View(False, f"Done: {len(run.records):,} requests{early}.", None, f"{run._repr_html_()}{picture}")
 
 
-def workload(chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is chosen as the words of a workload; a rate of 0 is a closed loop."""
+def workload_options(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is chosen as the options of a workload; a rate of 0 is a closed loop."""
     return {
         "connections": chosen["connections"],
         "size_bytes": chosen["size_bytes"],
         "rate_per_s": chosen["rate_per_s"] or None,
         "idle": chosen["idle"],
-        "seconds": max(SECONDS, profile().seconds),
-        "patience_s": PATIENCE_S,
+        "seconds": max(SHORTEST_RUN_S, profile().seconds),
+        "patience_s": GIVE_UP_S,
     }
 
 
@@ -195,10 +197,10 @@ def explore(
     work_us: int = 0,
     idle: int = 0,
 ) -> Explorer:
-    """Return a panel that measures a model under a load, both for the learner to choose; without a browser, a line.
+    """Return a panel that measures a model under a load, both the learner's choice; without a browser, a line.
 
-    The arguments are what it starts from. `rate_per_s=0` is a closed loop, `work_us` is CPU time of each
-    reply. What is more than this machine can do becomes the most that it can.
+    The arguments are the first choice. `rate_per_s=0` is a closed loop, `work_us` the CPU time of each
+    reply. More connections than this machine can hold become as many as it can.
     """
     models = runnable()
     find(model)
@@ -222,7 +224,7 @@ def _setting(
 ) -> Setting:
     lowest, highest = values[0], values[-1]
     if not isinstance(start, int) or not lowest <= start <= highest:
-        raise UsageError(f"{key} is a whole number from {lowest} to {highest} here, not {start!r}")
+        raise UsageError(f"{key} must be a whole number from {lowest} to {highest}, not {start!r}")
     room = highest if most is None else max(lowest, min(most, highest))
     start = min(start, room)
     options = sorted({value for value in (*values, start) if value <= room})
@@ -235,3 +237,41 @@ def _size(size_bytes: int) -> str:
 
 def _rate(per_s: int) -> str:
     return f"{per_s:,}/s" if per_s else "closed loop"
+
+
+def panel(explorer: Explorer) -> Any:
+    """Return the controls: what can be set, the two buttons, what is going on, and the result."""
+    lists = {setting.key: _list(setting) for setting in explorer.settings}
+    run = ipywidgets.Button(description="Run", button_style="primary", tooltip="Measure this model under this load")
+    stop = ipywidgets.Button(description="Stop", disabled=True, tooltip="End the run early and show what it measured")
+    line, result = ipywidgets.HTML(), ipywidgets.HTML()
+    result.add_class("jp-RenderedHTMLCommon")  # tables as in an output
+
+    def show(view: View) -> None:
+        run.disabled, stop.disabled, line.value = view.running, not view.running, view.status
+        result.value = result.value if view.result is None else view.result
+
+    run.on_click(lambda _: explorer.run({key: each.value for key, each in lists.items()}, show))
+    stop.on_click(lambda _: explorer.stop())
+    rows = [_row(lists[setting.key]) if setting.slides else lists[setting.key] for setting in explorer.settings]
+    notes = ipywidgets.HTML(explorer.notes)
+    return ipywidgets.VBox([ipywidgets.GridBox(rows, layout=GRID), notes, ipywidgets.HBox([run, stop, line]), result])
+
+
+def _list(setting: Setting) -> Any:
+    return ipywidgets.Dropdown(
+        options=list(setting.options),
+        value=setting.start,
+        description=setting.label,
+        style=LABELLED,
+        layout={"width": "15rem" if setting.slides else "auto"},
+    )
+
+
+def _row(choices: Any) -> Any:
+    slider = ipywidgets.SelectionSlider(
+        options=choices.options, value=choices.value, readout=False, layout={"flex": "1"}
+    )
+    row = with_slider(choices, slider, "index")
+    row.layout = ROW
+    return row

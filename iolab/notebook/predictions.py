@@ -1,12 +1,16 @@
 """Predict, then run: the learner commits a guess, and the measurement scores it."""
 
+import html
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import ipywidgets
+
 from iolab import progress
 from iolab.errors import UsageError
+from iolab.notebook.controls import LABELLED, bundle, with_slider
 
 CLOSE = 2.0
 """A guessed number counts as close within this factor of the measured one."""
@@ -25,31 +29,31 @@ class Prediction:
     guess: str | float | None = field(default=None)
 
     def commit(self, guess: str | float) -> None:
-        """Record the guess; the last one before the measurement counts. Raise UsageError for one that is none."""
+        """Record the guess; the last one before the measurement counts. Raise UsageError for what cannot be one."""
         if not self.allows(guess):
-            expected = f"none of {list(self.choices)}" if self.choices else f"no number of {self.unit or 'anything'}"
-            raise UsageError(f"the guess {guess!r} is {expected}")
+            expected = (
+                f"one of {list(self.choices)}" if self.choices else f"a number{f' of {self.unit}' * bool(self.unit)}"
+            )
+            raise UsageError(f"the guess {guess!r} is not {expected}")
         self.guess = guess
         progress.record("guesses", self.key, guess)
 
     def allows(self, guess: object) -> bool:
-        """Say whether this can be a guess: one of the choices, or a number."""
+        """Return whether this can be a guess: one of the choices, or a number."""
         if self.choices:
             return guess in self.choices
         return isinstance(guess, (int, float)) and math.isfinite(guess)
 
     def score(self, measured: str | float) -> "Score":
-        """Hold the guess against what was measured, and record both."""
+        """Compare the guess with what was measured, and record both."""
         if self.choices and measured not in self.choices:
-            raise UsageError(f"the answer {measured!r} is none of {list(self.choices)}")
+            raise UsageError(f"the answer {measured!r} is not one of {list(self.choices)}")
         score = Score(self, measured)
         progress.record("scores", self.key, {"guess": self.guess, "measured": measured, "right": score.right})
         return score
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        from iolab.notebook import widgets
-
-        return widgets.question(self)
+        return bundle(question_box(self), str(self))
 
     def __str__(self) -> str:
         answers = " / ".join(self.choices) or f"a number of {self.unit} from {self.low:g} to {self.high:g}"
@@ -76,15 +80,60 @@ class Score:
     def __str__(self) -> str:
         verdict = {None: "You made no guess.", True: "You were right.", False: "You were not."}[self.right]
         guess = self.prediction.guess
-        guessed = "" if guess is None else f" Your guess: {self._written(guess)}."
-        return f"{verdict}{guessed} Measured: {self._written(self.measured)}."
+        yours = "" if guess is None else f" Your guess: {self._with_unit(guess)}."
+        return f"{verdict}{yours} Measured: {self._with_unit(self.measured)}."
 
     def _repr_markdown_(self) -> str:
         verdict, rest = str(self).split(". ", 1)
         return f"**{verdict}.** {rest}"
 
-    def _written(self, value: str | float) -> str:
+    def _with_unit(self, value: str | float) -> str:
         return value if isinstance(value, str) else f"{value:,.3g} {self.prediction.unit}".strip()
+
+
+def question_box(prediction: Prediction) -> Any:
+    """Return the question above the control that answers it; what is set there is committed."""
+    control = choice_buttons(prediction) if prediction.choices else number_slider(prediction)
+    control.observe(lambda change: prediction.commit(change["new"]), names="value")
+    question = ipywidgets.HTML(f"<b>{html.escape(prediction.question)}</b>")
+    return ipywidgets.VBox([question, control if prediction.choices else _number_field(prediction, control)])
+
+
+def choice_buttons(prediction: Prediction) -> Any:
+    """Return a button for each choice."""
+    return ipywidgets.RadioButtons(
+        options=list(prediction.choices),
+        value=prediction.guess,
+        layout={"width": "max-content"},
+        tooltip=prediction.question,
+    )
+
+
+def number_slider(prediction: Prediction) -> Any:
+    """Return a slider over the decades from the lowest number to the highest."""
+    return ipywidgets.FloatLogSlider(
+        value=prediction.guess or prediction.low,
+        min=math.log10(prediction.low),
+        max=math.log10(prediction.high),
+        step=0.1,
+        readout=False,
+        layout={"width": "24rem"},
+        continuous_update=False,
+        tooltip=prediction.question,
+    )
+
+
+def _number_field(prediction: Prediction, slider: Any) -> Any:
+    field = ipywidgets.BoundedFloatText(
+        value=slider.value,
+        min=prediction.low,
+        max=prediction.high,
+        description=prediction.unit or "number",
+        style=LABELLED,
+        layout={"width": "16rem"},
+        tooltip=prediction.question,
+    )
+    return with_slider(field, slider, "value", transform=(float, lambda value: float(f"{value:.3g}")))
 
 
 def predict(
@@ -92,7 +141,7 @@ def predict(
 ) -> Prediction:
     """Ask the learner to commit a guess before the measurement: one of the choices, or a number.
 
-    Without a choice to click (a run with no browser) the guess stays None, and the lesson runs on.
+    Without a browser to click in, the guess stays None, and the lesson runs on.
     A guess made earlier is taken from the progress file.
     """
     asked = Prediction(key, question, tuple(choices), low, high, unit)

@@ -33,9 +33,9 @@ def test_what_it_measures_comes_back() -> None:
 
 @pytest.mark.parametrize(("run", "why"), [(refuses, "connection 1 of 2 failed"), (ends, "its process ended")])
 def test_a_run_that_fails_says_why(run: Any, why: str) -> None:
-    found = attempt(run, WORK)
-    assert why in found["failed"]
-    assert [found[figure] for figure in FIGURES] == [None] * len(FIGURES)
+    result = attempt(run, WORK)
+    assert why in result["failed"]
+    assert [result[figure] for figure in FIGURES] == [None] * len(FIGURES)
 
 
 def test_a_run_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,6 +49,6 @@ def test_floor_and_model_are_measured_alike() -> None:
     except floor.NoFloor as why_not:
         pytest.skip(str(why_not))
     for run in (models.c_server, models.python_server("epoll")):
-        found = attempt(run, WORK)
-        assert (found["requests"], found["errors"]) == (40, 0)
-        assert found["cpu_us_per_request"] > 0
+        result = attempt(run, WORK)
+        assert (result["requests"], result["errors"]) == (40, 0)
+        assert result["cpu_us_per_request"] > 0

@@ -23,7 +23,7 @@ Address = tuple[str, int]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def built() -> None:
+def build_floor() -> None:
     try:
         floor.build()
     except floor.NoFloor as why_not:
@@ -82,10 +82,10 @@ class TestServer:
         with connect(server.address) as connection:
             sender = threading.Thread(target=send_all, args=(connection, sent))
             sender.start()
-            came = receive_all(connection)
+            reply = receive_all(connection)
             sender.join()
-        assert len(came) == len(sent)
-        assert hashlib.sha256(came).digest() == hashlib.sha256(sent.upper()).digest()
+        assert len(reply) == len(sent)
+        assert hashlib.sha256(reply).digest() == hashlib.sha256(sent.upper()).digest()
 
     def test_a_half_closed_connection_gets_its_reply(self, server: floor.Server) -> None:
         with connect(server.address) as connection:
@@ -111,13 +111,13 @@ class TestServer:
             assert server.cpu_ns() - before_ns < 50_000_000
 
     def test_a_reset_ends_one_connection_only(self, server: floor.Server) -> None:
-        with connect(server.address) as kept:
+        with connect(server.address) as third:
             idle, owed = connect(server.address), connect(server.address)
             fill(owed)
             reset(idle)
             reset(owed)
-            kept.sendall(b"still here")
-            assert kept.recv(100) == b"STILL HERE"
+            third.sendall(b"still here")
+            assert third.recv(100) == b"STILL HERE"
 
     @pytest.mark.certify
     def test_cpu_time_grows_with_the_work(self, server: floor.Server) -> None:
@@ -169,12 +169,12 @@ class TestServerEnds:
         reading, writing = os.pipe()
         command = [sys.executable, "-c", text, str(floor.build() / "server")]
         parent = subprocess.run(command, stdin=reading, capture_output=True, check=True)
-        assert ended(int(parent.stdout))
+        assert wait_for_end(int(parent.stdout))
         os.close(reading)
         os.close(writing)
 
 
-def ended(pid: int) -> bool:
+def wait_for_end(pid: int) -> bool:
     """Wait up to 10 s until a process is gone, or is a zombie that nobody has reaped."""
     for _ in range(1000):
         try:

@@ -21,7 +21,7 @@ Address = tuple[str, int]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def built() -> None:
+def build_floor() -> None:
     try:
         floor.build()
     except floor.NoFloor as why_not:

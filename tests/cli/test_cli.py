@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,14 @@ from rich.console import Console
 import iolab
 from iolab.background import start
 from iolab.cli import terminal
+from iolab.cli.commands.doctor import health_tables
 from iolab.cli.main import main
 from tests.peers import Address, Peer, ask, connect, dead_address, replying, upper, watched
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 IOLAB = [sys.executable, "-m", "iolab"]
-ENDS_S = 20
+ENDS_S = 60
 LOAD_FIELDS = ["requests", "per_s", "p50_us", "p99_us", "max_us", "errors", "client_cpu_share"]
 COMPARE_FIELDS = ["model", "connections", *LOAD_FIELDS, "server_cpu_us_per_request", "server_cpu_share"]
 COMPARE_FIELDS += ["ratio", "interval", "verdict"]
@@ -66,7 +68,7 @@ class TestBadInput:
         [
             ("serve epol", r"there is no model 'epol'; did you mean epoll\? the models are blocking, threads"),
             ("serve nonsense", "no model 'nonsense'; the models are"),
-            ("serve", r"Missing argument 'MODEL'; `iolab serve --help`"),
+            ("serve", r"Missing argument 'MODEL'; see `iolab serve --help`"),
             ("serve epoll --port 65536", "a port is a number from 0 to 65535, not 65536"),
             ("serve epoll --port -1", "not -1"),
             ("serve epoll --port http", "'http' is not a valid integer"),
@@ -89,15 +91,15 @@ class TestBadInput:
             ("compare epoll --connections 0", "at least 1 connection, not 0"),
             ("compare epoll --connections 10,0", "at least 1 connection, not 0"),
             ("compare epoll --connections -1", "at least 1 connection, not -1"),
-            ("compare epoll --connections 1,x", "'1,x' is no list of numbers such as 1,10,100"),
-            ("compare epoll --connections 1,", "no list of numbers"),
+            ("compare epoll --connections 1,x", "'1,x' is not a list of numbers such as 1,10,100"),
+            ("compare epoll --connections 1,", "not a list of numbers"),
             ("compare epoll --connections 10000000", r"10000000 connections.* may hold \d+"),
             ("compare epoll --repeats 0", "0 is not in the range"),
-            ("compare epoll --figure x.jpgg", "'x.jpgg' is no figure; use a name that ends in .png"),
+            ("compare epoll --figure x.jpgg", "'x.jpgg' is not a figure; use a name that ends in .png"),
             ("compare epoll --figure /proc/x.png", "cannot write to '/proc/x.png'"),
             ("compare epoll --figure /dev/null/x.png", "cannot write to '/dev/null/x.png': File exists"),
             ("srve", "No such command 'srve'"),
-            ("--nonsense", "No such option '--nonsense'; `iolab --help` tells what works"),
+            ("--nonsense", "No such option '--nonsense'; see `iolab --help`"),
             ("load 127.0.0.1:9 --nonsense", "No such option '--nonsense'"),
         ],
     )
@@ -166,9 +168,9 @@ class Serving:
 
     @property
     def address(self) -> Address:
-        found = re.search(r"(\S+):(\d+); Ctrl-C ends it", self.line)
-        assert found
-        return found[1], int(found[2])
+        match = re.search(r"(\S+):(\d+); press Ctrl-C", self.line)
+        assert match
+        return match[1], int(match[2])
 
     def __enter__(self) -> "Serving":
         return self
@@ -203,13 +205,13 @@ class TestServe:
         host, port = dead_address()
         with Serving("threads", "--port", str(port), "--host", host) as serving:
             assert serving.address == (host, port)
-            assert serving.line == f"threads serves on {host}:{port}; Ctrl-C ends it\n"
+            assert serving.line == f"threads listens on {host}:{port}; press Ctrl-C to stop it\n"
 
     def test_says_where_in_json(self) -> None:
         with Serving("epoll", "--json") as serving:
-            told = json.loads(serving.line)
-            assert list(told) == ["model", "host", "port"]
-            with connect((told["host"], told["port"])) as client:
+            message = json.loads(serving.line)
+            assert list(message) == ["model", "host", "port"]
+            with connect((message["host"], message["port"])) as client:
                 assert ask(client) == b"QUESTION"
 
     def test_over_ipv6(self) -> None:
@@ -217,14 +219,14 @@ class TestServe:
             pytest.skip("this Python has no IPv6")
         with Serving("epoll", "--host", "::1", "--json") as serving:
             port = json.loads(serving.line)["port"]
-            for written in (f"[::1]:{port}", f"::1:{port}"):
-                assert json.loads(good("load", written, "--requests", 20, "--json"))["requests"] == 20
+            for server in (f"[::1]:{port}", f"::1:{port}"):
+                assert json.loads(good("load", server, "--requests", 20, "--json"))["requests"] == 20
 
 
 class TestLoad:
     def test_a_table(self, address: str) -> None:
-        shown = good("load", address, "--requests", 1234, "--connections", 3)
-        heading, figures, *plot = shown.splitlines()
+        output = good("load", address, "--requests", 1234, "--connections", 3)
+        heading, figures, *plot = output.splitlines()
         assert " ".join(heading.split()) == "requests req/s p50 µs p99 µs max µs errors client CPU"
         assert figures.split()[0] == "1,234"
         assert figures.split()[5] == "0"
@@ -232,21 +234,24 @@ class TestLoad:
 
     def test_what_it_cannot_tell_is_said(self, address: str) -> None:
         assert "! asked 5,000,000/s, held" in good("load", address, "--rate", 5_000_000, "--seconds", 0.1)
+
+    @pytest.mark.certify
+    def test_a_rate_that_is_held_is_no_doubt(self, address: str) -> None:
         assert "asked" not in good("load", address, "--rate", 500, "--seconds", 0.1, "--spin")
 
     def test_json_is_one_object_with_the_fields_promised(self, address: str) -> None:
-        shown = json.loads(good("load", address, "--requests", 200, "--json"))
-        assert list(shown) == LOAD_FIELDS
-        assert (shown["requests"], shown["errors"]) == (200, 0)
-        assert 0 < shown["p50_us"] <= shown["p99_us"] <= shown["max_us"]
-        assert shown["per_s"] > 0
+        output = json.loads(good("load", address, "--requests", 200, "--json"))
+        assert list(output) == LOAD_FIELDS
+        assert (output["requests"], output["errors"]) == (200, 0)
+        assert 0 < output["p50_us"] <= output["p99_us"] <= output["max_us"]
+        assert output["per_s"] > 0
 
     @pytest.mark.parametrize("reply", [b"[/b]", b"[red]", b"\x1b[31m\xff\x00", b"[link=x]"])
     def test_a_wrong_reply_is_shown_as_it_came_whatever_it_is(self, reply: bytes) -> None:
         with Peer(replying(lambda request, number, turn: reply[:4].ljust(64, b"!"))) as peer:
-            shown = good("load", "{}:{}".format(*peer.address), "--requests", 10, "--connections", 2)
-        assert "! 2 x wrong reply: connection" in shown
-        assert repr(reply[:4])[2:-1] in "".join(shown.split())
+            output = good("load", "{}:{}".format(*peer.address), "--requests", 10, "--connections", 2)
+        assert "! 2 x wrong reply: connection" in output
+        assert repr(reply[:4])[2:-1] in "".join(output.split())
 
     @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
     def test_a_terminal_that_cannot_write_every_sign(self, encoding: str, address: str) -> None:
@@ -267,20 +272,20 @@ class TestLoad:
 def client_of(pid: int) -> int:
     """Wait for the load client of a process, and return its process number."""
     children = Path(f"/proc/{pid}/task/{pid}/children")
-    while not (found := children.read_text().split()):
+    while not (pids := children.read_text().split()):
         os.sched_yield()
-    return int(found[0])
+    return int(pids[0])
 
 
 class TestCompare:
     def test_json_is_one_object_with_the_fields_promised(self) -> None:
-        shown = json.loads(good("compare", "blocking", "epoll", "--connections", "1,2", "--requests", 100, "--json"))
-        assert [row["connections"] for row in shown["rows"]] == [1, 1, 2, 2]
-        assert [row["verdict"] for row in shown["rows"]] == ["cheapest", "cannot tell"] * 2
-        for first, second in (shown["rows"][:2], shown["rows"][2:]):
+        output = json.loads(good("compare", "blocking", "epoll", "--connections", "1,2", "--requests", 100, "--json"))
+        assert [row["connections"] for row in output["rows"]] == [1, 1, 2, 2]
+        assert [row["verdict"] for row in output["rows"]] == ["cheapest", "cannot tell"] * 2
+        for first, second in (output["rows"][:2], output["rows"][2:]):
             assert {first["model"], second["model"]} == {"blocking", "epoll"}
             assert first["server_cpu_us_per_request"] <= second["server_cpu_us_per_request"]
-        for row in shown["rows"]:
+        for row in output["rows"]:
             assert list(row) == COMPARE_FIELDS
             assert (row["requests"], row["errors"]) == (100, 0)
             assert row["server_cpu_us_per_request"] > 0
@@ -289,16 +294,16 @@ class TestCompare:
     def test_a_table_and_a_figure(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
         figure = Path("new", "figure.svg")
-        shown = good("compare", "epoll", "--requests", 200, "--figure", figure)
-        assert shown.splitlines()[0].split()[:2] == ["model", "conns"]
-        assert (shown.splitlines()[1].split()[0], shown.splitlines()[1].split()[-1]) == ("epoll", "cheapest")
+        output = good("compare", "epoll", "--requests", 200, "--figure", figure)
+        assert output.splitlines()[0].split()[:2] == ["model", "conns"]
+        assert (output.splitlines()[1].split()[0], output.splitlines()[1].split()[-1]) == ("epoll", "cheapest")
         assert "<svg" in figure.read_text()
 
     def test_bars_share_one_axis_of_whole_decades(self) -> None:
-        shown = io.StringIO()
-        console = Console(width=80, file=shown)
+        output = io.StringIO()
+        console = Console(width=80, file=output)
         console.print(terminal.spans({"quick": (10.0, 10.0), "slow": (100.0, 10_000.0), "slower": (2e6, 3e6)}))
-        quick, slow, slower, axis = shown.getvalue().splitlines()
+        quick, slow, slower, axis = output.getvalue().splitlines()
         assert axis.split() == ["10", "µs", "100", "µs", "1", "ms", "10", "ms", "100", "ms", "1", "s", "10", "s"]
         begins = [len(line) - len(line[6:].lstrip()) for line in (quick, slow, slower)]
         assert begins == sorted(begins) and len(set(begins)) == 3
@@ -316,25 +321,52 @@ class TestCompare:
 
 class TestDoctor:
     def test_json_names_every_model_and_why_not(self) -> None:
-        shown = json.loads(good("doctor", "--json"))
-        assert [row["model"] for row in shown["models"]] == list(iolab.MODELS)
-        for row in shown["models"]:
+        output = json.loads(good("doctor", "--json"))
+        assert [row["model"] for row in output["models"]] == list(iolab.MODELS)
+        for row in output["models"]:
             assert set(row) == {"model", "runs", "why_not"}
             assert row["runs"] == (row["why_not"] is None)
 
     def test_a_report_of_80_columns(self) -> None:
-        shown = good("doctor")
-        assert re.search(r"epoll +runs", shown)
-        assert "Python" in shown
+        output = good("doctor")
+        assert re.search(r"epoll +runs", output)
+        assert "Python" in output
 
     def test_what_to_install_is_shown_in_full(self) -> None:
         why_not = "it is not installed; pip install 'iolab[models]'"
         report = iolab.doctor()
         console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: PTH123
-        for drawn in terminal.report(type(report)((), ({"model": "x", "runs": False, "why_not": why_not},))):
-            console.print(drawn)
+        for part in health_tables(type(report)((), ({"model": "x", "runs": False, "why_not": why_not},))):
+            console.print(part)
         assert "'iolab[models]'" in console.export_text()
         console.file.close()
+
+
+class Stream(io.StringIO):
+    def __init__(self, terminal: bool) -> None:
+        super().__init__()
+        self.terminal = terminal
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "quiet", "seen"), [(True, False, True), (True, True, False), (False, False, False)]
+)
+def test_steps_are_for_a_terminal_alone(
+    is_terminal: bool, quiet: bool, seen: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = Stream(is_terminal)
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    with terminal.steps(quiet=quiet) as show:
+        before = threading.active_count()
+        show("[one] of two")
+        assert ("[one] of two" in stream.getvalue()) == seen
+        show("two of two")
+        assert threading.active_count() == before
+    assert bool(stream.getvalue()) == seen
 
 
 def test_no_figure_of_a_table_is_cut() -> None:
@@ -342,11 +374,11 @@ def test_no_figure_of_a_table_is_cut() -> None:
     row |= {"connections": 10_000, "errors": 10_000, "server_cpu_share": 1.5, "client_cpu_share": 0.95}
     console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: PTH123
     console.print(terminal.table([row]))
-    shown = console.export_text()
+    output = console.export_text()
     console.file.close()
-    assert "…" not in shown
-    assert shown.count("1,234,568") == 5
-    assert max(map(len, shown.splitlines())) <= 80
+    assert "…" not in output
+    assert output.count("1,234,568") == 5
+    assert max(map(len, output.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("command", [(), ("serve",), ("load",), ("compare",), ("doctor",)])
@@ -363,5 +395,5 @@ def test_version() -> None:
 @pytest.mark.parametrize(("typed", "offered"), [("iolab do", ["doctor"]), ("iolab compare --rep", ["--repeats"])])
 def test_the_shell_completes(typed: str, offered: list[str]) -> None:
     asked = {"_IOLAB_COMPLETE": "bash_complete", "COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1)}
-    shown = iolab_(**asked).stdout.split()
-    assert [each.partition(",")[2] for each in shown] == offered
+    output = iolab_(**asked).stdout.split()
+    assert [each.partition(",")[2] for each in output] == offered

@@ -30,9 +30,11 @@ def test_every_library_is_quoted() -> None:
 
 def test_it_says_what_is_compared_and_what_was_not_measured() -> None:
     costs = {"uvloop": 5.0, "asyncio-protocol": 6.0, "io_uring": 7.0, "epoll": 6.0}
-    told = {row["take"]: row["because here"] for row in rows(costs, made_up.idles())}
-    assert told["uvloop"].startswith("a Protocol, on a loop in C; a request costs 5.0 µs, 0.83 times that of asyncio-p")
-    assert "of files too, which were not measured here" in told["io_uring"]
+    reasons = {row["take"]: row["because here"] for row in rows(costs, made_up.idles())}
+    assert reasons["uvloop"].startswith(
+        "a Protocol, on a loop in C; a request costs 5.0 µs, 0.83 times that of asyncio-p"
+    )
+    assert "of files too, which were not measured here" in reasons["io_uring"]
 
 
 def test_it_quotes_the_growth_with_idle_connections() -> None:
@@ -47,7 +49,7 @@ def test_without_a_measurement_it_quotes_nothing(missing: str) -> None:
 
 
 def test_of_a_real_comparison_every_row_has_a_reason() -> None:
-    shown = guide(iolab.compare(["epoll", "threads"], [2], requests=100), made_up.idles())
-    assert [row["take"] for row in shown][:3] == ["blocking", "threads", "selectors (epoll)"]
-    assert "times that of epoll" in shown[1]["because here"]
-    assert all(row["you have"] and row["because here"] for row in shown)
+    advice = guide(iolab.compare(["epoll", "threads"], [2], requests=100), made_up.idles())
+    assert [row["take"] for row in advice][:3] == ["blocking", "threads", "selectors (epoll)"]
+    assert "times that of epoll" in advice[1]["because here"]
+    assert all(row["you have"] and row["because here"] for row in advice)

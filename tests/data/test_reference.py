@@ -106,7 +106,7 @@ class TestWrongNames:
 class TestWrongFiles:
     def test_a_table_without_its_head(self) -> None:
         with pytest.raises(UsageError, match="it lacks source, url, year, units"):
-            reference.published("mine", "# title: Mine\na,b\n1,2\n")
+            reference.parse_table("mine", "# title: Mine\na,b\n1,2\n")
 
     @pytest.mark.parametrize(
         "text",

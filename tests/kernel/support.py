@@ -5,8 +5,8 @@ import subprocess
 import sys
 
 
-def said(script: str, *command: str, **environment: str) -> str:
-    """Run a script, and return what it said; it must end well, without a word on standard error."""
+def run_script(script: str, *command: str, **environment: str) -> str:
+    """Run a script, and return what it printed; it must succeed, with nothing on standard error."""
     done = subprocess.run(
         [*command, sys.executable, "-W", "error", "-c", script],
         capture_output=True,

@@ -6,7 +6,7 @@ import pytest
 
 from iolab.kernel import aio
 from tests.kernel.conftest import Pair
-from tests.kernel.support import said
+from tests.kernel.support import run_script
 
 pytestmark = pytest.mark.skipif(aio.why_not() is not None, reason=str(aio.why_not()))
 
@@ -33,12 +33,12 @@ with start("aio") as server:
 def test_a_client_waits_for_a_helper_thread() -> None:
     # One of the twenty reads what the accepting thread tells, so nineteen connections can wait.
     script = ASK_BEHIND_SILENT_ONES.format(silent=aio.GLIBC_HELPERS - 1, patience_s=0.5)
-    assert said(script, IOLAB_AIO_HELPERS=str(aio.GLIBC_HELPERS)).split() == ["waits", "QUESTION"]
+    assert run_script(script, IOLAB_AIO_HELPERS=str(aio.GLIBC_HELPERS)).split() == ["waits", "QUESTION"]
 
 
 def test_no_client_waits_as_the_course_has_it() -> None:
     script = ASK_BEHIND_SILENT_ONES.format(silent=40, patience_s=20)
-    assert said(script) == "QUESTION"
+    assert run_script(script) == "QUESTION"
 
 
 def test_a_read_and_a_write(pair: Pair) -> None:

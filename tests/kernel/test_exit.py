@@ -3,7 +3,7 @@
 import pytest
 
 from iolab.models import find
-from tests.kernel.support import said
+from tests.kernel.support import run_script
 
 
 @pytest.mark.parametrize("model", ["signals", "aio", "io_uring"])
@@ -24,4 +24,4 @@ for connection in connections[10:]:
 import sys, warnings
 warnings.simplefilter("ignore")  # of what is open, on purpose
 """
-    assert said(script).split() == ["QUESTION"] * 20
+    assert run_script(script).split() == ["QUESTION"] * 20

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from iolab.kernel import signals
-from tests.kernel.support import said
+from tests.kernel.support import run_script
 
 pytestmark = pytest.mark.skipif(signals.why_not() is not None, reason=str(signals.why_not()))
 
@@ -32,7 +32,7 @@ def work():
         print(info.si_signo == signals.READY, signals.descriptor_of(info) == ours.fileno())
 in_thread(work)
 """
-    assert said(IN_THREAD + script) == "True True"
+    assert run_script(IN_THREAD + script) == "True True"
 
 
 def test_a_signal_that_somebody_sent_carries_none() -> None:
@@ -43,7 +43,7 @@ def work():
         print(signals.descriptor_of(signal.sigwaitinfo(signals.SIGNALS)))
 in_thread(work)
 """
-    assert said(IN_THREAD + script) == "-1"
+    assert run_script(IN_THREAD + script) == "-1"
 
 
 @pytest.mark.parametrize("closing", ["pass", "interest.unregister(ours.fileno()); ours.close()"])
@@ -62,7 +62,7 @@ with peer, ours, ours.dup():
     in_thread(work)
 print(signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set())
 """
-    assert said(IN_THREAD + script).split() == ["True"] * 3
+    assert run_script(IN_THREAD + script).split() == ["True"] * 3
 
 
 @pytest.mark.parametrize("limit", [0, 3])
@@ -79,7 +79,7 @@ with start("signals") as server:
         assert not records.errors, records.errors
         print(len(records))
 """
-    assert said(script).split() == ["2000", "6"]
+    assert run_script(script).split() == ["2000", "6"]
 
 
 def test_the_reason_names_the_system(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from iolab.kernel import uring
 from tests.kernel.conftest import Pair
-from tests.kernel.support import said
+from tests.kernel.support import run_script
 
 WITHOUT_IO_URING = [sys.executable, str(Path(__file__).resolve().parents[2] / "tools/without_io_uring.py")]
 
@@ -44,13 +44,13 @@ def test_the_cause_is_named(number: int, names: str, monkeypatch: pytest.MonkeyP
 @needs_io_uring
 def test_a_filter_is_named() -> None:
     why_not = "from iolab.kernel.uring import why_not; print(why_not())"
-    assert "seccomp" in said(why_not, *WITHOUT_IO_URING)
+    assert "seccomp" in run_script(why_not, *WITHOUT_IO_URING)
 
 
 @needs_io_uring
 def test_the_filter_forbids_nothing_else() -> None:
     script = "import os, socket, subprocess; socket.socket().close(); print(subprocess.getoutput('echo 1'))"
-    assert said(script, *WITHOUT_IO_URING) == "1"
+    assert run_script(script, *WITHOUT_IO_URING) == "1"
 
 
 def test_a_command_that_is_missing() -> None:
@@ -119,4 +119,4 @@ with start("io_uring") as server:
     with first, socket.create_connection(server.address) as last:
         ask(last)
 """
-    assert said(script).split() == ["QUESTION", "15", "True", "QUESTION", "QUESTION"]
+    assert run_script(script).split() == ["QUESTION", "15", "True", "QUESTION", "QUESTION"]

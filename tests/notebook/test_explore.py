@@ -12,8 +12,7 @@ import pytest
 import iolab
 from iolab.errors import UsageError
 from iolab.kernel import descriptors
-from iolab.notebook import widgets
-from iolab.notebook.explore import Explorer, View, _turn
+from iolab.notebook.explore import Explorer, View, _turn, panel
 from tests.made_up import machine_without
 
 pytestmark = pytest.mark.usefixtures("_drawn_before", "nothing_left")
@@ -22,10 +21,10 @@ pytestmark = pytest.mark.usefixtures("_drawn_before", "nothing_left")
 @pytest.fixture(scope="module")
 def _drawn_before() -> None:
     """Let the thread that makes the runs open its fonts, which it keeps."""
-    measured(iolab.explore(), rate_per_s=100)
+    run_once(iolab.explore(), rate_per_s=100)
 
 
-def chosen(explorer: Explorer, **instead: Any) -> dict[str, Any]:
+def choices(explorer: Explorer, **instead: Any) -> dict[str, Any]:
     return {setting.key: setting.start for setting in explorer.settings} | instead
 
 
@@ -33,9 +32,9 @@ def values(explorer: Explorer, key: str) -> list[Any]:
     return next([value for _, value in setting.options] for setting in explorer.settings if setting.key == key)
 
 
-def measured(explorer: Explorer, **instead: Any) -> list[View]:
+def run_once(explorer: Explorer, **instead: Any) -> list[View]:
     views: list[View] = []
-    explorer.run(chosen(explorer, **instead), views.append)
+    explorer.run(choices(explorer, **instead), views.append)
     until(lambda: not views[-1].running)
     return views
 
@@ -44,13 +43,13 @@ class TestWhatItOffers:
     def test_it_starts_from_what_it_is_given(self) -> None:
         given = {"connections": 7, "size_bytes": 100, "rate_per_s": 250, "work_us": 5, "idle": 42}
         explorer = iolab.explore("poll", **given)
-        assert chosen(explorer) == {"model": "poll", **given}
+        assert choices(explorer) == {"model": "poll", **given}
         assert all(values(explorer, key) == sorted({*values(explorer, key), value}) for key, value in given.items())
 
     def test_no_more_connections_than_the_machine_can_hold(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(descriptors, "room", lambda: 130)
         explorer = iolab.explore("epoll", connections=100, idle=900)
-        assert chosen(explorer)["connections"] == chosen(explorer)["idle"] == 65
+        assert choices(explorer)["connections"] == choices(explorer)["idle"] == 65
         assert max(values(explorer, "connections")) + max(values(explorer, "idle")) <= 130
 
     def test_with_hardly_any_room_there_is_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,17 +59,17 @@ class TestWhatItOffers:
     def test_a_model_that_cannot_run_is_named_with_its_reason(self, monkeypatch: pytest.MonkeyPatch) -> None:
         machine_without("epoll", "1 < 2", monkeypatch)
         explorer = iolab.explore("epoll")
-        assert "epoll" not in values(explorer, "model") and chosen(explorer)["model"] in values(explorer, "model")
+        assert "epoll" not in values(explorer, "model") and choices(explorer)["model"] in values(explorer, "model")
         assert "Not on this machine: epoll: 1 &lt; 2." in explorer.notes
 
     @pytest.mark.parametrize(
         ("given", "says"),
         [
             ({"model": "epol"}, "did you mean epoll"),
-            ({"connections": 0}, "connections is a whole number from 1 to 1000 here, not 0"),
-            ({"rate_per_s": -1}, "rate_per_s is a whole number from 0 to 30000"),
-            ({"work_us": 0.5}, "work_us is a whole number"),
-            ({"size_bytes": "64"}, "size_bytes is a whole number from 1 to 65536 here, not '64'"),
+            ({"connections": 0}, "connections must be a whole number from 1 to 1000, not 0"),
+            ({"rate_per_s": -1}, "rate_per_s must be a whole number from 0 to 30000"),
+            ({"work_us": 0.5}, "work_us must be a whole number"),
+            ({"size_bytes": "64"}, "size_bytes must be a whole number from 1 to 65536, not '64'"),
         ],
     )
     def test_what_it_cannot_start_from_is_told(self, given: Any, says: str) -> None:
@@ -85,86 +84,86 @@ class TestWhatItOffers:
 
 class TestARun:
     def test_it_shows_the_figures_and_the_figure(self) -> None:
-        first, *_, last = measured(iolab.explore("epoll"), connections=3, rate_per_s=300)
-        assert first.running and not last.running and last.says.startswith("Done: ")
+        first, *_, last = run_once(iolab.explore("epoll"), connections=3, rate_per_s=300)
+        assert first.running and not last.running and last.sentence.startswith("Done: ")
         assert last.result is not None and "<table>" in last.result and "<img " in last.result
         assert "3 connections" in html.unescape(last.result)
 
     def test_how_far_it_is_grows(self) -> None:
-        views = measured(iolab.explore("epoll"))
+        views = run_once(iolab.explore("epoll"))
         shares = [view.done for view in views if view.done is not None]
         assert shares == sorted(shares) and len(shares) > 1
         assert all("<progress " in view.status for view in views[:-1]) and "<progress" not in views[-1].status
 
     def test_the_work_of_a_reply_is_done(self) -> None:
-        (*_, idle), (*_, busy) = (measured(iolab.explore("epoll"), rate_per_s=100, work_us=us) for us in (0, 3000))
+        (*_, idle), (*_, busy) = (run_once(iolab.explore("epoll"), rate_per_s=100, work_us=us) for us in (0, 3000))
         assert idle.result is not None and busy.result is not None and idle.result != busy.result
 
     def test_it_leaves_the_caller_free_and_is_not_started_twice(self) -> None:
         explorer, views = iolab.explore(), list[View]()
         for _ in range(3):
-            explorer.run(chosen(explorer, rate_per_s=100), views.append)
+            explorer.run(choices(explorer, rate_per_s=100), views.append)
         until(lambda: not views[-1].running)
-        assert [view.says for view in views].count("Starting.") == 1
+        assert [view.sentence for view in views].count("Starting.") == 1
         assert [view.running for view in views].count(False) == 1
 
     def test_another_panel_waits_for_its_turn(self) -> None:
         one, other = iolab.explore(), iolab.explore()
-        one.run(chosen(one), lambda view: None)
-        (told,) = measured(other)
+        one.run(choices(one), lambda view: None)
+        (view,) = run_once(other)
         one.stop()
         one.wait()
-        assert told.says.startswith("Another panel is measuring") and not told.running
-        assert measured(other, rate_per_s=100)[-1].says.startswith("Done")
+        assert view.sentence.startswith("Another panel is measuring") and not view.running
+        assert run_once(other, rate_per_s=100)[-1].sentence.startswith("Done")
 
     def test_a_stop_ends_it_early_and_shows_what_there_is(self) -> None:
         explorer, views, some = iolab.explore(), list[View](), threading.Event()
 
         def show(view: View) -> None:
             views.append(view)
-            if view.says.startswith("Measuring") and not view.says.startswith("Measuring: 0"):
+            if view.sentence.startswith("Measuring") and not view.sentence.startswith("Measuring: 0"):
                 some.set()
 
-        explorer.run(chosen(explorer), show)
+        explorer.run(choices(explorer), show)
         assert some.wait(30)
         explorer.stop()
         until(lambda: not views[-1].running)
-        assert views[-1].says.endswith("stopped early.") and views[-1].result is not None
+        assert views[-1].sentence.endswith("stopped early.") and views[-1].result is not None
 
     def test_a_stop_at_once_is_heard(self) -> None:
         explorer, views = iolab.explore(), list[View]()
-        explorer.run(chosen(explorer), views.append)
+        explorer.run(choices(explorer), views.append)
         explorer.stop()
         until(lambda: not views[-1].running)
-        assert views[-1].says.endswith("stopped early.")
-        assert not measured(explorer, rate_per_s=100)[-1].says.endswith("stopped early.")
+        assert views[-1].sentence.endswith("stopped early.")
+        assert not run_once(explorer, rate_per_s=100)[-1].sentence.endswith("stopped early.")
 
     def test_a_stop_with_nothing_on_changes_nothing(self) -> None:
         explorer = iolab.explore()
         explorer.stop()
         explorer.wait()
-        assert measured(explorer, rate_per_s=100)[-1].says.startswith("Done")
+        assert run_once(explorer, rate_per_s=100)[-1].sentence.startswith("Done")
 
     def test_what_cannot_be_measured_is_told_in_a_sentence(self) -> None:
-        last = measured(iolab.explore(), model="epol")[-1]
-        assert last.says.startswith("This could not be measured: there is no model 'epol'") and not last.running
+        last = run_once(iolab.explore(), model="epol")[-1]
+        assert last.sentence.startswith("This could not be measured: there is no model 'epol'") and not last.running
         assert not _turn.locked()
 
     def test_after_a_crash_there_is_a_next_run(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with monkeypatch.context() as broken:
-            broken.setattr("iolab.notebook.explore.done", lambda run: 1 / 0)
-            assert "ZeroDivisionError" in measured(iolab.explore(), rate_per_s=100)[-1].says
-        assert measured(iolab.explore(), rate_per_s=100)[-1].says.startswith("Done")
+            broken.setattr("iolab.notebook.explore.result_view", lambda run: 1 / 0)
+            assert "ZeroDivisionError" in run_once(iolab.explore(), rate_per_s=100)[-1].sentence
+        assert run_once(iolab.explore(), rate_per_s=100)[-1].sentence.startswith("Done")
 
 
-def parts(shown: Any) -> Iterator[Any]:
-    yield shown
-    for child in getattr(shown, "children", ()):
+def parts(box: Any) -> Iterator[Any]:
+    yield box
+    for child in getattr(box, "children", ()):
         yield from parts(child)
 
 
-def button(shown: Any, name: str) -> Any:
-    return next(part for part in parts(shown) if isinstance(part, ipywidgets.Button) and part.description == name)
+def button(box: Any, name: str) -> Any:
+    return next(part for part in parts(box) if isinstance(part, ipywidgets.Button) and part.description == name)
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -176,9 +175,9 @@ def until(true: Callable[[], bool]) -> None:
 
 class TestControls:
     def test_each_has_a_name_and_a_slider_moves_with_its_list(self) -> None:
-        shown = widgets.controls(iolab.explore())
-        lists = {part.description: part for part in parts(shown) if isinstance(part, ipywidgets.Dropdown)}
-        sliders = [part for part in parts(shown) if isinstance(part, ipywidgets.SelectionSlider)]
+        box = panel(iolab.explore())
+        lists = {part.description: part for part in parts(box) if isinstance(part, ipywidgets.Dropdown)}
+        sliders = [part for part in parts(box) if isinstance(part, ipywidgets.SelectionSlider)]
         assert list(lists) == ["Model", "Connections", "Message size", "Rate", "Reply work", "Idle connections"]
         assert len(sliders) == 5
         sliders[0].value = 50
@@ -188,12 +187,12 @@ class TestControls:
 
     def test_run_and_stop(self) -> None:
         explorer = iolab.explore(rate_per_s=300)
-        shown = widgets.controls(explorer)
-        run, stop, result = button(shown, "Run"), button(shown, "Stop"), shown.children[-1]
+        box = panel(explorer)
+        run, stop, result = button(box, "Run"), button(box, "Stop"), box.children[-1]
         assert stop.disabled and not run.disabled
         run.click()
         assert run.disabled and not stop.disabled
         stop.click()
         until(lambda: not run.disabled)
         explorer.wait()
-        assert stop.disabled and "stopped early" in shown.children[2].children[2].value and "<table>" in result.value
+        assert stop.disabled and "stopped early" in box.children[2].children[2].value and "<table>" in result.value

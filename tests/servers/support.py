@@ -181,7 +181,7 @@ class Subject:
 def unconnected() -> socket.socket:
     """Return a socket that has its descriptor already, and no peer yet."""
     connection = socket.socket()
-    connection.settimeout(connections.PATIENCE_S)
+    connection.settimeout(connections.CALL_TIMEOUT_S)
     return connection
 
 

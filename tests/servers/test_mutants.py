@@ -142,7 +142,7 @@ CASES = list(cases())
 @pytest.fixture(autouse=True)
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait no longer than for a flaw to show: what is expected here does not come."""
-    monkeypatch.setattr(connections, "PATIENCE_S", 1.0)
+    monkeypatch.setattr(connections, "CALL_TIMEOUT_S", 1.0)
     monkeypatch.setattr(support, "WITHIN_S", 1.0)
 
 

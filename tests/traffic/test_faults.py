@@ -30,7 +30,7 @@ def address(listening: socket.socket) -> faults.Address:
     return host, port
 
 
-def received(connection: socket.socket) -> bytes:
+def receive_rest(connection: socket.socket) -> bytes:
     """Return what came before the end of a connection; raise what it ended with."""
     came = bytearray()
     while chunk := connection.recv(65536):
@@ -43,21 +43,21 @@ class TestConnections:
         faults.reset_midway(address, b"half")
         connection, _ = listening.accept()
         with connection, pytest.raises(ConnectionResetError):
-            received(connection)
+            receive_rest(connection)
 
     def test_reset_together_resets_all(self, listening: socket.socket, address: faults.Address) -> None:
         faults.reset_together(address, 20)
         for _ in range(20):
             connection, _ = listening.accept()
             with connection, pytest.raises(ConnectionResetError):
-                received(connection)
+                receive_rest(connection)
 
     def test_connect_and_close_sends_nothing(self, listening: socket.socket, address: faults.Address) -> None:
         faults.connect_and_close(address, 20)
         for _ in range(20):
             connection, _ = listening.accept()
             with connection:
-                assert received(connection) == b""
+                assert receive_rest(connection) == b""
 
     def test_one_byte_at_a_time_sends_segments_of_one_byte(
         self, listening: socket.socket, address: faults.Address
@@ -69,7 +69,7 @@ class TestConnections:
                 info = there.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
                 segments_with_data = int.from_bytes(info[152:156], "little")  # tcpi_data_segs_in
                 assert segments_with_data == len(b"a request")
-            assert received(there) == b"a request"
+            assert receive_rest(there) == b"a request"
 
     def test_a_narrow_connection_takes_little_at_once(self, listening: socket.socket, address: faults.Address) -> None:
         with faults.connect_narrow(address) as here, listening.accept()[0] as there:
@@ -84,7 +84,7 @@ class TestConnections:
             faults.urgent_byte(here)
             here.send(b"behind")
             here.shutdown(socket.SHUT_WR)
-            assert received(there) == b"beforebehind"
+            assert receive_rest(there) == b"beforebehind"
 
 
 class TestSlowReader:
@@ -110,7 +110,7 @@ class TestSlowReader:
     ) -> None:
         def swallow() -> None:
             with listening.accept()[0] as there:
-                received(there)
+                receive_rest(there)
 
         server = threading.Thread(target=swallow)
         server.start()
@@ -121,7 +121,7 @@ class TestSlowReader:
     def test_a_server_that_takes_too_little_is_named(
         self, address: faults.Address, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(connections, "PATIENCE_S", 0.5)
+        monkeypatch.setattr(connections, "CALL_TIMEOUT_S", 0.5)
         with pytest.raises(LoadFailed, match="expected 1073741824; ask for less"):
             with faults.slow_reader(address, least_bytes=1 << 30, most_bytes=1 << 31):
                 pass
@@ -134,7 +134,7 @@ class TestProcesses:
             assert select.select(accepted, (), (), 0.1)[0] == []
         for connection in accepted:
             with connection:
-                assert received(connection) == b""
+                assert receive_rest(connection) == b""
 
     def test_a_stopped_client_reads_when_it_goes_on(self, listening: socket.socket, address: faults.Address) -> None:
         with faults.stopped_client(address, b"question") as client, listening.accept()[0] as there:
@@ -148,7 +148,7 @@ class TestProcesses:
         with faults.stopped_client(address, b"question"):
             there, _ = listening.accept()
         with there:
-            assert received(there) == b"question"
+            assert receive_rest(there) == b"question"
 
     def test_a_server_that_is_not_there(self, listening: socket.socket, address: faults.Address) -> None:
         listening.close()

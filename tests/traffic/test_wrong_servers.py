@@ -39,9 +39,9 @@ class TestWrongReplies:
         ("wrong", "kind", "says"),
         [
             (flipped, "wrong reply", r"byte 63 should be b'[A-Z]'"),
-            (lambda request: request, "wrong reply", r"byte 0 should be b'[A-Z]{8}'\.\.\., and is b'[a-z]{8}'"),
-            (lambda request: request.upper() + b"!", "wrong reply", "expected 64 bytes, 65 came"),
-            (lambda request: request.upper() * 2, "wrong reply", "expected 64 bytes, 65 came"),
+            (lambda request: request, "wrong reply", r"byte 0 should be b'[A-Z]{8}'\.\.\., but is b'[a-z]{8}'"),
+            (lambda request: request.upper() + b"!", "wrong reply", "expected 64 bytes, received 65"),
+            (lambda request: request.upper() * 2, "wrong reply", "expected 64 bytes, received 65"),
             (lambda request: request.upper()[1:] + b"!", "wrong reply", "byte 0 should be"),
             (lambda request: request.upper()[:-1], "no reply", r"no reply in 0\.3 s"),
             (lambda request: b"", "no reply", r"no reply in 0\.3 s"),

@@ -1,4 +1,4 @@
-"""The client and its parent: what they say to each other, and what ends with what."""
+"""The client and its parent: how they talk, and how the client ends with its parent."""
 
 import ctypes
 import json
@@ -9,17 +9,18 @@ import sys
 from typing import Any
 
 CONTROL = 0
-"""The descriptor that the parent speaks on: standard input."""
+"""The descriptor on which the parent speaks: standard input."""
 
-CHUNK_BYTES = 262144
+LINE_BYTES = 262144
 
 
 def hear() -> bytes:
-    """Return a line of the parent, which says no more until it has its answer."""
-    chunks = [os.read(CONTROL, CHUNK_BYTES)]
-    while chunks[-1] and not chunks[-1].endswith(b"\n"):
-        chunks.append(os.read(CONTROL, CHUNK_BYTES))
-    return b"".join(chunks)
+    """Return a line from the parent, which says nothing more until it is answered."""
+    line = chunk = os.read(CONTROL, LINE_BYTES)
+    while chunk and not line.endswith(b"\n"):
+        chunk = os.read(CONTROL, LINE_BYTES)
+        line += chunk
+    return line
 
 
 def say(**message: Any) -> None:
@@ -38,7 +39,7 @@ def settle(parent: int, cpu: int | None) -> None:
         prctl(29, 1, 0, 0, 0)  # PR_SET_TIMERSLACK: sleep to the nanosecond, not to 50 us
         if cpu is not None:
             os.sched_setaffinity(0, {cpu})
-    if os.getppid() != parent:  # it ended before PR_SET_PDEATHSIG was set
+    if os.getppid() != parent:  # the parent ended before PR_SET_PDEATHSIG was set
         raise SystemExit("the parent process is gone")
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     try:

@@ -2,64 +2,61 @@
 
 import select
 import socket
-import time
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING
 
-from .requests import WrongReply, mismatch
-from .schedule import due_times, shares
+from .journal import Journal, clock
+from .requests import Pair, WrongReply, mismatch
+from .schedule import due_times, turns
+from .waiting import Waiter
 
-if TYPE_CHECKING:
-    from .loop import Load
-
-CHUNK_BYTES = 262144
+RECEIVE_BYTES = 262144
 PIECE_BYTES = 16384
 """A reply that is no longer than this comes in one piece over loopback, whose packets carry 64 KiB."""
 
 WAIT = 0
-clock = time.perf_counter_ns  # CLOCK_MONOTONIC on Linux: one clock for all processes
 
 Conversation = Iterator[int]
 """Resumed when its socket is ready (it yielded WAIT) or when it is due (it yielded when, in ns)."""
 
 
-def converse(load: "Load", index: int, connection: socket.socket) -> Conversation:
-    """Hold the conversation of one connection; one request at a time.
+def converse(
+    journal: Journal, pairs: list[Pair], waiter: Waiter, index: int, connection: socket.socket
+) -> Conversation:
+    """Hold the conversation of one connection: one request at a time.
 
-    A reply counts as there when the wait told of it: what the client then does for others is not in its time.
+    A reply counts as received when the wait reported it: what the client then does for others is not in its time.
     """
-    work, pairs, send, recv = load.work, load.pairs, connection.send, connection.recv
-    log = [column.append for column in (load.connection, load.due, load.sent, load.answered)]
-    log_connection, log_due, log_sent, log_answered = log
+    work, send, recv = journal.work, connection.send, connection.recv
+    log_connection, log_due, log_sent, log_answered = (column.append for column in journal.columns().values())
     open_loop = work["rate_per_s"] is not None
     scheduled = open_loop or work["think_s"] or work["ramp_s"]
-    due = due_times(work, index, load.start_ns)
-    for turn in shares(work, index):
+    due = due_times(work, index, journal.start_ns)
+    for turn in turns(work, index):
         request, expected, length = pairs[(index * 7 + turn) % len(pairs)]
         due_ns = now_ns = asked_ns = clock()
         if scheduled:
-            due_ns, now_ns = min(next(due), load.stop_ns), clock()
+            due_ns, now_ns = min(next(due), journal.stop_ns), clock()
             if due_ns > now_ns:
                 yield due_ns
-                now_ns = load.moved_ns = clock()
+                now_ns = journal.moved_ns = clock()
                 if now_ns < due_ns:
-                    raise WrongReply(f"connection {index}: bytes came, or its end, before request {turn} was sent")
+                    raise WrongReply(f"connection {index}: bytes, or the end of file, came before request {turn}")
             asked_ns = due_ns if open_loop else now_ns
-            if open_loop and due_ns < load.stop_ns and now_ns >= load.drop_ns:
-                load.count("not sent", "these were due while the server was too slow for the rate")
+            if open_loop and due_ns < journal.stop_ns and now_ns >= journal.drop_ns:
+                journal.count("not sent", "they were due while the server could not keep up with the rate")
                 continue
-        if asked_ns >= load.stop_ns:
+        if asked_ns >= journal.stop_ns:
             return
-        # One byte of room more than the reply needs shows what nobody asked for.
-        room, reply = min(CHUNK_BYTES, length + 1), b""
+        # Room for one byte more than the reply: it shows what nobody asked for.
+        room, reply = min(RECEIVE_BYTES, length + 1), b""
         sent_ns = clock() if scheduled else now_ns
         sent = send(request)
         if sent == len(request):
             yield WAIT
             reply = recv(room)
         if len(reply) < length and (reply or sent < len(request)):
-            reply = yield from exchange(load, connection, memoryview(request)[sent:], reply, length)
-        answered_ns = load.woke_ns if length <= PIECE_BYTES else clock()  # of a long one, a part may have come since
+            reply = yield from exchange(journal, waiter, connection, memoryview(request)[sent:], reply, length)
+        answered_ns = journal.woke_ns if length <= PIECE_BYTES else clock()  # part of a long one may have come since
         if reply != expected and (expected is not None or len(reply) != length):
             raise mismatch(f"connection {index}, request {turn}", reply, expected, length)
         log_connection(index)
@@ -69,34 +66,34 @@ def converse(load: "Load", index: int, connection: socket.socket) -> Conversatio
 
 
 def exchange(
-    load: "Load", connection: socket.socket, unsent: memoryview, reply: bytes, length: int
+    journal: Journal, waiter: Waiter, connection: socket.socket, unsent: memoryview, reply: bytes, length: int
 ) -> Generator[int, None, bytes]:
-    """Send the rest of a long request and gather a long reply, whichever can go on."""
+    """Send the rest of a long request and receive a long reply, whichever can go on."""
     chunks, missing = [reply], length - len(reply)
     while unsent or missing > 0:
-        load.interest.modify(connection, select.POLLIN | (select.POLLOUT if unsent else 0))
+        waiter.modify(connection, select.POLLIN | (select.POLLOUT if unsent else 0))
         yield WAIT
         if unsent:
-            unsent = unsent[send_some(load, connection, unsent) :]
-        # Receive though nothing could be sent: the server may wait for room for its reply.
+            unsent = unsent[send_some(journal, connection, unsent) :]
+        # Receive even if nothing could be sent: the server may be waiting for room for its reply.
         try:
-            chunk = connection.recv(min(CHUNK_BYTES, max(0, missing) + 1))
+            chunk = connection.recv(min(RECEIVE_BYTES, max(0, missing) + 1))
         except BlockingIOError:
             continue
-        load.moved_ns = clock()
+        journal.moved_ns = clock()
         if not chunk:
             break
         chunks.append(chunk)
         missing -= len(chunk)
-    load.interest.modify(connection, select.POLLIN)
+    waiter.modify(connection, select.POLLIN)
     return b"".join(chunks)
 
 
-def send_some(load: "Load", connection: socket.socket, unsent: memoryview) -> int:
-    """Send what there is room for."""
+def send_some(journal: Journal, connection: socket.socket, unsent: memoryview) -> int:
+    """Send what there is room for, and return how much that was."""
     try:
         sent = connection.send(unsent)
     except BlockingIOError:
         return 0
-    load.moved_ns = clock()
+    journal.moved_ns = clock()
     return sent

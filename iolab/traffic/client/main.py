@@ -6,44 +6,45 @@ import sys
 import time
 
 from .control import hear, say, settle
-from .loop import Load
+from .journal import Journal
+from .loop import Loop
 
 
 def main() -> None:
-    """Hear the work, connect, do it, and hand back what was written down."""
-    told = hear()
-    if not told:  # the parent is gone
+    """Hear what the work is, connect, do it, and hand back the journal."""
+    line = hear()
+    if not line:  # the parent is gone
         return
-    work = json.loads(told)
+    work = json.loads(line)
     settle(work["parent"], work["cpu"])
-    load = Load(work)
+    loop = Loop(Journal(work))
     before_ns = time.perf_counter_ns()
     try:
-        load.connect()
+        loop.connect()
     except OSError as error:
         say(failed=str(error))
         return
     say(ready={"connect_ns": time.perf_counter_ns() - before_ns})
-    gc.disable()  # nothing here makes cycles, and a collection would be somebody's latency
-    heard = hear()
-    load.quiet, load.stopped = heard == b"go quietly\n", not heard.startswith(b"go")
-    if not load.stopped:
-        load.run()
-    hand_back(load)
+    gc.disable()  # nothing here makes cycles, and a collection would add to some latency
+    order = hear()
+    loop.quiet, loop.stopped = order == b"go quietly\n", not order.startswith(b"go")
+    if not loop.stopped:
+        loop.run()
+    hand_back(loop)
 
 
-def hand_back(load: Load) -> None:
+def hand_back(loop: Loop) -> None:
     """Say how it went, and write the bytes of the columns."""
-    columns = dict(load.columns())
+    journal, columns = loop.journal, loop.journal.columns()
     say(
         done={
             "columns": [[name, column.typecode, len(column)] for name, column in columns.items()],
-            "errors": load.errors,
-            "examples": load.examples,
-            "stopped": load.stopped,
-            "start_ns": load.start_ns,
-            "end_ns": load.end_ns,
-            "cpu_ns": load.cpu_ns,
+            "errors": journal.errors,
+            "examples": journal.examples,
+            "stopped": loop.stopped,
+            "start_ns": journal.start_ns,
+            "end_ns": journal.end_ns,
+            "cpu_ns": loop.cpu_ns,
         }
     )
     for column in columns.values():

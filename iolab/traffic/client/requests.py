@@ -1,4 +1,4 @@
-"""What is asked, and what must come back."""
+"""The requests, the replies that must come back, and what is wrong with one that does not match."""
 
 import random
 from typing import Any
@@ -10,7 +10,7 @@ Pair = tuple[bytes, bytes | None, int]
 
 
 class WrongReply(Exception):
-    """The server sent something else than the request should have brought."""
+    """The server sent something other than the reply to the request."""
 
 
 KINDS: dict[type, str] = {
@@ -26,8 +26,8 @@ KINDS: dict[type, str] = {
 def request_pairs(work: dict[str, Any]) -> list[Pair]:
     """Return the requests to choose from, each with its reply.
 
-    Neighbours in time and on other connections differ, so that a reply that comes twice,
-    not at all, or on the wrong connection is seen.
+    Requests that are close in time, or on different connections, differ: so a reply that comes twice,
+    not at all, or on the wrong connection is noticed.
     """
     if work["request"] is not None:
         return [(bytes.fromhex(work["request"]), None, work["reply_bytes"])]
@@ -41,15 +41,15 @@ def request_pairs(work: dict[str, Any]) -> list[Pair]:
 
 
 def mismatch(where: str, reply: bytes, expected: bytes | None, length: int) -> Exception:
-    """Name the first byte that is wrong, missing or too many."""
+    """Return an error that names the first byte that is wrong, missing or too many."""
     if len(reply) < length:
         return ConnectionAbortedError(
             f"{where}: the server closed the connection after {len(reply)} of the {length} bytes of its reply"
         )
     if expected is None or len(reply) > length:
-        return WrongReply(f"{where}: expected {length} bytes, {len(reply)} came")
+        return WrongReply(f"{where}: expected {length} bytes, received {len(reply)}")
     at, block = 0, 4096
     while reply[at : at + block] == expected[at : at + block]:
         at += block
     at = next(n for n in range(at, length) if reply[n] != expected[n])
-    return WrongReply(f"{where}: byte {at} should be {expected[at : at + 8]!r}..., and is {reply[at : at + 8]!r}...")
+    return WrongReply(f"{where}: byte {at} should be {expected[at : at + 8]!r}..., but is {reply[at : at + 8]!r}...")

@@ -1,16 +1,15 @@
 """When each request of a connection is due, and how many there are."""
 
 import random
-import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import Any
 
-clock = time.perf_counter_ns
+from .journal import clock
 
 
 def due_times(work: dict[str, Any], index: int, start_ns: int) -> Iterator[int]:
-    """Yield when each request of one connection is due: now, after a pause, or on a schedule."""
+    """Yield when each request of a connection is due: now, after a pause, or on a schedule."""
     connections = work["connections"]
     after_ns = work["ramp_s"] * 1e9 * index / connections
     if work["rate_per_s"] is None:
@@ -28,7 +27,7 @@ def due_times(work: dict[str, Any], index: int, start_ns: int) -> Iterator[int]:
         after_ns += draw(1 / gap_ns)
 
 
-def shares(work: dict[str, Any], index: int) -> Any:
+def turns(work: dict[str, Any], index: int) -> Iterable[int]:
     """Return the turns of one connection: its share of the requests, or turns without end."""
     if work["requests"] is None:
         return count()

@@ -1,4 +1,4 @@
-"""Ways to wait until a connection is ready, or a request is due: asleep, or awake all the time."""
+"""Ways to wait until a connection is ready or a request is due: asleep, or awake all the time."""
 
 import ctypes
 import os
@@ -14,8 +14,8 @@ Ready = list[tuple[int, int]]
 """Descriptors that are ready, each with its events."""
 
 
-class Interest(Protocol):
-    """The descriptors that are watched."""
+class Waiter(Protocol):
+    """The descriptors that are watched, and the wait for them."""
 
     register: Any
     modify: Any
@@ -24,17 +24,17 @@ class Interest(Protocol):
 
     @property
     def timer(self) -> int | None:
-        """A descriptor of its own, which is among those that are ready when it is time."""
+        """A descriptor of the waiter's own, which becomes ready when the time has come."""
 
     def wait(self, until_ns: int) -> Ready:
-        """Return what is ready, as soon as anything is, and nothing when it is time."""
+        """Return what is ready as soon as anything is, or nothing once the time has come."""
 
 
 class Sleeping:
     """Sleep in `epoll_wait` until something is ready, or the timer is.
 
-    The timeouts of epoll_wait are milliseconds, and one at every wait costs a timer of the kernel: so a
-    timer without slack (`timerfd_create(2)`) is among what is watched.
+    Timeouts of epoll_wait are in milliseconds, and one at every wait costs the kernel a timer: so a
+    timer without slack (`timerfd_create(2)`) is one of the descriptors that are watched.
     """
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class Sleeping:
 
 
 class Spinning:
-    """Ask `epoll_wait` again and again: it takes a CPU, and leaves the client's own wake-up out of every time."""
+    """Ask `epoll_wait` again and again: it uses a whole CPU, and no time contains a wake-up of the client."""
 
     def __init__(self) -> None:
         self.epoll = select.epoll()
@@ -68,17 +68,17 @@ class Spinning:
     def wait(self, until_ns: int) -> Ready:
         """Stay awake until then, or until something is ready."""
         poll = self.poll
-        found = poll(0)
-        if not found:
+        ready = poll(0)
+        if not ready:
             begin_ns = time.process_time_ns()
-            while not found and clock() < until_ns:
-                found = poll(0)
+            while not ready and clock() < until_ns:
+                ready = poll(0)
             self.idle_ns += time.process_time_ns() - begin_ns
-        return found
+        return ready
 
 
 class Polling:
-    """Sleep in `poll`, on systems that have no epoll; its timeouts are milliseconds."""
+    """Sleep in `poll` on systems without epoll; its timeouts are in milliseconds."""
 
     def __init__(self) -> None:
         self._poll = select.poll()
@@ -91,8 +91,8 @@ class Polling:
         return self._poll.poll(None if until_ns == NEVER else max(0, until_ns - clock()) / 1e6)
 
 
-def interest(spin: bool) -> Interest:
-    """Return the way to wait that was asked for, as far as this system has it."""
+def choose_waiter(spin: bool) -> Waiter:
+    """Return the waiter that was asked for, as far as this system has it."""
     if not hasattr(select, "epoll"):
         return Polling()
     return Spinning() if spin else Sleeping()

@@ -1,6 +1,6 @@
-"""Misbehaving clients, and what else befalls a server: every fault by its name.
+"""Misbehaving clients, and what else can go wrong for a server: every fault by its name.
 
-They know an address and no server. Those that are `with` blocks end their fault with the block.
+They know an address and no server. A fault that is a `with` block ends with the block.
 """
 
 from iolab.traffic.faults.connections import (

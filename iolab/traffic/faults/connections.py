@@ -13,18 +13,18 @@ from iolab.listening import resolve
 
 Address = tuple[str, int]
 
-PATIENCE_S = 30.0
+CALL_TIMEOUT_S = 30.0
 """How long a call on a connection may wait before it raises TimeoutError."""
 
 QUIET_S = 0.2
-"""A peer that takes no byte for so long takes no more."""
+"""A peer that takes no byte for this long takes no more."""
 
 RECEIVE_BYTES = 1 << 18
 
 
 def connect(address: Address) -> socket.socket:
-    """Connect without Nagle's delay (`tcp(7)`), and with PATIENCE_S for every call."""
-    connection = socket.create_connection(address, PATIENCE_S)
+    """Connect without Nagle's delay (`tcp(7)`), and with CALL_TIMEOUT_S for every call."""
+    connection = socket.create_connection(address, CALL_TIMEOUT_S)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
 
@@ -33,15 +33,15 @@ def connect_narrow(address: Address) -> socket.socket:
     """Connect with the smallest receive buffer there is, so that a long reply takes hundreds of partial sends."""
     family, resolved = resolve(*address)
     connection = socket.socket(family)
-    connection.settimeout(PATIENCE_S)
-    # Before connecting: the window that the peer is told of then only grows (tcp(7)).
+    connection.settimeout(CALL_TIMEOUT_S)
+    # Before connecting: the window announced to the peer then only grows (tcp(7)).
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.connect(resolved)
     return connection
 
 
 def reset(*connections: socket.socket) -> None:
-    """Close connections with a reset in place of an end of file: SO_LINGER of no seconds (`socket(7)`)."""
+    """Close connections with a reset in place of an end of file: SO_LINGER of 0 seconds (`socket(7)`)."""
     for connection in connections:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.close()
@@ -50,7 +50,7 @@ def reset(*connections: socket.socket) -> None:
 def reset_midway(address: Address, request: bytes = b"half a req") -> None:
     """Send a request, or a part of one, and reset the connection without waiting for the reply.
 
-    With an empty request, the reset is all that the server gets to see.
+    With an empty request, the reset is all that the server sees.
     """
     connection = connect(address)
     connection.sendall(request)
@@ -58,7 +58,7 @@ def reset_midway(address: Address, request: bytes = b"half a req") -> None:
 
 
 def reset_together(address: Address, count: int, request: bytes = b"half a req") -> None:
-    """Open `count` connections, send a request on each, and reset them all in one go."""
+    """Open `count` connections, send a request on each, and reset all of them at once."""
     connections = [connect(address) for _ in range(count)]
     for connection in connections:
         connection.sendall(request)
@@ -66,7 +66,7 @@ def reset_together(address: Address, count: int, request: bytes = b"half a req")
 
 
 def connect_and_close(address: Address, times: int) -> None:
-    """Open a connection and close it again without a word, one after the other."""
+    """Open a connection and close it without sending anything, again and again."""
     for _ in range(times):
         connect(address).close()
 
@@ -78,7 +78,7 @@ def one_byte_at_a_time(connection: socket.socket, request: bytes) -> None:
 
 
 def urgent_byte(connection: socket.socket) -> None:
-    """Send a byte of urgent data: TCP takes it out of the stream, so no reply is due to it (`tcp(7)`)."""
+    """Send a byte of urgent data: TCP takes it out of the stream, so the server owes it no reply (`tcp(7)`)."""
     connection.send(b"!", socket.MSG_OOB)
 
 
@@ -100,8 +100,8 @@ class SlowReader:
         self._block = memoryview(request * (1 + RECEIVE_BYTES // len(request)))
 
     def fill(self, least_bytes: int, most_bytes: int) -> None:
-        """Send without reading until no byte is taken for QUIET_S, and at least `least_bytes` were."""
-        deadline = time.monotonic() + PATIENCE_S
+        """Send without reading until at least `least_bytes` are taken, and then no byte for QUIET_S."""
+        deadline = time.monotonic() + CALL_TIMEOUT_S
         self.connection.settimeout(QUIET_S)
         while self.asked_bytes < most_bytes:
             try:
@@ -111,10 +111,10 @@ class SlowReader:
                     break
                 if time.monotonic() > deadline:
                     raise LoadFailed(
-                        f"the server took {self.asked_bytes} bytes of a client that does not read, and then no more; "
+                        f"the server took {self.asked_bytes} bytes from a client that does not read, and then no more; "
                         f"expected {least_bytes}; ask for less"
                     ) from None
-        self.connection.settimeout(PATIENCE_S)
+        self.connection.settimeout(CALL_TIMEOUT_S)
 
     def read_again(self) -> bytes:
         """Complete the last request, half-close, and return every reply that was owed."""
@@ -127,7 +127,7 @@ class SlowReader:
     def _finish(self) -> None:
         cut_off = self.asked_bytes % len(self._request)
         rest = self._request[cut_off:] if cut_off else b""
-        with suppress(OSError):  # read_again sees the same end, and says so
+        with suppress(OSError):  # read_again sees the same end, and reports it
             self.connection.sendall(rest)
             self.asked_bytes += len(rest)
             self.connection.shutdown(socket.SHUT_WR)
@@ -139,8 +139,8 @@ def slow_reader(
 ) -> Iterator[SlowReader]:
     """Repeat a request without reading any reply, until the server takes no more: then megabytes are owed.
 
-    `least_bytes` are asked for in any case. One that was let ask for `most_bytes` met a server
-    that does not push back. Call `read_again()` for what is owed.
+    At least `least_bytes` are sent. A server that takes `most_bytes` does not push back.
+    Call `read_again()` for what is owed.
     """
     with connect(address) as connection:
         reader = SlowReader(connection, request)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from iolab.errors import LoadFailed
-from iolab.traffic.faults.connections import PATIENCE_S, Address
+from iolab.traffic.faults.connections import CALL_TIMEOUT_S, Address
 from iolab.traffic.workload import Workload
 
 ASK_AND_STOP = """
@@ -24,7 +24,7 @@ with socket.create_connection((sys.argv[1], int(sys.argv[2]))) as connection:
         try:
             sent += connection.send(memoryview(request)[sent:])
             still = 0
-        except TimeoutError:  # one that comes late says that the CPU is crowded: the server may be waiting for it
+        except TimeoutError:  # one that comes late means a crowded CPU, for which the server may be waiting too
             still += time.monotonic() - start < 0.12
     connection.settimeout(None)
     os.kill(os.getpid(), signal.SIGSTOP)
@@ -39,7 +39,7 @@ with socket.create_connection((sys.argv[1], int(sys.argv[2]))) as connection:
 
 @contextmanager
 def idle_connections(address: Address, count: int) -> Iterator[None]:
-    """Hold connections that say nothing, in another process: here only the server's ends take descriptors.
+    """Hold connections that say nothing, in another process: only the server's ends take descriptors of this one.
 
     Raise LoadFailed if one of them cannot be opened.
     """
@@ -51,7 +51,7 @@ def idle_connections(address: Address, count: int) -> Iterator[None]:
 
 
 class StoppedClient:
-    """A client process that asked, and was stopped before it read its replies."""
+    """A client process that sent requests, and was stopped before it read the replies."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
@@ -59,20 +59,20 @@ class StoppedClient:
     def resume(self) -> bytes:
         """Let the process go on (SIGCONT), and return the replies that it then received.
 
-        Raise TimeoutError if they do not come within PATIENCE_S.
+        Raise TimeoutError if they do not come within CALL_TIMEOUT_S.
         """
         self._process.send_signal(signal.SIGCONT)
         try:
-            return self._process.communicate(timeout=PATIENCE_S)[0]
+            return self._process.communicate(timeout=CALL_TIMEOUT_S)[0]
         except subprocess.TimeoutExpired:
             raise TimeoutError(
-                f"the client went on, and did not get all of its replies within {PATIENCE_S:.0f} s"
+                f"the client went on, but did not get all of its replies within {CALL_TIMEOUT_S:.0f} s"
             ) from None
 
 
 @contextmanager
 def stopped_client(address: Address, request: bytes) -> Iterator[StoppedClient]:
-    """Start a client process that sends a request and is stopped (SIGSTOP): its kernel goes on, it does not.
+    """Start a client process that sends a request and is stopped (SIGSTOP): its kernel still receives, it does not.
 
     It sends until the server takes no more, and the rest when it goes on.
     Raise LoadFailed if it cannot connect.
@@ -81,7 +81,7 @@ def stopped_client(address: Address, request: bytes) -> Iterator[StoppedClient]:
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True) as process:
         try:
-            _tell(process, request)
+            _write(process, request)
             _, status = os.waitpid(process.pid, os.WUNTRACED)
             if not os.WIFSTOPPED(status):
                 raise LoadFailed(f"the client ended before it could be stopped; is a server listening at {address}?")
@@ -90,11 +90,11 @@ def stopped_client(address: Address, request: bytes) -> Iterator[StoppedClient]:
             process.kill()
 
 
-def _tell(process: subprocess.Popen[bytes], request: bytes) -> None:
+def _write(process: subprocess.Popen[bytes], request: bytes) -> None:
     assert process.stdin
     try:
         process.stdin.write(request)
         process.stdin.close()
-    except BrokenPipeError:  # it ended: waitpid tells
+    except BrokenPipeError:  # it ended: waitpid reports that
         pass
     process.stdin = None  # or communicate() would use it

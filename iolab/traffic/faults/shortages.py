@@ -1,4 +1,4 @@
-"""Faults of the process that a server runs in: no descriptor or signal left, and no system call left in peace."""
+"""Faults of the process that a server runs in: no descriptor left, few signals, and interrupted system calls."""
 
 import os
 import resource
@@ -16,25 +16,25 @@ from iolab.kernel import threads
 def use_up_descriptors() -> Iterator[None]:
     """Leave this process no descriptor to open (`open(2)`, EMFILE), and free them at the end of the block.
 
-    A socket made before the block can still connect in it; it is the server's end that finds no descriptor.
+    A socket made before the block can still connect in it: the server's end is the one that finds no descriptor.
     """
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     highest = max(int(name) for name in os.listdir("/dev/fd"))  # noqa: PTH208  no paths are wanted
-    held: list[int] = []
+    descriptors: list[int] = []
     resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, limits[1]))
     try:
-        _hold_all(held)
+        _open_all(descriptors)
         yield
     finally:
-        for descriptor in held:
+        for descriptor in descriptors:
             os.close(descriptor)
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
-def _hold_all(held: list[int]) -> None:
+def _open_all(descriptors: list[int]) -> None:
     with suppress(OSError):
         while True:
-            held.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+            descriptors.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
 
 
 @contextmanager
@@ -56,7 +56,7 @@ def few_signals(room: int) -> Iterator[None]:
 
 
 class SignalStorm:
-    """Signals that are sent to every thread; `sent` counts them."""
+    """A storm of signals; `sent` counts them."""
 
     sent = 0
 
@@ -65,25 +65,24 @@ class SignalStorm:
 def signal_storm(per_s: float = 1000, number: int = signal.SIGURG) -> Iterator[SignalStorm]:
     """Send a signal to every thread of this process again and again: system calls are interrupted (`signal(7)`, EINTR).
 
-    SIGURG is the one that background threads leave open.
-
-    It needs the main thread, which alone can set signal handlers; raise UsageError in another.
+    SIGURG is the one signal that background threads leave open (`iolab.kernel.threads`).
+    Call it in the main thread, which alone can set signal handlers; raise UsageError in another.
     """
     if threading.current_thread() is not threading.main_thread():
         raise UsageError("signal_storm sets a signal handler, and only the main thread can; call it there")
     storm, over = SignalStorm(), threading.Event()
     before = signal.signal(number, lambda *_: None)
-    sender = threading.Thread(target=_send_all, args=(storm, over, per_s, number), name="signal_storm", daemon=True)
-    threads.start(sender)
+    thread = threading.Thread(target=_send, args=(storm, over, per_s, number), name="signal_storm", daemon=True)
+    threads.start(thread)
     try:
         yield storm
     finally:
         over.set()
-        sender.join()
+        thread.join()
         _restore(number, before)
 
 
-def _send_all(storm: SignalStorm, over: threading.Event, per_s: float, number: int) -> None:
+def _send(storm: SignalStorm, over: threading.Event, per_s: float, number: int) -> None:
     here = threading.get_native_id()
     while not over.wait(1 / per_s):
         for task in threads.task_ids():

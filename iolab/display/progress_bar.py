@@ -1,6 +1,6 @@
-"""Progress while a measurement runs: a bar in a notebook, a bar in a terminal, nothing in a script.
+"""The progress bar of a measurement: one in a notebook, one in a terminal, none in a script.
 
-A bar is redrawn four times a second and no more: what draws it holds the GIL, and the
+It is redrawn five times a second at most: what draws it holds the GIL, and the
 server in this process waits meanwhile.
 """
 
@@ -12,24 +12,24 @@ from typing import Any
 
 from iolab.traffic.workload import Tick
 
-EVERY = 2
+TICKS_PER_FRAME = 2
 """Ticks come ten times a second; every second one is drawn."""
 
-PATIENCE = 12
-"""Ticks before the first is drawn: what ends within a second needs no bar."""
+FIRST_TICK = 12
+"""The first that is drawn: what ends within a second needs no bar."""
 
 Show = Callable[[str, Tick], None]
 
 
 @contextmanager
-def bar(quiet: bool = False) -> Iterator[Show]:
+def progress_bar(quiet: bool = False) -> Iterator[Show]:
     """Yield a function that shows how far the named work is; the bar is gone at the end."""
-    draw, clear = _nothing() if quiet else _notebook() if "ipykernel" in sys.modules else _terminal()
+    draw, clear = _no_bar() if quiet else _notebook_bar() if "ipykernel" in sys.modules else _terminal_bar()
     seen = 0
 
     def show(what: str, tick: Tick) -> None:
         nonlocal seen
-        if seen >= PATIENCE and seen % EVERY == 0:
+        if seen >= FIRST_TICK and seen % TICKS_PER_FRAME == 0:
             draw(what, tick)
         seen += 1
 
@@ -49,56 +49,56 @@ def say(sentence: str) -> None:
     display({"text/html": f"<p><em>{html.escape(sentence)}</em></p>", "text/plain": sentence}, raw=True)
 
 
-def _watched() -> bool:
-    """Say whether a person runs the cell: nbconvert and nbval say that nobody is there to type."""
+def _has_reader() -> bool:
+    """Return whether a person runs the cell: nbconvert and nbval say that nobody is there to type."""
     from IPython import get_ipython
 
     kernel = getattr(get_ipython(), "kernel", None)
     return kernel is None or bool(kernel.get_parent().get("content", {}).get("allow_stdin", True))
 
 
-def _nothing() -> tuple[Show, Callable[[], None]]:
+def _no_bar() -> tuple[Show, Callable[[], None]]:
     return (lambda what, tick: None), (lambda: None)
 
 
-def _notebook() -> tuple[Show, Callable[[], None]]:
+def _notebook_bar() -> tuple[Show, Callable[[], None]]:
     from IPython.display import HTML, display
 
-    if not _watched():
-        return _nothing()
+    if not _has_reader():
+        return _no_bar()
     handle: Any = None
 
     def draw(what: str, tick: Tick) -> None:
         nonlocal handle
         label = f"{html.escape(what)}: {tick.requests:,} requests"
-        shown = HTML(f'<label>{label} <progress value="{tick.done:.3f}">{tick.done:.0%}</progress></label>')
+        bar = HTML(f'<label>{label} <progress value="{tick.done:.3f}">{tick.done:.0%}</progress></label>')
         if handle is None:
-            handle = display(shown, display_id=True)
+            handle = display(bar, display_id=True)
         else:
-            handle.update(shown)
+            handle.update(bar)
 
     return draw, lambda: handle and handle.update(HTML(""))
 
 
-def _terminal() -> tuple[Show, Callable[[], None]]:
+def _terminal_bar() -> tuple[Show, Callable[[], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        return _nothing()
+        return _no_bar()
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.fields[requests]:,} requests"),
         TimeElapsedColumn(),
     )
-    shown = Progress(*columns, console=console, transient=True, auto_refresh=False)
-    task = shown.add_task("", total=1.0, requests=0)
-    shown.start()
+    bar = Progress(*columns, console=console, transient=True, auto_refresh=False)
+    task = bar.add_task("", total=1.0, requests=0)
+    bar.start()
 
     def draw(what: str, tick: Tick) -> None:
-        shown.update(task, description=what, completed=tick.done, requests=tick.requests)
-        shown.refresh()
+        bar.update(task, description=what, completed=tick.done, requests=tick.requests)
+        bar.refresh()
 
-    return draw, shown.stop
+    return draw, bar.stop

@@ -1,0 +1,1 @@
+"""One file a command; what the commands do lives in the other rooms."""

@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,6 @@ import numpy as np
 from bench import floor
 from iolab.display.tables import as_text
 from iolab.measurement.placement import place
-from iolab.measurement.statistics import median
 from iolab.traffic.process import load
 from iolab.traffic.records import percentile_us
 from iolab.traffic.workload import Workload

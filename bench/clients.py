@@ -6,10 +6,11 @@ At one connection both run on the server's CPU, where a round trip has no wake-u
 CPU in it; at a hundred each has a CPU of its own.
 """
 
+from statistics import median
+
 from bench import floor
 from iolab.display.tables import as_text
 from iolab.measurement.placement import place
-from iolab.measurement.statistics import median
 from iolab.traffic.process import load
 from iolab.traffic.workload import Workload
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -23,14 +24,13 @@ import numpy as np
 from bench import floor
 from bench.plain import PLAIN
 from iolab.archive.provenance import commit
-from iolab.archive.results import written
+from iolab.archive.results import to_json
 from iolab.errors import LoadFailed, ServerFailed
 from iolab.measurement.cpu import CpuSamples
 from iolab.measurement.machine import machine
 from iolab.measurement.placement import place
 from iolab.measurement.run import measure
-from iolab.measurement.statistics import median
-from iolab.models import MODELS
+from iolab.models import MODELS, resolve
 from iolab.traffic.process import Client
 from iolab.traffic.workload import Tick, Workload
 
@@ -49,7 +49,7 @@ def main() -> None:
     head = about(asked)
     kept = ROOT / "data" / "bench" / "models.json"
     kept.parent.mkdir(exist_ok=True)
-    kept.write_text(written({**head, "rows": rows}), encoding="utf-8")
+    kept.write_text(to_json({**head, "rows": rows}), encoding="utf-8")
     (ROOT / "docs" / "benchmarks.md").write_text(page(head, rows), encoding="utf-8")
 
 
@@ -75,7 +75,7 @@ def everything(names: Sequence[str]) -> Iterator[tuple[tuple[str, str], Server]]
 
 def python_server(serve: Any) -> Server:
     def run(workload: Workload) -> dict[str, Any]:
-        made = measure(serve, workload)
+        made = measure(resolve(serve), workload)
         return made.records.summary() | {"cpu_us_per_request": made.cpu_us_per_request}
 
     return run

@@ -9,8 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from iolab import replies
-from iolab.api import check, compare, load, measure, timeline
-from iolab.background import start
+from iolab.api import check, compare, load, measure, start, timeline
 from iolab.display.source import card, diff, source
 from iolab.display.tables import Table
 from iolab.errors import ServerFailed, UsageError
@@ -68,7 +67,7 @@ LATER = {
     "figures": "iolab.figures",
     "reference": "iolab.data.reference",
 }
-"""What is imported when it is first asked for, since it needs numpy or matplotlib."""
+"""What is imported on first use, since it needs numpy or matplotlib."""
 
 
 def __getattr__(name: str) -> Any:

@@ -6,12 +6,12 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 from rich.console import Console
 
-from iolab.background import start
+from iolab.api import start, workloads_of
 from iolab.cli.arguments import Address, Commands, Counts, FigureFile
 from iolab.errors import UsageError
 
@@ -80,7 +80,6 @@ def load(address: tuple[str, int], scheduler: str | None, json_: bool, **options
     """Put a load on the server at HOST:PORT that answers in upper case, and check every reply."""
     from iolab.cli import terminal
     from iolab.display import bars
-    from iolab.traffic.doubts import doubts
     from iolab.traffic.process import load as drive
     from iolab.traffic.workload import Workload
 
@@ -98,7 +97,7 @@ def load(address: tuple[str, int], scheduler: str | None, json_: bool, **options
     else:
         out.print(terminal.table([records.summary()]))
         _print_each(terminal.plot([records.summary()], "service time"))
-        _print_each(terminal.notes(doubts(records)))
+        _print_each(terminal.notes(records.doubts()))
 
 
 @main.command()
@@ -132,6 +131,8 @@ def compare(
     from iolab.cli import reports, terminal
     from iolab.display import bars
     from iolab.measurement.comparison import compare as run_all
+    from iolab.models import choose
+    from iolab.traffic.workload import Load
 
     if against:
         reports.compare(against, models, out, json_)
@@ -139,15 +140,21 @@ def compare(
 
     with bars.bar(quiet=json_) as show:
         made = run_all(
-            models,
-            connections,
+            choose(models),
+            workloads_of(connections, cast("Load", options)),
             repeats=repeats,
             on_run=lambda model, count, tick: show(f"{model} @{count}", tick),
-            **options,
         )
     if json_:
         click.echo(
-            json.dumps({"rows": made.ranking, "left_out": made.left_out, "placement": str(made.runs[0].placement)})
+            json.dumps(
+                {
+                    "rows": made.ranking,
+                    "left_out": made.left_out,
+                    "placement": str(made.runs[0].placement),
+                    "doubts": [doubt.as_dict() for doubt in made.doubts],
+                }
+            )
         )
     else:
         out.print(terminal.table(made.ranking))

@@ -18,7 +18,7 @@ def experiment(name: str, figure: Path | None, out: Any, json_: bool) -> None:
     with terminal.steps(quiet=json_) as on_step:
         made = experiments.find(name)(on_step=on_step)
     if json_:
-        print(json.dumps(results.as_recorded(made, results.command(name)) | {"verdict": vars(made.verdict)}))
+        print(json.dumps(results.with_circumstances(made, results.command(name)) | {"verdict": vars(made.verdict)}))
     else:
         for drawn in terminal.experiment(made):
             out.print(drawn, soft_wrap=True)
@@ -55,9 +55,10 @@ def compare(against: Path, files: Sequence[str], out: Any, json_: bool) -> None:
 
 def load(scheduler: str, address: tuple[str, int], work: Mapping[str, Any], out: Any, json_: bool) -> None:
     """Put a load on a server from many machines, and print what they measured; exit with 1 if one was lost."""
-    from iolab.traffic.cluster import drive, shares
+    from iolab.traffic.cluster import drive
+    from iolab.traffic.workload import Workload
 
-    workload = shares.whole(**work)
+    workload = Workload(**work)
     with terminal.steps(quiet=json_) as on_step:
         on_step(f"connecting from the workers of {scheduler}")
         made = drive.load(
@@ -118,7 +119,7 @@ def pair(against: Path, files: Sequence[str] = (), **sizes: Any) -> tuple[Result
 
     Raise UsageError for a file that is no recorded run, and for more than one.
     """
-    there = results.opened(against)
+    there = results.read(against)
     if len(files) > 1:
         raise UsageError(f"--against takes one recorded run of yours, or none, and not {len(files)}")
-    return (results.opened(Path(files[0])) if files else experiments.find(there.name)(**sizes)), there
+    return (results.read(Path(files[0])) if files else experiments.find(there.name)(**sizes)), there

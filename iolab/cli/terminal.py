@@ -72,9 +72,9 @@ def plot(rows: Iterable[Mapping[str, Any]], label: str) -> Iterator[Table | Text
         yield spans(bars)
 
 
-def notes(sentences: Iterable[str]) -> Iterator[Text]:
+def notes(sentences: Iterable[object]) -> Iterator[Text]:
     """Yield sentences that stand under a table, each with a mark."""
-    yield from (Text.assemble(("! ", "yellow"), sentence) for sentence in sentences)
+    yield from (Text.assemble(("! ", "yellow"), str(sentence)) for sentence in sentences)
 
 
 def report(found: Report) -> Iterator[Table]:

@@ -111,7 +111,7 @@ def _aligned(value: Any) -> str:
 class Table(list[Mapping[str, Any]]):
     """Rows that a notebook shows as a table."""
 
-    def __init__(self, rows: Iterable[Mapping[str, Any]], caption: str = "", sentences: Sequence[str] = ()) -> None:
+    def __init__(self, rows: Iterable[Mapping[str, Any]], caption: str = "", sentences: Sequence[object] = ()) -> None:
         super().__init__(rows)
         self.caption = caption
         self.sentences = sentences
@@ -121,9 +121,9 @@ class Table(list[Mapping[str, Any]]):
         return as_html(self, self.caption) + notes(self.sentences)
 
 
-def notes(sentences: Sequence[str]) -> str:
+def notes(sentences: Sequence[object]) -> str:
     """Return sentences as an HTML list, to stand under a table; nothing for none."""
-    items = "".join(f"<li>{_marked(sentence)}</li>" for sentence in sentences)
+    items = "".join(f"<li>{_marked(str(sentence))}</li>" for sentence in sentences)
     return f"<ul>{items}</ul>" if items else ""
 
 

@@ -4,6 +4,7 @@
 >>> iolab.figures.experiment(run)
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar
@@ -25,10 +26,14 @@ class Experiment(Generic[Sizes, Kind]):
     def __init__(self, run: Callable[Sizes, Kind], result: type[Kind], *, quick: Any, full: Any) -> None:
         self.run, self.result = run, result
         self.sizes: Mapping[str, Mapping[str, Any]] = {"quick": quick, "full": full}
+        self.options = [*inspect.signature(run).parameters]
         update_wrapper(self, run)
 
     def __call__(self, *sizes: Sizes.args, **named: Sizes.kwargs) -> Kind:
-        """Run it, in the sizes of the profile where none are given."""
+        """Run it, in the sizes of the profile where none are given. Raise UsageError for an unknown option."""
+        for name in named:
+            if name not in self.options:
+                raise unknown("option", name, self.options)
         return self.run(*sizes, **{**self.sizes[profile().name], **named})
 
 

@@ -18,10 +18,11 @@ import numpy as np
 from iolab.background import start
 from iolab.errors import LoadFailed
 from iolab.experiments import lockstep
-from iolab.experiments.attempt import first_that_runs
+from iolab.experiments.attempt import duration, first_that_runs
 from iolab.experiments.result import OnStep, Result, Row, look_up, quiet
 from iolab.experiments.shape import Sign, at_least, missing, over
 from iolab.measurement.placement import place
+from iolab.models import Model
 from iolab.traffic.records import percentile_us
 
 ALONE, TOGETHER, BESIDE = "client in its own process", "client in the server's process", "beside one computing thread"
@@ -60,10 +61,11 @@ def signs(rows: Sequence[Row]) -> list[Sign]:
 
 def gil(connections: int = 10, seconds: float = 0.7, on_step: OnStep = quiet) -> Gil:
     """Ask one server in three cases, `seconds` each."""
+    duration(seconds)
     placement, rows = place(), list[Row]()
     model = first_that_runs(("epoll", "poll", "select"))
     for case in CASES:
-        on_step(f"{model}, {case}")
+        on_step(f"{model.name}, {case}")
         work = (connections, seconds, placement.client)
         rows.append(_row(case, seconds, _measured(case, model, placement.server, work)))
     return Gil(tuple(rows), str(placement))
@@ -74,7 +76,7 @@ def gil_enabled() -> bool:
     return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 
 
-def _measured(case: str, model: str, cpu: int | None, work: Work) -> list[int] | str:
+def _measured(case: str, model: Model, cpu: int | None, work: Work) -> list[int] | str:
     if case == BESIDE and not gil_enabled():
         return "this Python has no GIL"
     with computing() if case == BESIDE else nullcontext(), start(model, cpu=cpu) as server:

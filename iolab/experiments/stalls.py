@@ -10,12 +10,14 @@ from typing import ClassVar
 
 from iolab import replies
 from iolab.data.reference import rows_of
-from iolab.experiments.attempt import attempt, doubts_of, first_that_runs, gathered
+from iolab.doubts import Doubt, gather
+from iolab.experiments.attempt import attempt, doubts_of, duration, first_that_runs
 from iolab.experiments.result import OnStep, Result, Row, look_up, quiet
 from iolab.experiments.shape import Sign, at_least, over
 from iolab.measurement.placement import place
 from iolab.measurement.run import Run
 from iolab.traffic.records import Nanoseconds, percentile_us
+from iolab.traffic.workload import Workload
 
 CLOSED, SENT, DUE = "closed loop", "open loop, from the send", "open loop, from when due"
 PERCENTS = {"p50_us": 50, "p90_us": 90, "p99_us": 99, "p99_9_us": 99.9, "max_us": 100}
@@ -73,15 +75,16 @@ def omission(
     seconds: float = 2.2,
     on_step: OnStep = quiet,
 ) -> Omission:
-    """Stall a server for `for_s` at every `every_s`, under a closed loop and an open one."""
-    model, rows, doubts = first_that_runs(("epoll", "poll", "select")), list[Row](), list[str]()
+    """Stall a server for `for_s` every `every_s`, under a closed loop and an open one."""
+    duration(seconds)
+    model, rows, doubts = first_that_runs(("epoll", "poll", "select")), list[Row](), list[Doubt]()
     for loop, rate, clocks in (("closed", None, (CLOSED,)), ("open", rate_per_s, (SENT, DUE))):
-        on_step(f"{model}, {loop} loop")
-        stalling = replies.stalling(every_s, for_s)
-        run = attempt(model, stalling, connections=connections, seconds=seconds, rate_per_s=rate)
+        on_step(f"{model.name}, {loop} loop")
+        workload = Workload(connections=connections, seconds=seconds, rate_per_s=rate)
+        run = attempt(model, workload, replies.stalling(every_s, for_s))
         rows += [_row(run, clock, for_s) for clock in clocks]
         doubts += doubts_of(run, f"{loop} loop")
-    return Omission(tuple(rows), str(place()), gathered(doubts))
+    return Omission(tuple(rows), str(place()), tuple(gather(doubts, runs=2)))
 
 
 def _row(run: Run | str, clock: str, for_s: float) -> Row:

@@ -15,15 +15,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
+from statistics import median
 from typing import Any, ClassVar
 
 from iolab.data.reference import rows_of
-from iolab.experiments.attempt import open_descriptors
+from iolab.experiments.attempt import duration, open_descriptors, sizes
 from iolab.experiments.result import OnStep, Result, Row, look_up, quiet
 from iolab.experiments.shape import NO_FIGURES, Sign, at_least, at_most, exponent, missing, over
 from iolab.kernel import descriptors
 from iolab.measurement.placement import place
-from iolab.measurement.statistics import median
 
 CALLS = ("poll", "select", "epoll")
 SELECTORS = tuple(
@@ -106,9 +106,11 @@ def wait_cost(
 
     A call is a system call of CALLS or a class of SELECTORS.
     """
+    duration(seconds)
+    counts = sizes("watched", watched, 1)
     placement, rows = place(), list[Row]()
     with _pinned(placement.server):
-        for count in watched:
+        for count in counts:
             on_step(f"{count:,} watched descriptors")
             rows += _measured(count, calls, seconds)
     where = str(placement) if placement.server is None else f"on CPU {placement.server}"

@@ -92,7 +92,7 @@ def _caption(timelines: tuple[Timeline, ...]) -> str:
     cost_ns = max(timeline.cost_ns_per_call for timeline in timelines)
     models: dict[str, list[str]] = {}
     for timeline in timelines:
-        for note in timeline.notes:
-            models.setdefault(note, []).append(timeline.model)
-    notes = [f"{', '.join(whose)}: {note}" for note, whose in models.items()]
-    return bars.caption(placements(*timelines), f"recording adds {cost_ns / 1e3:.1f} µs to a call at the most", *notes)
+        for doubt in timeline.doubts:
+            models.setdefault(str(doubt), []).append(timeline.model)
+    doubts = [f"{', '.join(whose)}: {doubt}" for doubt, whose in models.items()]
+    return bars.caption(placements(*timelines), f"recording adds {cost_ns / 1e3:.1f} µs to a call at most", *doubts)

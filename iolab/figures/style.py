@@ -5,7 +5,7 @@ import functools
 import html
 import io
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import ceil, floor, log10
 from typing import Any, ParamSpec
 
@@ -17,6 +17,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
 from iolab.measurement.run import Run
+from iolab.models import MODELS
 from iolab.trace.timeline import Timeline
 
 # Okabe and Ito's palette, told apart with any colour vision; yellow is too pale for a line.
@@ -29,14 +30,11 @@ GREY = "#6B6B6B"
 WAITING, COPYING, WORKING = SKY, VERMILION, GREEN
 """The phases of a call: waiting for data, wake-up and copy, and a call that did not wait."""
 
-MODEL_COLOURS = {
-    "blocking": BLACK, "threads": PURPLE, "nonblocking": GREEN,
-    "select": ORANGE, "poll": VERMILION, "epoll": BLUE, "epoll-edge": SKY, "selectors": GREEN,
-    "signals": VERMILION, "aio": VERMILION, "io_uring": GREEN,
-    "coroutines": ORANGE, "asyncio": GREEN, "asyncio-protocol": SKY, "uvloop": BLACK,
-    "tornado": VERMILION, "twisted": PURPLE, "sanic": ORANGE, "gevent": ORANGE, "trio": VERMILION,
+PALETTE = {
+    "blue": BLUE, "orange": ORANGE, "green": GREEN, "vermilion": VERMILION,
+    "sky": SKY, "purple": PURPLE, "black": BLACK,
 }  # fmt: skip
-"""The colour of a model in every figure that has several; those that a lesson holds side by side differ."""
+"""The colours by the names that models give them."""
 
 CYCLE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
 DASHES, MARKS = ("-", "--", "-.", ":"), ("", "o", "s", "^")
@@ -100,14 +98,14 @@ def new(
     return figure, list(axes.flat)
 
 
-def finish(figure: CourseFigure, alt: str, caption: str, warning: str = "") -> CourseFigure:
+def finish(figure: CourseFigure, alt: str, caption: str, doubts: str = "") -> CourseFigure:
     """Set the alternative text, and write the caption (the placement, as a rule) under the plot.
 
-    Both end in the warning, if there is one.
+    Both end in the doubts, if there are any.
     """
-    figure.alt = " ".join(filter(None, (alt, warning)))
-    told = [*caption.splitlines(), *warning.splitlines()]
-    lines = [line for each in told for line in textwrap.wrap(each, CAPTION_LETTERS)]
+    figure.alt = " ".join(filter(None, (alt, doubts)))
+    texts = [*caption.splitlines(), *doubts.splitlines()]
+    lines = [line for text in texts for line in textwrap.wrap(text, CAPTION_LETTERS)]
     grow(figure, len(lines) - 1)
     figure.supxlabel("\n".join(lines), fontsize=8.5, color=GREY)
     return figure
@@ -124,20 +122,29 @@ def placements(*runs: Run | Timeline) -> str:
 
 
 def beware(*runs: Run, names: Sequence[str] = ()) -> str:
-    """Say in short what makes runs less than they seem, and which of them; nothing if they are what they seem."""
-    told: dict[str, list[str]] = {}
+    """Say in short the reasons to distrust runs, and which runs; nothing if there are none."""
+    whose: dict[str, list[str]] = {}
     for run, name in zip(runs, names or [run.model for run in runs], strict=True):
         for doubt in run.doubts:
-            told.setdefault(doubt.partition(": ")[0], []).append(name)
-    several = len(runs) > 1
-    doubts = [f"{doubt} ({', '.join(whose)})" if several else doubt for doubt, whose in told.items()]
-    return f"Beware: {'; '.join(doubts)}." if doubts else ""
+            whose.setdefault(doubt.gist, []).append(name)
+    return warning((gist, ", ".join(owners) if len(runs) > 1 else "") for gist, owners in whose.items())
+
+
+def warning(doubts: Iterable[tuple[str, str]]) -> str:
+    """Return the warning of a figure: what is doubtful, each with where in parentheses; nothing for none."""
+    sentences = [f"{gist} ({where})" if where else gist for gist, where in doubts]
+    return f"Beware: {'; '.join(sentences)}." if sentences else ""
+
+
+def colour_of(model: str, otherwise: str = BLACK) -> str:
+    """Return the colour of a model of the course, or another one for a function of the learner's own."""
+    return PALETTE[MODELS[model].colour] if model in MODELS else otherwise
 
 
 def line(number: int, model: str) -> dict[str, Any]:
     """Return how the line of a run is drawn: in the colour of its model; dash and mark tell its place in the figure."""
     return {
-        "color": MODEL_COLOURS.get(model, CYCLE[number % len(CYCLE)]),
+        "color": colour_of(model, CYCLE[number % len(CYCLE)]),
         "linestyle": DASHES[number % len(DASHES)],
         "marker": MARKS[number // len(DASHES) % len(MARKS)],
         "markevery": 0.1,

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from iolab.errors import LoadFailed, ServerFailed, UsageError
 from iolab.kernel import descriptors
-from iolab.models import MODELS, find, runnable
+from iolab.models import MODELS, choose, resolve
 from iolab.replies import busy, upper
 from iolab.settings import profile
-from iolab.traffic.workload import Tick
+from iolab.traffic.workload import Tick, Workload
 
 if TYPE_CHECKING:
     from iolab.measurement.run import Run
@@ -72,7 +72,7 @@ class Explorer:
 
     def __init__(self, settings: tuple[Setting, ...]) -> None:
         self.settings = settings
-        self.left_out = {name: reason for name in MODELS if (reason := find(name).why_not())}
+        self.left_out = {name: reason for name, model in MODELS.items() if (reason := model.why_not())}
         """The models that cannot run here, and why."""
         self._client: Client | None = None
         self._stopping, self._over = threading.Event(), threading.Event()
@@ -81,7 +81,7 @@ class Explorer:
     def run(self, chosen: Mapping[str, Any], show: Show) -> None:
         """Measure what is chosen in another thread, and show it; a run that is on is left alone.
 
-        The caller's thread, which is the notebook's, goes on: it hears of the stop, and sleeps else.
+        It returns at once, so the caller's thread, which is the notebook's, stays free to handle Stop.
         """
         if not self._over.is_set():
             return
@@ -130,7 +130,7 @@ class Explorer:
 
         work, work_us = workload(chosen), chosen["work_us"]
         respond = busy(work_us / 1e6) if work_us else upper
-        return run.measure(chosen["model"], respond=respond, on_tick=tick, on_client=self._begun, **work)
+        return run.measure(resolve(chosen["model"]), work, respond=respond, on_tick=tick, on_client=self._begun)
 
     def _begun(self, client: "Client") -> None:
         self._client = client
@@ -176,16 +176,16 @@ def done(run: "Run") -> View:
     return View(False, f"Done: {len(run.records):,} requests{early}.", None, f"{run._repr_html_()}{picture}")
 
 
-def workload(chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is chosen as the words of a workload; a rate of 0 is a closed loop."""
-    return {
-        "connections": chosen["connections"],
-        "size_bytes": chosen["size_bytes"],
-        "rate_per_s": chosen["rate_per_s"] or None,
-        "idle": chosen["idle"],
-        "seconds": max(SECONDS, profile().seconds),
-        "patience_s": PATIENCE_S,
-    }
+def workload(chosen: Mapping[str, Any]) -> Workload:
+    """Return what is chosen as a workload; a rate of 0 is a closed loop."""
+    return Workload(
+        connections=chosen["connections"],
+        size_bytes=chosen["size_bytes"],
+        rate_per_s=chosen["rate_per_s"] or None,
+        idle=chosen["idle"],
+        seconds=max(SECONDS, profile().seconds),
+        patience_s=PATIENCE_S,
+    )
 
 
 def explore(
@@ -202,13 +202,12 @@ def explore(
     The arguments are what it starts from. `rate_per_s=0` is a closed loop, `work_us` is CPU time of each
     reply. What is more than this machine can do becomes the most that it can.
     """
-    models = runnable()
-    find(model)
+    models, first = [each.name for each in choose()], resolve(model).name
     most = descriptors.room() // 2  # active and idle ones together
     return Explorer(
         (
             Setting(
-                "model", "Model", tuple((name, name) for name in models), model if model in models else models[0], False
+                "model", "Model", tuple((name, name) for name in models), first if first in models else models[0], False
             ),
             _setting("connections", "Connections", CONNECTIONS, connections, str, most),
             _setting("size_bytes", "Message size", SIZES, size_bytes, _size),

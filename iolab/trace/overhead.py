@@ -4,9 +4,9 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from statistics import median
 
 from iolab.listening import RECEIVE_BYTES, ListeningSocket, listen
-from iolab.measurement.statistics import median
 from iolab.trace.recorder import Recorder
 
 ROUNDS, EXCHANGES = 60, 20
@@ -24,7 +24,7 @@ def cost_ns_per_call() -> int:
     with ExitStack() as stack:
         plain, recorded = (exchange(stack, listening) for listening in (listen(), recorder.listen()))
         rounds = [(timed_ns(plain), timed_ns(recorded)) for _ in range(ROUNDS)]
-    plain_ns, recorded_ns = (median(column) for column in zip(*rounds, strict=True))
+    plain_ns, recorded_ns = (float(median(column)) for column in zip(*rounds, strict=True))
     return round((recorded_ns - plain_ns) / CALLS)
 
 

@@ -20,10 +20,10 @@ def histogram(times_ns: Nanoseconds) -> Any:
     Raise UsageError where the package is missing (it has no wheel for this machine).
     """
     counts = empty()
-    held = np.clip(times_ns, LOWEST_NS, HIGHEST_NS)
+    times = np.clip(times_ns, LOWEST_NS, HIGHEST_NS)
     # Recording one value is a call: so first drop the bits that the histogram would drop.
-    spare = np.maximum(0, np.floor(np.log2(held)).astype(np.int64) + 1 - EXACT_BITS)
-    values, numbers = np.unique((held >> spare) << spare, return_counts=True)
+    spare = np.maximum(0, np.floor(np.log2(times)).astype(np.int64) + 1 - EXACT_BITS)
+    values, numbers = np.unique((times >> spare) << spare, return_counts=True)
     for value, number in zip(values.tolist(), numbers.tolist(), strict=True):
         counts.record_value(value, number)
     return counts
@@ -44,13 +44,13 @@ def percentile_us(counts: Any, percent: float) -> float | None:
     return round(float(counts.get_value_at_percentile(percent)) / 1e3, 2)
 
 
-def packed(counts: Any) -> bytes:
+def pack(counts: Any) -> bytes:
     """Return a histogram as the bytes that HdrHistogram stores (V2, compressed, base64)."""
     return bytes(counts.encode())
 
 
-def unpacked(text: bytes) -> Any:
-    """Return the histogram that was packed."""
+def unpack(text: bytes) -> Any:
+    """Return the histogram of these bytes."""
     return type(empty()).decode(text)
 
 

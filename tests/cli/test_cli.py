@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 import iolab
-from iolab.background import start
+from iolab.api import start
 from iolab.cli import terminal
 from iolab.cli.main import main
 from tests.peers import Address, Peer, ask, connect, dead_address, replying, upper, watched

@@ -16,6 +16,7 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
 from iolab import MODELS, figures
+from iolab.doubts import Doubt
 from iolab.figures import style
 from iolab.figures.calls import Label, after_a_wait, placed
 from iolab.figures.style import CourseFigure, short_time
@@ -163,9 +164,12 @@ class TestDoubts:
         assert figures.omission(RUN, doubted(RUN)).alt.endswith("Beware: 2 x reset (open loop).")
 
     def test_an_experiment_has_its_own(self) -> None:
-        doubts = ("poll, 0 idle: the client used 99% of its CPU: its limit (and 3 more)", "epoll, 9 idle: late: no")
+        doubts = (
+            Doubt("client limit", {"share": 0.99}, "poll, 0 idle", 4, 9),
+            Doubt("error", {"count": 1, "error": "late", "example": "no"}, "epoll, 9 idle"),
+        )
         assert figures.experiment(replace(made_up.idles(), doubts=doubts)).alt.endswith(
-            " Beware: the client used 99% of its CPU (poll, 0 idle, and 3 more); late (epoll, 9 idle)."
+            " Beware: the client used 99% of its CPU (poll, 0 idle, 4 of 9 runs); 1 x late (epoll, 9 idle)."
         )
 
     def test_many_doubts_stay_within_the_figure_which_grows(self) -> None:
@@ -224,13 +228,13 @@ class TestAxes:
 
 class TestColours:
     def test_every_model_has_its_own_in_every_figure(self) -> None:
-        assert set(style.MODEL_COLOURS) == set(MODELS)
+        assert {model.colour for model in MODELS.values()} <= set(style.PALETTE)
         for draw in (figures.cpu, figures.percentiles):
             (first,), (_, second) = (
                 draw(RUN).axes[0].get_lines(),
                 draw(run_of([9], model="aio"), RUN).axes[0].get_lines(),
             )
-            assert first.get_color() == second.get_color() == style.MODEL_COLOURS["epoll"]
+            assert first.get_color() == second.get_color() == style.colour_of("epoll")
 
     @pytest.mark.parametrize(
         "together",
@@ -244,7 +248,7 @@ class TestColours:
         ],
     )
     def test_models_of_one_figure_differ(self, together: tuple[str, ...]) -> None:
-        assert len({style.MODEL_COLOURS[model] for model in together}) == len(together)
+        assert len({style.colour_of(model) for model in together}) == len(together)
 
     def test_lines_of_one_colour_differ_in_more(self) -> None:
         lines = figures.percentiles(*[RUN] * 12).axes[0].get_lines()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from iolab.background import start
+from iolab.api import start
 from iolab.errors import LoadFailed, UsageError
 from iolab.traffic.client.requests import request_pairs
 from iolab.traffic.process import Client, load

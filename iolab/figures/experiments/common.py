@@ -1,6 +1,5 @@
 """What the figures of the experiments share: whose curve it is, what it stands for, and the axes."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from math import ceil, floor, log10
 from typing import Any
@@ -11,13 +10,10 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from iolab.data.reference import rows_of
 from iolab.experiments.result import Result
-from iolab.figures.style import GREY, CourseFigure, finish
+from iolab.figures.style import GREY, CourseFigure, finish, warning
 
 HERE, RECORDED, PUBLISHED = ("this machine", "-", "o"), ("recorded run", "--", "s"), ("published", ":", "^")
 """Whose curve it is: its name, its dash, its marker."""
-
-ALIKE = re.compile(r"\((and \d+ more)\)$")
-"""How a doubt ends that fits other runs too."""
 
 Source = tuple[str, str, str]
 Row = Mapping[str, Any]
@@ -75,13 +71,5 @@ def conclude(figure: CourseFigure, record: Result, sentences: Iterable[str]) -> 
     beside = ", ".join(source[0] for source, _ in sources(record)[1:])
     shape = f"same shape as {'published' if record.published else 'expected'}: {verdict.word}"
     parts = [f"{record.title[0].upper()}{record.title[1:]}.", *sentences, f"Beside it: {beside or 'no recorded run'}."]
-    return finish(
-        figure, " ".join([*parts, f"Verdict, {shape}."]), f"{record.placement}; {shape}", beware(record.doubts)
-    )
-
-
-def beware(doubts: Iterable[str]) -> str:
-    """Say in short what makes an experiment less than it seems: of "where: what: so", the first two."""
-    told = [(*doubt.partition(": ")[::2], ALIKE.search(doubt)) for doubt in doubts]
-    short = [f"{what.partition(': ')[0]} ({where}{', ' + others[1] if others else ''})" for where, what, others in told]
-    return f"Beware: {'; '.join(short)}." if short else ""
+    doubts = warning((doubt.gist, ", ".join(filter(None, (doubt.where, doubt.share)))) for doubt in record.doubts)
+    return finish(figure, " ".join([*parts, f"Verdict, {shape}."]), f"{record.placement}; {shape}", doubts)

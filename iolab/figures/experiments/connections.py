@@ -9,7 +9,7 @@ from iolab.data.reference import rows_of
 from iolab.experiments.connections import MODELS, ConnectionCost, memory
 from iolab.experiments.result import look_up
 from iolab.figures.experiments.common import conclude, curve, decades, legend, points, size_axis, sources
-from iolab.figures.style import GREY, MODEL_COLOURS, CourseFigure, drawn, new, short_time, time_axis
+from iolab.figures.style import GREY, CourseFigure, colour_of, drawn, new, short_time, time_axis
 
 
 @drawn
@@ -20,8 +20,8 @@ def connection_cost(record: ConnectionCost) -> CourseFigure:
         for source, rows in reversed(sources(record)):
             memories = points(rows, "connections", "memory_bytes_per_connection", model=model)
             times = points(rows, "connections", "setup_us_per_connection", model=model)
-            curve(left, memories, source, MODEL_COLOURS[model])
-            curve(right, times, source, MODEL_COLOURS[model])
+            curve(left, memories, source, colour_of(model))
+            curve(right, times, source, colour_of(model))
     _budget(left)
     _bytes_axis(left.yaxis)
     time_axis(right.yaxis, "set-up time of a connection")
@@ -30,7 +30,7 @@ def connection_cost(record: ConnectionCost) -> CourseFigure:
         size_axis(axes.xaxis, "connections, all idle")
     left.set_title("memory of the server's process")
     right.set_title("time until it is served")
-    legend(figure, {model: MODEL_COLOURS[model] for model in MODELS}, [source for source, _ in sources(record)])
+    legend(figure, {model: colour_of(model) for model in MODELS}, [source for source, _ in sources(record)])
     return conclude(figure, record, [_sentence(record, model) for model in MODELS])
 
 

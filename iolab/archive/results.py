@@ -7,12 +7,12 @@ from typing import Any
 
 from iolab.archive.provenance import circumstances, ensure_writable
 from iolab.data import reference
-from iolab.doubts import Doubt
 from iolab.errors import UsageError
 from iolab.experiments import EXPERIMENTS
 from iolab.experiments.result import Result
 from iolab.experiments.shape import Shape, alike, over
 from iolab.settings import PROFILE, profile
+from iolab.traffic.doubts import Doubt
 
 
 def save(result: Result, folder: Path, command: str) -> Path:

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from iolab.archive.provenance import circumstances, ensure_writable
 from iolab.data.reference import origin
-from iolab.doubts import Doubt
 from iolab.errors import UsageError
 from iolab.measurement.cpu import CpuSamples, Usage
 from iolab.measurement.placement import Placement
 from iolab.measurement.run import Run
 from iolab.trace.calls import Call
 from iolab.trace.timeline import Timeline
+from iolab.traffic.doubts import Doubt
 from iolab.traffic.records import Records
 from iolab.traffic.workload import Workload
 

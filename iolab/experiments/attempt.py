@@ -3,12 +3,12 @@
 import os
 from collections.abc import Iterable
 
-from iolab.doubts import Doubt
 from iolab.errors import LoadFailed, ServerFailed, UsageError, require_list
 from iolab.listening import Respond
 from iolab.measurement.run import Run, measure
 from iolab.models import MODELS, Model
 from iolab.replies import upper
+from iolab.traffic.doubts import Doubt
 from iolab.traffic.workload import LIMITS, Limits, Workload
 
 

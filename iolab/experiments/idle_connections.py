@@ -11,7 +11,6 @@ from typing import ClassVar
 
 from iolab.background import Server, start
 from iolab.data.reference import rows_of
-from iolab.doubts import gather
 from iolab.errors import LoadFailed, ServerFailed, UsageError
 from iolab.experiments.attempt import doubts_of, duration, open_descriptors, sizes
 from iolab.experiments.result import OnStep, Result, Row, look_up, quiet
@@ -20,6 +19,7 @@ from iolab.measurement.comparison import middle
 from iolab.measurement.placement import place
 from iolab.measurement.run import Run, observe
 from iolab.models import Model, find
+from iolab.traffic.doubts import gather
 from iolab.traffic.process import Client
 from iolab.traffic.workload import Workload
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from iolab.display import tables
-from iolab.doubts import Doubt
 from iolab.experiments import shape
 from iolab.experiments.shape import Shape, Sign
+from iolab.traffic.doubts import Doubt
 
 Row = Mapping[str, Any]
 OnStep = Callable[[str], None]

@@ -10,12 +10,12 @@ from typing import ClassVar
 
 from iolab import replies
 from iolab.data.reference import rows_of
-from iolab.doubts import Doubt, gather
 from iolab.experiments.attempt import attempt, doubts_of, duration, first_that_runs
 from iolab.experiments.result import OnStep, Result, Row, look_up, quiet
 from iolab.experiments.shape import Sign, at_least, over
 from iolab.measurement.placement import place
 from iolab.measurement.run import Run
+from iolab.traffic.doubts import Doubt, gather
 from iolab.traffic.records import Nanoseconds, percentile_us
 from iolab.traffic.workload import Workload
 

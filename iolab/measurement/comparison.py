@@ -7,12 +7,12 @@ from statistics import median
 from typing import Any
 
 from iolab.display import tables
-from iolab.doubts import Doubt, gather
 from iolab.listening import Respond
 from iolab.measurement.run import Run, measure
 from iolab.measurement.statistics import FEWEST, ratio, verdict
 from iolab.models import MODELS, Model
 from iolab.replies import upper
+from iolab.traffic.doubts import Doubt, gather
 from iolab.traffic.workload import Tick, Workload
 
 OnRun = Callable[[str, int, Tick], None]

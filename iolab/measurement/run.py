@@ -9,7 +9,6 @@ import numpy as np
 
 from iolab.background import Server, start
 from iolab.display import tables
-from iolab.doubts import Doubt
 from iolab.listening import Respond
 from iolab.measurement.adapt import adapt
 from iolab.measurement.cpu import CpuClock, CpuSamples, Usage, usage
@@ -20,6 +19,7 @@ from iolab.measurement.placement import Placement, place
 from iolab.models import Model
 from iolab.replies import upper
 from iolab.traffic import exports
+from iolab.traffic.doubts import Doubt
 from iolab.traffic.process import Client
 from iolab.traffic.records import Records
 from iolab.traffic.workload import OnTick, Tick, Workload

@@ -12,7 +12,6 @@ from types import FunctionType
 from typing import Any
 
 from iolab.background import start
-from iolab.doubts import Doubt
 from iolab.errors import UsageError
 from iolab.listening import Respond
 from iolab.measurement.adapt import adapt
@@ -25,6 +24,7 @@ from iolab.trace.overhead import cost_ns_per_call
 from iolab.trace.rebinding import Rebinding
 from iolab.trace.recorder import Recorder
 from iolab.trace.standins import StandIns
+from iolab.traffic.doubts import Doubt
 from iolab.traffic.process import Client
 from iolab.traffic.records import Records
 from iolab.traffic.workload import Workload

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from iolab.doubts import Doubt
+from iolab.traffic.doubts import Doubt
 from iolab.traffic.workload import Workload
 
 Nanoseconds = NDArray[np.int64]

@@ -15,11 +15,11 @@ from iolab import settings
 from iolab.archive import fallback as recorded
 from iolab.archive import runs as kept
 from iolab.data import reference
-from iolab.doubts import Doubt
 from iolab.errors import UsageError
 from iolab.kernel import descriptors
 from iolab.measurement.run import Run
 from iolab.trace.timeline import Timeline
+from iolab.traffic.doubts import Doubt
 from iolab.traffic.records import Records
 from tests.made_up import machine_without
 

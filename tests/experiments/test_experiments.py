@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from iolab.doubts import Doubt, gather
 from iolab.errors import UsageError
 from iolab.experiments import Result, connections, idle_connections, interpreter_lock, waits
 from iolab.experiments.connections import connection_cost
@@ -15,6 +14,7 @@ from iolab.experiments.idle_connections import idle_cost
 from iolab.experiments.interpreter_lock import ALONE, BESIDE, TOGETHER, computing, gil
 from iolab.experiments.stalls import CLOSED, DUE, SENT, omission
 from iolab.experiments.waits import wait_cost
+from iolab.traffic.doubts import Doubt, gather
 
 
 def columns_are_whole(record: Result) -> bool:

@@ -16,7 +16,6 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
 from iolab import MODELS, figures
-from iolab.doubts import Doubt
 from iolab.figures import style
 from iolab.figures.calls import Label, after_a_wait, placed
 from iolab.figures.style import CourseFigure, short_time
@@ -27,6 +26,7 @@ from iolab.measurement.run import Run
 from iolab.trace.anatomy import Anatomy
 from iolab.trace.calls import Call
 from iolab.trace.timeline import Timeline
+from iolab.traffic.doubts import Doubt
 from iolab.traffic.records import Records
 from iolab.traffic.workload import Workload
 from tests import made_up

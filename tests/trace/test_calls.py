@@ -2,11 +2,11 @@
 
 import pytest
 
-from iolab.doubts import Doubt
 from iolab.models import MODELS
 from iolab.trace.calls import Call, Phase, attribute_arrivals
 from iolab.trace.recorder import Recorder
 from iolab.trace.timeline import missing
+from iolab.traffic.doubts import Doubt
 
 
 def call(name: str, start: int, end: int, result: int | str = 64, arrived: int | None = None, thread: int = 1) -> Call:

@@ -15,7 +15,6 @@ import pytest
 import iolab
 from iolab import figures
 from iolab.api import timeline
-from iolab.doubts import Doubt
 from iolab.errors import UsageError
 from iolab.figures.timelines import typical
 from iolab.kernel import timestamps
@@ -27,6 +26,7 @@ from iolab.trace.anatomy import anatomy
 from iolab.trace.calls import WAITS, Call
 from iolab.trace.overhead import cost_ns_per_call
 from iolab.trace.timeline import Timeline
+from iolab.traffic.doubts import Doubt
 
 OPAQUE = {"trio", "gevent", "uvloop"}
 """Models that receive and send where Python cannot see it."""

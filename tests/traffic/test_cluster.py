@@ -21,7 +21,6 @@ from click.testing import CliRunner
 
 from iolab.api import start
 from iolab.cli.main import main
-from iolab.doubts import Doubt
 from iolab.errors import LoadFailed, UsageError
 from iolab.kernel import descriptors
 from iolab.traffic import process
@@ -32,6 +31,7 @@ from iolab.traffic.cluster.drive import Company
 from iolab.traffic.cluster.merged import Measured, Merged
 from iolab.traffic.cluster.shares import Share, split
 from iolab.traffic.cluster.worker import Held, Seen
+from iolab.traffic.doubts import Doubt
 from iolab.traffic.histogram import histogram
 from iolab.traffic.records import PERCENTS, Records
 from iolab.traffic.workload import Tick, Workload
@@ -432,7 +432,9 @@ class TestNoCluster:
         assert "pip install 'iolab[class]'" in bad("127.0.0.1:9", "--dask", "127.0.0.1:8786")
 
     def test_a_workload_that_cannot_be(self) -> None:
-        assert "at least 1 connection, not 0" in bad("127.0.0.1:9", "--connections", 0, "--dask", "127.0.0.1:8786")
+        assert "connections to be a whole number of 1 or more" in bad(
+            "127.0.0.1:9", "--connections", 0, "--dask", "127.0.0.1:8786"
+        )
 
 
 class TestVersions:
@@ -555,7 +557,7 @@ from iolab.cli.main import main
 from iolab.traffic.cluster import dask as cluster
 
 async def wait():
-    async with cluster.reached(sys.argv[4]) as client:
+    async with cluster.connect(sys.argv[4]) as client:
         await client.wait_for_workers(2)
 
 asyncio.run(wait())

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
-from iolab.doubts import Doubt
 from iolab.traffic.cluster.shares import Share
+from iolab.traffic.doubts import Doubt
 from iolab.traffic.histogram import histogram, merge, pack, percentile_us, unpack
 from iolab.traffic.records import Records, percentile_rows
 

@@ -43,14 +43,14 @@ def with_options(function: Callable[Options, Result]) -> Callable[Options, Resul
         for field in fields(Workload)
         if len(own) < len(signature.parameters) and field.name not in names
     ]
-    options = names | {each.name for each in work}
+    allowed = names | {each.name for each in work}
 
     @wraps(function)
-    def checked(*arguments: Options.args, **given: Options.kwargs) -> Result:
-        for name in given:
-            if name not in options:
-                raise unknown("option", name, sorted(options))
-        return function(*arguments, **given)
+    def checked(*arguments: Options.args, **options: Options.kwargs) -> Result:
+        for name in options:
+            if name not in allowed:
+                raise unknown("option", name, sorted(allowed))
+        return function(*arguments, **options)
 
     vars(checked)["__signature__"] = signature.replace(parameters=[*own, *work])
     return checked

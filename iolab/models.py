@@ -191,7 +191,7 @@ def _why_no_server(function: object) -> str | None:
     if inspect.iscoroutinefunction(function):
         return f"the coroutine function {name}: write `def`, and call asyncio.run inside it"
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        return f"the generator {name}: a call of it would serve nobody"
+        return f"the generator {name}: calling it serves nobody"
     try:
         signature = inspect.signature(function)
         signature.bind(None, None)
@@ -205,13 +205,13 @@ def _why_no_server(function: object) -> str | None:
 def choose(models: "Iterable[str | Serve | Model]" = ()) -> list[Model]:
     """Return the models that run here, of those given or of all; raise UsageError if none does, or one is none."""
     require_list(models, "models in a list, such as ['epoll']")
-    asked = [resolve(model) for model in models] or list(MODELS.values())
-    by_name = {model.name: model for model in asked}
-    if twice := [model.name for model in asked if by_name[model.name] != model]:
+    subjects = [resolve(model) for model in models] or list(MODELS.values())
+    by_name = {model.name: model for model in subjects}
+    if twice := [model.name for model in subjects if by_name[model.name] != model]:
         raise UsageError(f"two different models are called {twice[0]}; give each function a name of its own")
-    runnable = [model for model in asked if model.why_not() is None]
+    runnable = [model for model in subjects if model.why_not() is None]
     if not runnable:
-        asked[0].require()
+        subjects[0].require()
     return runnable
 
 

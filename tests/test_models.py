@@ -65,7 +65,7 @@ class TestResolve:
             (b"epoll", "not b'epoll'$"),
             (["epoll"], r"not \['epoll'\]$"),
             (coroutine, "not the coroutine function coroutine: write `def`, and call asyncio.run inside it"),
-            (generator, "not the generator generator: a call of it would serve nobody"),
+            (generator, "not the generator generator: calling it serves nobody"),
             (generator_of_asyncio, "not the generator generator_of_asyncio"),
             (one, r"not one\(listening: .*, which does not take those two"),
             (lambda: None, r"not <lambda>\(\), which does not take those two"),

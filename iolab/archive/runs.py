@@ -1,4 +1,4 @@
-"""Runs and timelines in files, request by request and call by call, to be shown where they cannot be made."""
+"""Runs and timelines in files, request by request and call by call, to show where they cannot be made."""
 
 import gzip
 import json
@@ -36,17 +36,17 @@ def save(entry: Entry, path: Path, command: str) -> None:
     """
     ensure_writable(path.parent)
     head = {"kind": type(entry).__name__, **circumstances(command)}
-    while len(packed := pack(head | to_json(entry))) > LIMIT_BYTES:
+    while len(contents := pack(head | to_json(entry))) > LIMIT_BYTES:
         entry = cut(entry)
-    path.write_bytes(packed)
+    path.write_bytes(contents)
 
 
 def read(path: Path, kind: type[Kind]) -> Kind:
     """Read what `save` wrote. Raise UsageError for a file that is missing, broken, or of another kind."""
     try:
         values = json.loads(gzip.decompress(path.read_bytes()))
-        recorded = str(values["kind"])
-        entry = (run if kind is Run else timeline)(values) if recorded == kind.__name__ else None
+        name = str(values["kind"])
+        entry = (run if kind is Run else timeline)(values) if name == kind.__name__ else None
         where = origin(values)
     except FileNotFoundError:
         raise UsageError(
@@ -55,7 +55,7 @@ def read(path: Path, kind: type[Kind]) -> Kind:
     except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError, AttributeError):
         raise UsageError(f"{path.name} is broken; restore it, or make it again with IOLAB_RECORD=1") from None
     if entry is None:
-        raise UsageError(f"{path.name} is no recorded {kind.__name__.lower()}, but a {recorded.lower()}")
+        raise UsageError(f"{path.name} is no recorded {kind.__name__.lower()}, but a {name.lower()}")
     return replace(entry, placement=replace(entry.placement, recorded=where))  # type: ignore[return-value]
 
 
@@ -111,11 +111,11 @@ def records_to_json(records: Records) -> dict[str, Any]:
 def records(values: Mapping[str, Any]) -> Records:
     """Return the records of a file, in the order of the replies."""
     gap, late, service = (_column(values, name) for name in ("gap_ns", "late_ns", "service_ns"))
-    answered = np.cumsum(gap + late + service)
-    order = np.argsort(answered, kind="stable")
+    reply_ns = np.cumsum(gap + late + service)
+    order = np.argsort(reply_ns, kind="stable")
     connection = np.repeat(np.arange(len(values["counts"]), dtype=np.int32), values["counts"])
-    sent = answered - service
-    columns = {"connection": connection, "due_ns": sent - late, "sent_ns": sent, "answered_ns": answered}
+    sent = reply_ns - service
+    columns = {"connection": connection, "due_ns": sent - late, "sent_ns": sent, "answered_ns": reply_ns}
     ordered: dict[str, Any] = {name: column[order] for name, column in columns.items()}
     return Records(workload=Workload.of(values["workload"]), **ordered, **{name: values[name] for name in PLAIN})
 

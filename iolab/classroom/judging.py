@@ -117,7 +117,7 @@ async def _alone(client: Any, where: str) -> None:
     seen_s = time.monotonic()
     while time.monotonic() < seen_s + ALONE_S:
         await asyncio.sleep(LOOK_S)
-        if await cluster.known(client):
+        if await cluster.addresses(client):
             seen_s = time.monotonic()
     raise UsageError(f"{where} has had no Dask worker for {ALONE_S:g} s: start one, and grade again")
 

@@ -29,12 +29,12 @@ class Experiment(Generic[Sizes, Kind]):
         self.options = [*inspect.signature(run).parameters]
         update_wrapper(self, run)
 
-    def __call__(self, *sizes: Sizes.args, **named: Sizes.kwargs) -> Kind:
+    def __call__(self, *sizes: Sizes.args, **options: Sizes.kwargs) -> Kind:
         """Run it, in the sizes of the profile where none are given. Raise UsageError for an unknown option."""
-        for name in named:
+        for name in options:
             if name not in self.options:
                 raise unknown("option", name, self.options)
-        return self.run(*sizes, **{**self.sizes[profile().name], **named})
+        return self.run(*sizes, **{**self.sizes[profile().name], **options})
 
 
 wait_cost = Experiment(

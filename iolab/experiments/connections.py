@@ -53,11 +53,11 @@ class ConnectionCost(Result):
 
 
 def signs(rows: Sequence[Row], published: Sequence[Row]) -> list[Sign]:
-    """Hold the memory of the models against one another, and against the budget of a client."""
+    """Compare the memory of the models with one another, and with the budget of a client."""
     thread, entry, task = (memory(rows, model) for model in ("threads", "epoll", "asyncio"))
     budget_kb = look_up(published, "per_client", resource="memory")
-    dearest = max((each for each in (thread, entry, task) if each), default=None)
-    share = over(dearest, budget_kb and budget_kb * 1000)
+    largest = max((each for each in (thread, entry, task) if each), default=None)
+    share = over(largest, budget_kb and budget_kb * 1000)
     return [
         at_least("memory of a thread over an entry of epoll", over(thread, entry), 5, fails_below=2),
         at_least("memory of a thread over a task of asyncio", over(thread, task), 1.5, fails_below=1),
@@ -88,13 +88,15 @@ def _in_fresh_process(model: Model, count: int) -> Row:
     command = [sys.executable, "-c", CHILD, model.name, str(count)]
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
-        measured: Row = json.loads(done.stdout)
-        return measured
+        child = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE_S
+        )
+        row: Row = json.loads(child.stdout)
+        return row
     except subprocess.TimeoutExpired:
         return _nothing(f"it took more than {PATIENCE_S} s")
     except ValueError:
-        says = done.stderr.strip().splitlines()
+        says = child.stderr.strip().splitlines()
         return _nothing(f"its process ended: {says[-1] if says else 'it said nothing'}")
 
 

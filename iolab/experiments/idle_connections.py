@@ -56,10 +56,10 @@ class IdleCost(Result):
 
 def signs(rows: Sequence[Row], published: Sequence[Row]) -> list[Sign]:
     """Hold the growth of each model from no idle connection to the most against that of its call."""
-    grown = {model: _growth(rows, model) for model in MODELS}
+    growth = {model: _growth_of(rows, model) for model in MODELS}
     why_not = _why_not(rows)
-    contrast = over(grown["poll"], grown["epoll"])
-    return [_sign(model, grown[model], published, why_not) for model in MODELS] + [
+    contrast = over(growth["poll"], growth["epoll"])
+    return [_sign(model, growth[model], published, why_not) for model in MODELS] + [
         at_least("growth of poll over that of epoll", contrast, 2, fails_below=1.3, why_not=why_not)
     ]
 
@@ -69,21 +69,21 @@ def _why_not(rows: Sequence[Row]) -> str:
     return NO_FIGURES if 0 in sizes and max(sizes) >= MANY else f"it needs runs with 0 and with {MANY} idle connections"
 
 
-def _growth(rows: Sequence[Row], model: str) -> float | None:
+def _growth_of(rows: Sequence[Row], model: str) -> float | None:
     costs = {row["idle"]: row["cpu_us_per_request"] for row in rows if row["model"] == model}
     most = max((idle for idle, cost in costs.items() if cost and idle >= MANY), default=None)
     return over(costs.get(most), costs.get(0)) if most else None
 
 
-def _sign(model: str, grown: float | None, published: Sequence[Row], why_not: str) -> Sign:
+def _sign(model: str, growth: float | None, published: Sequence[Row], why_not: str) -> Sign:
     few, many = (look_up(published, f"{model}_s", watched=watched) for watched in (10, 1000))
     there = over(many, few)
     what = f"{model}, growth from no idle connection to the most"
     if there is None:
         return missing(what, "there is no published figure")
     if there < 3:
-        return at_most(what, grown, 1.5, fails_above=2.5, published=there, why_not=why_not)
-    return at_least(what, grown, 2, fails_below=1.3, published=there, why_not=why_not)
+        return at_most(what, growth, 1.5, fails_above=2.5, published=there, why_not=why_not)
+    return at_least(what, growth, 2, fails_below=1.3, published=there, why_not=why_not)
 
 
 def idle_cost(
@@ -139,12 +139,12 @@ def _beside_idle(model: Model, idle: int, workload: Workload) -> Run:
         return observe(server, active, placement, lambda tick: None)
 
 
-def _wait_until_accepted(server: Server, wanted: int) -> None:
+def _wait_until_accepted(server: Server, count: int) -> None:
     # They wait in the backlog: a server that takes on one a turn, as poll does, is not there yet.
     deadline_s = time.monotonic() + PATIENCE_S
-    while (accepted := len(server.listening.connections())) < wanted:
+    while (accepted := len(server.listening.connections())) < count:
         if time.monotonic() > deadline_s:
-            raise LoadFailed(f"the server had accepted {accepted:,} of {wanted:,} connections after {PATIENCE_S} s")
+            raise LoadFailed(f"the server had accepted {accepted:,} of {count:,} connections after {PATIENCE_S} s")
         time.sleep(0.02)
 
 

@@ -67,7 +67,7 @@ def gil(connections: int = 10, seconds: float = 0.7, on_step: OnStep = quiet) ->
     for case in CASES:
         on_step(f"{model.name}, {case}")
         work = (connections, seconds, placement.client)
-        rows.append(_row(case, seconds, _measured(case, model, placement.server, work)))
+        rows.append(_row(case, seconds, _times_ns(case, model, placement.server, work)))
     return Gil(tuple(rows), str(placement))
 
 
@@ -76,7 +76,7 @@ def gil_enabled() -> bool:
     return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 
 
-def _measured(case: str, model: Model, cpu: int | None, work: Work) -> list[int] | str:
+def _times_ns(case: str, model: Model, cpu: int | None, work: Work) -> list[int] | str:
     if case == BESIDE and not gil_enabled():
         return "this Python has no GIL"
     with computing() if case == BESIDE else nullcontext(), start(model, cpu=cpu) as server:
@@ -132,9 +132,9 @@ def _in_thread(address: tuple[str, int], *work: Any) -> list[int]:
 
 def _in_process(address: tuple[str, int], *work: Any) -> list[int]:
     command = [sys.executable, "-I", "-S", lockstep.__file__, json.dumps([address, *work])]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        says = done.stderr.strip().splitlines()
+    child = subprocess.run(command, capture_output=True, text=True, check=False)
+    if child.returncode:
+        says = child.stderr.strip().splitlines()
         raise LoadFailed(f"the client ended: {says[-1] if says else 'it said nothing'}")
-    answers: list[int] = json.loads(done.stdout)
+    answers: list[int] = json.loads(child.stdout)
     return answers

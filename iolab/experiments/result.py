@@ -39,7 +39,7 @@ class Result(ABC):
     @property
     @abstractmethod
     def signs(self) -> list[Sign]:
-        """The ratios and growths that make the shape, each held against what is published."""
+        """The ratios and growths that make the shape, each compared with what is published."""
 
     @classmethod
     def columns(cls) -> tuple[str, ...]:

@@ -74,11 +74,11 @@ class CourseFigure(Figure):
         self.savefig(picture, format="png")
         encoded = base64.b64encode(picture.getvalue()).decode()
         alt = html.escape(self.alt, quote=True)
-        shown = f'<img src="data:image/png;base64,{encoded}" alt="{alt}" style="max-width: 100%">'
-        return {"text/html": shown, "text/plain": self.alt}, {}
+        image = f'<img src="data:image/png;base64,{encoded}" alt="{alt}" style="max-width: 100%">'
+        return {"text/html": image, "text/plain": self.alt}, {}
 
 
-def drawn(draw: Callable[Drawing, CourseFigure]) -> Callable[Drawing, CourseFigure]:
+def in_style(draw: Callable[Drawing, CourseFigure]) -> Callable[Drawing, CourseFigure]:
     """Let a function draw in the course's style; nothing of it stays behind in matplotlib."""
 
     @functools.wraps(draw)
@@ -112,7 +112,7 @@ def finish(figure: CourseFigure, alt: str, caption: str, doubts: str = "") -> Co
 
 
 def placements(*runs: Run | Timeline) -> str:
-    """Say where these runs were made: once, if it was the same for all, or else once a place."""
+    """Say where these runs ran: once if that is the same for all, or else with the models of each place."""
     places: dict[str, list[str]] = {}
     for run in runs:
         places.setdefault(str(run.placement), []).append(run.model)
@@ -168,7 +168,7 @@ def key(axes: Axes, handles: Sequence[Any] = ()) -> None:
 
 
 def side_by_side(letters: Sequence[int]) -> int:
-    """Return in how many columns names fit under a figure, each so many letters wide; they fill column by column."""
+    """Return in how many columns names of these lengths fit under a figure; they fill column by column."""
     fits = (
         columns
         for columns in range(min(4, len(letters)), 1, -1)
@@ -178,7 +178,7 @@ def side_by_side(letters: Sequence[int]) -> int:
 
 
 def grow(figure: Any, lines: int) -> None:
-    """Make room for so many more lines of text under a figure, so that the plot keeps its size."""
+    """Make room for more lines of text under a figure, so that the plot keeps its size."""
     figure.set_figheight(figure.get_figheight() + LINE_IN * max(0, lines))
 
 
@@ -195,12 +195,12 @@ def time_axis(axis: Any, label: str) -> None:
     axis.axes.set_yscale("log") if axis.axis_name == "y" else axis.axes.set_xscale("log")
     axis.set_major_formatter(FuncFormatter(lambda us, _: short_time(us)))
     axis.set_minor_formatter(
-        FuncFormatter(lambda us, _: short_time(us) if named(us, *axis.get_view_interval()) else "")
+        FuncFormatter(lambda us, _: short_time(us) if has_name(us, *axis.get_view_interval()) else "")
     )
     axis.set_label_text(label)
 
 
-def named(us: float, low_us: float, high_us: float) -> bool:
+def has_name(us: float, low_us: float, high_us: float) -> bool:
     """Say whether a mark between two powers of ten has a name: where fewer than two decades are shown.
 
     At 2 and 5, that is, and at every mark where less than half a decade could leave these without a pair.

@@ -72,8 +72,8 @@ class Comparison:
 
         Where too few repeats allow no verdict, its columns are left out, and a note says why.
         """
-        hidden = VERDICT if self.too_few else ()
-        rows = [{key: row[key] for key in columns or row if key not in hidden} for row in self.ranking]
+        without = VERDICT if self.too_few else ()
+        rows = [{key: row[key] for key in columns or row if key not in without} for row in self.ranking]
         doubts = gather((doubt for run in self.runs for doubt in run.doubts), len(self.runs))
         return tables.Table(rows, str(self.runs[0].placement), [*self.too_few, *doubts])
 

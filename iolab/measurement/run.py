@@ -107,7 +107,7 @@ def measure(
 ) -> Run:
     """Start a server in a background thread, put the load on it, and record both.
 
-    `on_tick` hears of the progress ten times a second; what it costs is taken from the server.
+    `on_tick` gets the progress ten times a second; its cost is CPU time that the server lacks.
     `on_client` gets the load client before the load begins: its `stop` ends the run early, from
     another thread. Raise UsageError if the model or the workload is not possible here.
     """

@@ -39,12 +39,12 @@ SAYS: dict[Kind, tuple[str, str]] = {
     "no stamps": ("there are no receive stamps here", "a wait and its copy are one bar"),
     "completion": ("no stamp tells when its bytes came", "wake-up time is included in the blue bar"),
 }
-"""What each kind says, and what follows from it."""
+"""Of each kind the fact, and its consequence."""
 
 
 @dataclass(frozen=True)
 class Doubt:
-    """One reason to distrust a measurement: its kind, the figures, where it arose, and in how many of some runs."""
+    """One reason to distrust a measurement: its kind, the figures, where it arose, and how many runs share it."""
 
     kind: Kind
     figures: Mapping[str, Any] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Doubt:
 
     @property
     def gist(self) -> str:
-        """What it says in short, without where and what follows."""
+        """The fact alone, without the place and the consequence."""
         return SAYS[self.kind][0].format(**self.figures)
 
     @property
@@ -84,7 +84,7 @@ class Doubt:
 
 
 def gather(doubts: Iterable[Doubt], runs: int) -> list[Doubt]:
-    """Return the first doubt of each kind, and in how many of so many runs it stands; errors of two kinds are two."""
+    """Return the first doubt of each kind, with the number of runs that share it; errors of two kinds are two."""
     alike: dict[tuple[str, str | None], list[Doubt]] = {}
     for doubt in doubts:
         alike.setdefault((doubt.kind, doubt.figures.get("error")), []).append(doubt)

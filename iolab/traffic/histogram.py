@@ -11,7 +11,7 @@ from iolab.traffic.records import Nanoseconds, too_few
 
 LOWEST_NS, HIGHEST_NS, FIGURES = 1, 3_600_000_000_000, 3
 EXACT_BITS = 11
-"""A histogram of three figures keeps numbers of so many bits as they are, and the top bits of larger ones."""
+"""A histogram of three figures keeps numbers of up to 11 bits exactly, and of larger ones the top bits."""
 
 
 def histogram(times_ns: Nanoseconds) -> Any:
@@ -30,7 +30,7 @@ def histogram(times_ns: Nanoseconds) -> Any:
 
 
 def merge(histograms: Iterable[Any]) -> Any:
-    """Return one histogram of all that these have counted."""
+    """Return one histogram of all counts."""
     merged = empty()
     for each in histograms:
         merged.add(each)

@@ -125,7 +125,7 @@ class Client:
             kind = np.dtype(typecode)
             column = self._stdout.read(kind.itemsize * length)
             if len(column) < kind.itemsize * length:
-                raise self._ended("in the midst of its records")
+                raise self._ended("in the middle of its records")
             columns[name] = np.frombuffer(column, kind)
         start_ns = done["start_ns"] + int(self.workload.warm_up_s * 1e9)
         warm = columns["due"] >= start_ns

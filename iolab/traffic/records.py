@@ -1,4 +1,4 @@
-"""What a load client hands back, and what follows from it."""
+"""The records of a load, and what follows from them: times, rates, percentiles, and reasons to distrust them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -148,5 +148,5 @@ def percentile_us(times_ns: Nanoseconds, percent: float) -> float | None:
 
 
 def too_few(count: int, percent: float) -> bool:
-    """Say whether none of so many lies beyond a percentile; the median and the slowest always tell something."""
+    """Say whether no request lies beyond a percentile; the median and the slowest always mean something."""
     return count == 0 or (count * (100 - percent) / 100 < 1 and percent not in (50, 100))

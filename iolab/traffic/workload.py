@@ -143,11 +143,11 @@ class Workload:
 
     def why_not(self) -> str | None:
         """Say in one sentence why this machine cannot hold the connections; None if it can."""
-        asked, room = self.connections + self.idle, descriptors.room()
-        if asked <= room:
+        count, room = self.connections + self.idle, descriptors.room()
+        if count <= room:
             return None
         return (
-            f"{asked:,} connections are too many here: this process has descriptors for {room:,} "
+            f"{count:,} connections are too many here: this process has descriptors for {room:,} "
             "(descriptor limit, `ulimit -Hn`); ask for fewer, or raise the limit"
         )
 

@@ -17,7 +17,7 @@ from matplotlib.patches import Rectangle
 
 from iolab import MODELS, figures
 from iolab.figures import style
-from iolab.figures.calls import Label, after_a_wait, placed
+from iolab.figures.calls import Label, after_a_wait, place_labels
 from iolab.figures.style import CourseFigure, short_time
 from iolab.measurement.comparison import Comparison
 from iolab.measurement.cpu import CpuSamples, Usage
@@ -407,20 +407,20 @@ class TestNames:
         assert texts == ["recv", "send"]
 
     def test_a_name_without_room_moves_along_its_bar(self) -> None:
-        found = placed([label("recv", 0, 2, 2, brought=True), label("send", 2, 20, 18)])
+        found = place_labels([label("recv", 0, 2, 2, brought=True), label("send", 2, 20, 18)])
         assert [(each.text, each.left_us) for each in found] == [("recv", 0), ("send", 5)]
 
     def test_one_that_would_leave_its_bar_is_left_out(self) -> None:
-        found = placed([label("recv", 0, 2, 2, brought=True), label("send", 2, 8, 6)])
+        found = place_labels([label("recv", 0, 2, 2, brought=True), label("send", 2, 8, 6)])
         assert [each.text for each in found] == ["recv"]
 
     def test_the_longest_stays_in_its_place(self) -> None:
-        found = placed([label("send", 8, 9, 1), label("select", 10, 90, 80)])
+        found = place_labels([label("send", 8, 9, 1), label("select", 10, 90, 80)])
         assert [each.text for each in found] == ["select"]
 
     def test_names_never_touch(self) -> None:
         many = [label("recv"[: 1 + n % 4], n * 1.7, n * 1.7 + n % 9, n % 7, brought=n % 2 == 0) for n in range(60)]
-        spans = sorted((each.left_us, each.right_us) for each in placed(many))
+        spans = sorted((each.left_us, each.right_us) for each in place_labels(many))
         assert len(spans) > 5 and all(before[1] <= after[0] for before, after in pairwise(spans))
 
     def test_a_name_has_paper_behind_it(self) -> None:

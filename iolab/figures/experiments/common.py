@@ -32,23 +32,23 @@ def points(rows: Iterable[Row], x: str, y: str, **keys: Any) -> list[Point]:
     return sorted((row[x], row[y]) for row in mine if row[y] is not None)
 
 
-def curve(axes: Axes, drawn: Sequence[Point], source: Source, colour: str) -> None:
+def curve(axes: Axes, points: Sequence[Point], source: Source, colour: str) -> None:
     """Draw one curve; that of this machine stands out."""
-    if not drawn:
+    if not points:
         return
     name, dash, marker = source
     wide = name == HERE[0]
-    xs, ys = zip(*drawn, strict=True)
+    xs, ys = zip(*points, strict=True)
     axes.plot(xs, ys, dash, color=colour, marker=marker, markersize=6 if wide else 4, linewidth=2 if wide else 1.1)
 
 
-def legend(figure: CourseFigure, colours: Mapping[str, str], seen: Sequence[Source]) -> None:
+def legend(figure: CourseFigure, colours: Mapping[str, str], whose: Sequence[Source]) -> None:
     """Explain the colours, and whose curve has which dash, above the plot."""
     lines: list[Any] = [Line2D([], [], color=colour, linewidth=2, label=name) for name, colour in colours.items()]
     figure.legend(handles=lines, loc="outside upper left", ncols=len(lines))
-    styles: list[dict[str, Any]] = [{"linestyle": dash, "marker": mark, "label": name} for name, dash, mark in seen]
-    whose: list[Any] = [Line2D([], [], color=GREY, **style) for style in styles]
-    figure.legend(handles=whose, loc="outside upper right", ncols=len(whose))
+    styles: list[dict[str, Any]] = [{"linestyle": dash, "marker": mark, "label": name} for name, dash, mark in whose]
+    keys: list[Any] = [Line2D([], [], color=GREY, **style) for style in styles]
+    figure.legend(handles=keys, loc="outside upper right", ncols=len(keys))
 
 
 def decades(axis: Any) -> None:

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from iolab.experiments.idle_connections import IdleCost
 from iolab.figures.experiments.common import Point, Row, conclude, curve, decades, legend, points, size_axis, sources
-from iolab.figures.style import CourseFigure, colour_of, drawn, new, short_time, time_axis
+from iolab.figures.style import CourseFigure, colour_of, in_style, new, short_time, time_axis
 
 MODELS = ("select", "poll", "epoll")
 ACTIVE = 10
 """No idle connection has no place on a logarithmic axis: so count all of them."""
 
 
-@drawn
+@in_style
 def idle_cost(record: IdleCost) -> CourseFigure:
     """Draw CPU time and median latency of a request against the number of connections, all but 10 idle."""
     figure, (left, right) = new(1, 2, height_in=3.8)

@@ -87,7 +87,7 @@ async def workers_of(client: Any, scheduler: str) -> list[str]:
     return list(answer["workers"])
 
 
-async def known(client: Any) -> set[str] | None:
+async def addresses(client: Any) -> set[str] | None:
     """Return the addresses of the workers that the scheduler has now, or None if it does not answer."""
     try:
         async with asyncio.timeout(ANSWERS_S):

@@ -14,7 +14,7 @@ from iolab.traffic.cluster.shares import Share, split
 from iolab.traffic.workload import OnTick, Tick, Workload
 
 LEASE_S = 30.0
-"""A worker that is not asked for so long ends its share; we never wait as long for any other worker."""
+"""A worker that is not asked for this long ends its share; we never wait as long for any other worker."""
 
 LEAST_PAUSE_S, MOST_PAUSE_S = 0.05, 2.0
 
@@ -88,12 +88,12 @@ class Company:
 
     async def drop(self) -> None:
         """End every share that has not ended, those of workers too that were given up and are alive."""
-        known = await cluster.known(self.client) or ()
+        known = await cluster.addresses(self.client) or ()
         await self.ask(there.drop, {worker: () for worker in self.shares if worker in known})
 
     async def look(self, workers: Collection[str]) -> None:
         """Ask how far these are; whom the scheduler no longer knows is lost."""
-        known = await cluster.known(self.client)
+        known = await cluster.addresses(self.client)
         why = "the scheduler does not answer" if known is None else "the scheduler no longer knows it"
         answers = await self.ask(there.look, {worker: () for worker in workers if worker in (known or ())})
         self.seen.update(answers)

@@ -22,13 +22,13 @@ import numpy as np
 from bench import floor
 from bench.plain import PLAIN
 from iolab.archive.provenance import circumstances
-from iolab.archive.results import written
+from iolab.archive.results import to_json
 from iolab.cli import terminal
 from iolab.errors import LoadFailed, ServerFailed
 from iolab.measurement.cpu import CpuSamples
 from iolab.measurement.placement import place
 from iolab.measurement.run import measure
-from iolab.models import MODELS
+from iolab.models import MODELS, resolve
 from iolab.traffic.process import Client
 from iolab.traffic.workload import Tick, Workload
 
@@ -47,7 +47,7 @@ def main() -> None:
     head = about(options)
     path = ROOT / "data" / "bench" / "models.json"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(written({**head, "rows": rows}), encoding="utf-8")
+    path.write_text(to_json({**head, "rows": rows}), encoding="utf-8")
     (ROOT / "docs" / "benchmarks.md").write_text(page(head, rows), encoding="utf-8")
 
 
@@ -73,7 +73,7 @@ def all_servers(names: Sequence[str]) -> Iterator[tuple[tuple[str, str], Server]
 
 def python_server(serve: Any) -> Server:
     def run(workload: Workload) -> dict[str, Any]:
-        result = measure(serve, workload)
+        result = measure(resolve(serve), workload)
         return result.records.summary() | {"cpu_us_per_request": result.cpu_us_per_request}
 
     return run

@@ -9,8 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from iolab import replies
-from iolab.api import check, compare, load, measure, timeline
-from iolab.background import start
+from iolab.api import check, compare, load, measure, start, timeline
 from iolab.display.source import card, diff, source
 from iolab.display.tables import Table
 from iolab.errors import ServerFailed, UsageError

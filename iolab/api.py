@@ -1,17 +1,25 @@
 """What a lesson calls: the package's functions, with a progress bar around those that take time.
 
-numpy takes 0.1 s to import, so it is imported by the first call that needs it.
+This is the door. A name or a function becomes a Model here, options become a Workload, and what neither
+can be is refused; below, nothing asks again. numpy takes 0.1 s to import, so it is imported by the first
+call that needs it.
 """
 
+import inspect
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from dataclasses import fields
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack
 
+from iolab import background
 from iolab.archive.fallback import here_or_recorded
+from iolab.background import Server
 from iolab.display.progress_bar import progress_bar
-from iolab.listening import Respond
-from iolab.models import Serve
+from iolab.errors import UsageError, require_list, unknown
+from iolab.listening import ListeningSocket, Respond
+from iolab.models import Serve, choose, resolve
 from iolab.replies import upper
-from iolab.traffic.workload import Workload
+from iolab.traffic.workload import Limits, Load, Work, Workload, workload_of
 
 if TYPE_CHECKING:
     from iolab.exercises import Report
@@ -20,7 +28,56 @@ if TYPE_CHECKING:
     from iolab.trace.timeline import Timeline
     from iolab.traffic.records import Records
 
+Options = ParamSpec("Options")
+Result = TypeVar("Result")
+OPTION = inspect.Parameter.KEYWORD_ONLY
 
+
+def with_options(function: Callable[Options, Result]) -> Callable[Options, Result]:
+    """Let a signature list the options that `**work` stands for, and answer a wrong one with the nearest."""
+    signature = inspect.signature(function)
+    own = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
+    names = {each.name for each in own}
+    work = [
+        inspect.Parameter(field.name, OPTION, default=field.default, annotation=field.type)
+        for field in fields(Workload)
+        if len(own) < len(signature.parameters) and field.name not in names
+    ]
+    allowed = names | {each.name for each in work}
+
+    @wraps(function)
+    def checked(*arguments: Options.args, **options: Options.kwargs) -> Result:
+        for name in options:
+            if name not in allowed:
+                raise unknown("option", name, sorted(allowed))
+        return function(*arguments, **options)
+
+    vars(checked)["__signature__"] = signature.replace(parameters=[*own, *work])
+    return checked
+
+
+@with_options
+def start(
+    model: str | Serve,
+    respond: Respond = upper,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    expose: bool = False,
+    listening: ListeningSocket | None = None,
+    cpu: int | None = None,
+) -> Server:
+    """Start a server in a background thread, and return it.
+
+    `model` is a name of MODELS or a `serve(listening, respond)` of your own; `cpu` pins
+    its thread (`sched_setaffinity(2)`); a listening socket of your own takes the place of
+    host and port. Raise UsageError for a model that cannot run here or an address that
+    cannot be listened on.
+    """
+    return background.start(resolve(model), respond, host=host, port=port, expose=expose, listening=listening, cpu=cpu)
+
+
+@with_options
 def measure(
     model: str | Serve,
     workload: Workload | None = None,
@@ -28,7 +85,7 @@ def measure(
     respond: Respond = upper,
     pin: bool = True,
     recorded: str | None = None,
-    **work: Any,
+    **work: Unpack[Work],
 ) -> "Run":
     """Start a server in a background thread, put a load on it, and record both.
 
@@ -37,57 +94,83 @@ def measure(
     """
     from iolab.measurement import run
 
-    name = model if isinstance(model, str) else getattr(model, "__name__", "serve")
+    subject, load = resolve(model), workload_of(workload, work)
 
-    def made() -> "Run":
+    def make() -> "Run":
         with progress_bar() as show:
-            return run.measure(model, workload, respond=respond, pin=pin, on_tick=lambda tick: show(name, tick), **work)
+            return run.measure(subject, load, respond=respond, pin=pin, on_tick=lambda tick: show(subject.name, tick))
 
-    return here_or_recorded(recorded, run.Run, made, model, workload, work)
+    return here_or_recorded(recorded, run.Run, make, subject.why_not() or load.why_not())
 
 
-def load(address: tuple[str, int], workload: Workload | None = None, **work: Any) -> "Records":
+@with_options
+def load(address: tuple[str, int], workload: Workload | None = None, **work: Unpack[Work]) -> "Records":
     """Put a load on a server that runs already, and return the record of every request."""
     from iolab.traffic import process
 
     with progress_bar() as show:
-        return process.load(address, workload or Workload(**work), on_tick=lambda tick: show("load", tick))
+        return process.load(address, workload_of(workload, work), on_tick=lambda tick: show("load", tick))
 
 
+@with_options
 def compare(
-    models: Iterable[str] = (), connections: Iterable[int] = (10,), *, repeats: int = 1, **work: Any
+    models: Iterable[str | Serve] = (),
+    connections: Iterable[int] = (10,),
+    *,
+    repeats: int = 1,
+    respond: Respond = upper,
+    pin: bool = True,
+    **work: Unpack[Load],
 ) -> "Comparison":
-    """Measure each model at each number of connections, taking turns; without names, all that run here."""
+    """Measure each model at each number of connections, taking turns; without models, all that run here.
+
+    Of those given, the ones that do. Raise UsageError for what is no model, and if none is left.
+    """
     from iolab.measurement import comparison
 
+    subjects, workloads = choose(models), workloads_of(connections, work)
+    repeats = int(Limits(int, least=1).settle("repeats", repeats))
     with progress_bar() as show:
         return comparison.compare(
-            models,
-            connections,
+            subjects,
+            workloads,
             repeats=repeats,
+            respond=respond,
+            pin=pin,
             on_run=lambda model, count, tick: show(f"{model} @{count}", tick),
-            **work,
         )
 
 
+def workloads_of(connections: Iterable[int], work: Load) -> list[Workload]:
+    """Return a workload for each number of connections; raise UsageError if one is wrong, or there is none."""
+    require_list(connections, "numbers of connections in a list, such as [10]")
+    workloads = [Workload(connections=count, **work) for count in connections]
+    if not workloads:
+        raise UsageError("expected at least one number of connections, such as [10], not an empty list")
+    return workloads
+
+
+@with_options
 def timeline(
     model: str | Serve,
     workload: Workload | None = None,
     *,
     respond: Respond = upper,
     recorded: str | None = None,
-    **work: Any,
+    **work: Unpack[Work],
 ) -> "Timeline":
     """Put a load on a model or a function of your own, and record what its threads did, call by call.
 
     `recorded` names the timeline of `data/recorded/lessons` to show where this one cannot be made.
     """
-    from iolab.trace import timeline as recording
+    from iolab.trace import timeline as trace
 
-    def made() -> "Timeline":
-        return recording.timeline(model, workload, respond=respond, **work)
+    subject, load = resolve(model), workload_of(workload, work)
 
-    return here_or_recorded(recorded, recording.Timeline, made, model, workload, work)
+    def make() -> "Timeline":
+        return trace.timeline(subject, load, respond=respond)
+
+    return here_or_recorded(recorded, trace.Timeline, make, subject.why_not() or load.why_not())
 
 
 def check(exercise: str, answer: Callable[..., Any], *, seed: int | None = None) -> "Report":

@@ -12,7 +12,7 @@ from typing import Self
 from iolab.errors import ServerFailed
 from iolab.kernel import descriptors, threads
 from iolab.listening import ListeningSocket, Respond, Stopped, listen
-from iolab.models import Serve, require
+from iolab.models import Model, Serve
 from iolab.replies import upper
 
 STOP_S = 5.0
@@ -151,7 +151,7 @@ class Server:
 
 
 def start(
-    model: str | Serve,
+    model: Model,
     respond: Respond = upper,
     *,
     host: str = "127.0.0.1",
@@ -162,12 +162,10 @@ def start(
 ) -> Server:
     """Start a server in a background thread, and return it.
 
-    `model` is a name of MODELS or a `serve(listening, respond)` of your own; `cpu` pins
-    its thread (`sched_setaffinity(2)`); a listening socket of your own takes the place of
-    host and port. Raise UsageError for a model that cannot run here or an address that
+    `cpu` pins its thread (`sched_setaffinity(2)`); a listening socket of your own takes the
+    place of host and port. Raise UsageError for a model that cannot run here or an address that
     cannot be listened on.
     """
-    serve = require(model).serve if isinstance(model, str) else model
+    model.require()
     descriptors.raise_limit()
-    name = model if isinstance(model, str) else getattr(serve, "__name__", "serve")
-    return Server(name, serve, listening or listen(host, port, expose=expose), respond, cpu)
+    return Server(model.name, model.serve, listening or listen(host, port, expose=expose), respond, cpu)

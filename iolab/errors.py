@@ -1,7 +1,7 @@
 """Errors that say what was expected, what came, and what to do next."""
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 
 class UsageError(ValueError):
@@ -22,3 +22,9 @@ def unknown(kind: str, name: object, names: Collection[str]) -> UsageError:
     hint = f"did you mean {close[0]}? " if close else ""
     known = f"the {kind}s are {', '.join(names)}" if names else "there are none"
     return UsageError(f"there is no {kind} {name!r}; {hint}{known}")
+
+
+def require_list(values: object, what: str) -> None:
+    """Raise UsageError for what cannot be gone through, and for a string, which would go letter by letter."""
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise UsageError(f"expected {what}, not {values!r}")

@@ -3,20 +3,20 @@
 import os
 import platform
 import sys
-import time
 from dataclasses import dataclass
 from typing import Any
 
 from iolab.display import tables
 from iolab.kernel import descriptors, timestamps
 from iolab.listening import listen
+from iolab.measurement.machine import clock_step_ns
 from iolab.measurement.placement import place
 from iolab.models import MODELS
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at: what it is, and what that means for the course."""
+    """One thing that the doctor looks at: what it is, and what that means for the course."""
 
     what: str
     value: str
@@ -25,7 +25,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """What the doctor found: the machine, and for every model whether it runs and why not."""
+    """The doctor's findings: the machine, and for every model whether it runs and why not."""
 
     findings: tuple[Finding, ...]
     models: tuple[dict[str, Any], ...]
@@ -49,7 +49,8 @@ class Report:
 def doctor() -> Report:
     """Look at the machine; this takes a few milliseconds and changes nothing."""
     models = [
-        {"model": name, "runs": (why := model.why_not()) is None, "why_not": why} for name, model in MODELS.items()
+        {"model": name, "runs": (reason := model.why_not()) is None, "why_not": reason}
+        for name, model in MODELS.items()
     ]
     return Report((_python(), _system(), _cpus(), _descriptors(), _clock(), _stamps()), tuple(models))
 
@@ -79,24 +80,14 @@ def _descriptors() -> Finding:
 
 
 def _clock() -> Finding:
-    steps = sorted(_clock_step_ns() for _ in range(200))
-    typical_ns = steps[len(steps) // 2]
-    return Finding(
-        "clock", f"{typical_ns} ns a step", "" if typical_ns < 1000 else "latencies under 10 µs are guesses here"
-    )
-
-
-def _clock_step_ns() -> int:
-    first_ns = now_ns = time.perf_counter_ns()
-    while now_ns == first_ns:
-        now_ns = time.perf_counter_ns()
-    return now_ns - first_ns
+    step_ns = clock_step_ns()
+    return Finding("clock", f"{step_ns} ns a step", "" if step_ns < 1000 else "latencies under 10 µs are guesses here")
 
 
 def _stamps() -> Finding:
     with listen() as probe:
-        agreed = timestamps.enable(probe)
+        stamped = timestamps.enable(probe)
     means = (
-        "the two phases of a recv can be told apart" if agreed else "the timeline draws a wait and its copy as one bar"
+        "the two phases of a recv can be told apart" if stamped else "the timeline draws a wait and its copy as one bar"
     )
-    return Finding("receive stamps", "yes" if agreed else "no", means)
+    return Finding("receive stamps", "yes" if stamped else "no", means)

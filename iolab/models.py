@@ -1,9 +1,10 @@
-"""The table of the I/O models: the page of each, and whether it runs on this machine."""
+"""The I/O models: the page of each, whether it runs on this machine, and the one door for a name or a function."""
 
 import ast
 import difflib
 import importlib
 import importlib.util
+import inspect
 import os
 import select as system_calls  # a submodule is named `select`, and would take its place here
 import sys
@@ -13,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 from iolab import servers
-from iolab.errors import UsageError, unknown
+from iolab.errors import UsageError, require_list, unknown
 from iolab.kernel.aio import why_not as needs_aio
 from iolab.kernel.signals import why_not as needs_signals
 from iolab.kernel.uring import why_not as needs_io_uring
@@ -71,16 +72,22 @@ def http_post(body: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Model:
-    """One I/O model: its name, its page, and whether it runs here."""
+    """One I/O model: a server of the course with its page, or a function of the learner's own."""
 
     name: str
     probe: Probe = runs_everywhere
+    colour: str = ""
+    """Its colour in figures; models that a lesson holds side by side differ. Without one, the figure chooses."""
+    function: Serve | None = None
+    """The function that serves, if it is no page of the course."""
     serves_many: bool = True
     spins: bool = False
     descriptors_below: int | None = None
     """A connection whose descriptor is this or more is turned away; None: the process's limit is the only one."""
     wrap: Wrap | None = None
     """How a payload becomes a request, where the server speaks a protocol; None: the bytes are the request."""
+    plain_connections: bool = False
+    """Whether it takes nothing but a plain socket, so that its connections cannot record themselves."""
 
     @property
     def path(self) -> Path:
@@ -95,17 +102,19 @@ class Model:
     @cached_property
     def source(self) -> str:
         """The text of the server."""
-        return self.path.read_text(encoding="utf-8")
+        return inspect.getsource(self.function) if self.function else self.path.read_text(encoding="utf-8")
 
     @property
     def card(self) -> dict[str, str]:
-        """The six lines of the docstring, by their headings."""
-        text = ast.get_docstring(ast.parse(self.source)) or ""
+        """The six lines of the docstring, by their headings; none of a function of one's own."""
+        text = "" if self.function else ast.get_docstring(ast.parse(self.source)) or ""
         return {heading: line.strip() for heading, _, line in (row.partition(":") for row in text.splitlines())}
 
     @property
     def serve(self) -> Serve:
         """The server's function; its module is imported here, on first use."""
+        if self.function:
+            return self.function
         serve: Serve = importlib.import_module(self.module).serve
         return serve
 
@@ -113,54 +122,97 @@ class Model:
         """Say in one sentence why the model cannot run on this machine; None if it can."""
         return self.probe()
 
+    def require(self) -> None:
+        """Raise UsageError if the model cannot run on this machine."""
+        if reason := self.why_not():
+            raise UsageError(f"{self.name} cannot run here: {reason}; `iolab doctor` lists what can")
+
 
 MODELS: dict[str, Model] = {
     model.name: model
     for model in (
-        Model("blocking", serves_many=False),
-        Model("threads"),
-        Model("nonblocking", spins=True),
-        Model("select", needs_low_descriptors, descriptors_below=1024),
-        Model("poll", needs_poll),
-        Model("epoll", needs_epoll),
-        Model("epoll-edge", needs_epoll),
-        Model("selectors"),
-        Model("signals", needs_signals),
-        Model("aio", needs_aio),
-        Model("io_uring", needs_io_uring),
-        Model("coroutines"),
-        Model("asyncio"),
-        Model("asyncio-protocol"),
-        Model("tornado", needs_package("tornado")),
-        Model("twisted", lambda: needs_epoll() or needs_package("twisted")()),
-        Model("sanic", needs_package("sanic"), wrap=http_post),
-        Model("uvloop", needs_package("uvloop", on_windows=False)),
-        Model("gevent", needs_package("gevent")),
-        Model("trio", needs_package("trio")),
+        Model("blocking", colour="black", serves_many=False),
+        Model("threads", colour="purple"),
+        Model("nonblocking", colour="green", spins=True),
+        Model("select", needs_low_descriptors, colour="orange", descriptors_below=1024),
+        Model("poll", needs_poll, colour="vermilion"),
+        Model("epoll", needs_epoll, colour="blue"),
+        Model("epoll-edge", needs_epoll, colour="sky"),
+        Model("selectors", colour="green"),
+        Model("signals", needs_signals, colour="vermilion"),
+        Model("aio", needs_aio, colour="vermilion"),
+        Model("io_uring", needs_io_uring, colour="green"),
+        Model("coroutines", colour="orange"),
+        Model("asyncio", colour="green"),
+        Model("asyncio-protocol", colour="sky"),
+        Model("tornado", needs_package("tornado"), colour="vermilion"),
+        Model("twisted", lambda: needs_epoll() or needs_package("twisted")(), colour="purple"),
+        Model("sanic", needs_package("sanic"), colour="orange", wrap=http_post),
+        Model("uvloop", needs_package("uvloop", on_windows=False), colour="black"),
+        Model("gevent", needs_package("gevent"), colour="orange"),
+        Model("trio", needs_package("trio"), colour="vermilion", plain_connections=True),
     )
 }
 """All models by name, in the order of the lessons."""
 
 
 def find(name: str) -> Model:
-    """Return the model of this name; raise UsageError for an unknown one."""
+    """Return the model of this name; raise UsageError for what is none."""
+    if not isinstance(name, str):
+        raise UsageError(f"expected the name of a model, such as 'epoll', not {name!r}")
     if name in MODELS:
         return MODELS[name]
     raise unknown("model", name, MODELS)
 
 
-def require(name: str) -> Model:
-    """Return the model of this name; raise UsageError if it is unknown or cannot run here."""
-    model = find(name)
-    reason = model.why_not()
-    if reason:
-        raise UsageError(f"{name} cannot run here: {reason}; `iolab doctor` lists what can")
-    return model
+def resolve(model: "str | Serve | Model") -> Model:
+    """Return the model of a name, or the one that a function of the learner's own is; raise UsageError for neither.
+
+    This is the door: what calls `resolve` takes a name or a function, and what it calls takes a Model.
+    """
+    if isinstance(model, Model):
+        return model
+    if isinstance(model, str):
+        return find(model)
+    if wrong := _why_no_server(model):
+        raise UsageError(f"expected the name of a model or a function serve(listening, respond), not {wrong}")
+    return Model(getattr(model, "__name__", "serve"), function=model)
 
 
-def runnable(names: Iterable[str] = ()) -> list[str]:
-    """Return the models that run here, of those named or of all."""
-    return [name for name in (list(names) or MODELS) if find(name).why_not() is None]
+def _why_no_server(function: object) -> str | None:
+    """Name what cannot serve for what it is; return None for a function that takes a socket and a reply."""
+    if inspect.ismodule(function):
+        return f"the module {function.__name__}"
+    if inspect.isclass(function):
+        return f"the class {function.__name__}"
+    if not callable(function):
+        return repr(function)
+    name = getattr(function, "__name__", type(function).__name__)
+    if inspect.iscoroutinefunction(function):
+        return f"the coroutine function {name}: write `def`, and call asyncio.run inside it"
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        return f"the generator {name}: calling it serves nobody"
+    try:
+        signature = inspect.signature(function)
+        signature.bind(None, None)
+    except TypeError:
+        return f"{name}{signature}, which does not take those two"
+    except ValueError:  # a function in C that does not say what it takes
+        pass
+    return None
+
+
+def choose(models: "Iterable[str | Serve | Model]" = ()) -> list[Model]:
+    """Return the models that run here, of those given or of all; raise UsageError if none does, or one is none."""
+    require_list(models, "models in a list, such as ['epoll']")
+    subjects = [resolve(model) for model in models] or list(MODELS.values())
+    by_name = {model.name: model for model in subjects}
+    if twice := [model.name for model in subjects if by_name[model.name] != model]:
+        raise UsageError(f"two different models are called {twice[0]}; give each function a name of its own")
+    runnable = [model for model in subjects if model.why_not() is None]
+    if not runnable:
+        subjects[0].require()
+    return runnable
 
 
 def diff(before: str, after: str) -> str:

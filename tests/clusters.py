@@ -72,7 +72,7 @@ def wait_for(scheduler: str, workers: int) -> set[str]:
     """Wait until a scheduler has so many workers, and return their addresses."""
 
     async def waited() -> set[str]:
-        async with cluster.reached(scheduler) as client:
+        async with cluster.connect(scheduler) as client:
             await client.wait_for_workers(workers)
             return set(await client.nthreads())
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from iolab import background
-from iolab.background import ReplyWarning, Server, start
+from iolab.api import start
+from iolab.background import ReplyWarning, Server
 from iolab.errors import ServerFailed, UsageError
 from iolab.listening import ListeningSocket, Respond
 from iolab.models import Model, Serve

@@ -65,14 +65,15 @@ def room_of(module: str) -> str:
 
 
 @cache
-def imports(path: Path) -> tuple[str, ...]:
-    """Return the full name of every module that a file imports, in functions too, but not for types alone."""
-    return tuple(_imports(path))
+def imports(path: Path, *, and_types: bool = False) -> tuple[str, ...]:
+    """Return the full name of every module that a file imports, in functions too; those for types alone if asked."""
+    return tuple(_imports(path, and_types))
 
 
-def _imports(path: Path) -> Iterator[str]:
+def _imports(path: Path, and_types: bool) -> Iterator[str]:
     tree = ast.parse(path.read_text())
-    for_types = {id(part) for node in ast.walk(tree) if types_only(node) for part in ast.walk(node)}
+    blocks = [] if and_types else [node for node in ast.walk(tree) if types_only(node)]
+    for_types = {id(part) for block in blocks for part in ast.walk(block)}
     for node in ast.walk(tree):
         if id(node) in for_types:
             continue
@@ -142,11 +143,25 @@ def test_99_of_100_functions_are_under_45_lines() -> None:
     assert ranked[len(ranked) // 100][0] < 45, ranked[: len(ranked) // 100 + 1]
 
 
-def test_no_module_imports_itself_in_the_end() -> None:
-    graph = {module_of(path): {name for name in imports(path) if name in MODULES} for path in files()}
+PENDING = {
+    frozenset(("iolab.exercises.peers", "iolab.exercises.trial")),
+    frozenset(("iolab.traffic.client.conversation", "iolab.traffic.client.loop")),
+    frozenset(("iolab.notebook.explore", "iolab.notebook.widgets")),
+    frozenset(("iolab.notebook.my_progress", "iolab.notebook.widgets")),
+    frozenset(("iolab.notebook.predictions", "iolab.notebook.widgets")),
+}
+"""Pairs of modules that import one another for types alone, and are still to be mended."""
+
+
+@pytest.mark.parametrize("and_types", [False, True], ids=["at run time", "for types too"])
+def test_no_module_imports_itself_in_the_end(and_types: bool) -> None:
+    graph = {
+        module_of(path): {name for name in imports(path, and_types=and_types) if name in MODULES} for path in files()
+    }
     graph.pop("iolab")  # the face imports all, and nobody imports a name from it
-    for names in graph.values():
+    for module, names in graph.items():
         assert "iolab" not in names
+        graph[module] = {name for name in names if not and_types or frozenset((module, name)) not in PENDING}
     list(graphlib.TopologicalSorter(graph).static_order())
 
 

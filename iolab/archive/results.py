@@ -1,4 +1,4 @@
-"""Recorded runs: what an experiment found on a named machine, kept in a file, and held against another."""
+"""Recorded runs: the result of an experiment on a machine, in a file, and beside that of another machine."""
 
 import json
 from collections.abc import Mapping
@@ -12,46 +12,48 @@ from iolab.experiments import EXPERIMENTS
 from iolab.experiments.result import Result
 from iolab.experiments.shape import Shape, alike, over
 from iolab.settings import PROFILE, profile
+from iolab.traffic.doubts import Doubt
 
 
-def save(record: Result, folder: Path, command: str) -> Path:
-    """Write a record to a folder, with the machine, the date (UTC), the command and the commit; return its path.
+def save(result: Result, folder: Path, command: str) -> Path:
+    """Write a result to a folder, with the machine, the date (UTC), the command and the commit; return its path.
 
     Raise UsageError for a folder that cannot be written to.
     """
-    path = ensure_writable(folder) / f"{record.name}.json"
-    path.write_text(written(as_recorded(record, command)), encoding="utf-8")
+    path = ensure_writable(folder) / f"{result.name}.json"
+    path.write_text(to_json(with_circumstances(result, command)), encoding="utf-8")
     return path
 
 
-def as_recorded(record: Result, command: str) -> dict[str, Any]:
-    """Return what a recorded run says; no name and no path of the machine is in it."""
+def with_circumstances(result: Result, command: str) -> dict[str, Any]:
+    """Return the values of a recorded run; no name and no path of the machine is among them."""
     return {
-        "experiment": record.name,
-        "title": record.title,
+        "experiment": result.name,
+        "title": result.title,
         **circumstances(command),
-        "placement": record.placement,
-        "doubts": list(record.doubts),
-        "rows": [dict(row) for row in record.rows],
+        "placement": result.placement,
+        "doubts": [doubt.as_dict() for doubt in result.doubts],
+        "rows": [dict(row) for row in result.rows],
     }
 
 
-def written(recorded: Mapping[str, Any]) -> str:
+def to_json(values: Mapping[str, Any]) -> str:
     """Write a recorded run as JSON, with one line a row."""
-    head = {key: value for key, value in recorded.items() if key != "rows"}
-    rows = ",\n".join(f"  {json.dumps(row, ensure_ascii=False)}" for row in recorded["rows"])
+    head = {key: value for key, value in values.items() if key != "rows"}
+    rows = ",\n".join(f"  {json.dumps(row, ensure_ascii=False)}" for row in values["rows"])
     return f'{json.dumps(head, indent=1, ensure_ascii=False)[:-2]},\n "rows": [\n{rows}\n ]\n}}\n'
 
 
-def opened(path: Path) -> Result:
-    """Read a recorded run as the record that it was. Raise UsageError for a file that is none."""
-    found = reference.read(path)
-    experiment = EXPERIMENTS.get(found.about.get("experiment", ""))
+def read(path: Path) -> Result:
+    """Read a recorded run as the result that it was. Raise UsageError for a file that is none."""
+    table = reference.read(path)
+    experiment = EXPERIMENTS.get(table.about.get("experiment", ""))
     kind: type[Result] | None = experiment.result if experiment else None
     try:
-        record = kind(tuple(found), str(found.about["placement"]), tuple(found.about["doubts"])) if kind else None
-        if record and all(key in row for row in found for key in record.columns()) and record.signs:
-            return record
+        doubts = tuple(Doubt.of_dict(doubt) for doubt in table.about["doubts"])
+        result = kind(tuple(table), str(table.about["placement"]), doubts) if kind else None
+        if result and all(key in row for row in table for key in result.columns()) and result.signs:
+            return result
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         pass
     raise UsageError(f"{path.name} is no recorded run; `iolab record` writes one")
@@ -70,8 +72,8 @@ def side_by_side(here: Result, there: Result) -> list[dict[str, Any]]:
         which = dict(zip(here.keys, keys, strict=True))
         ours, theirs = here.value(figure, **which), there.value(figure, **which)
         ratio = over(ours, theirs)
-        shown = {here.keys[key]: value for key, value in which.items()}
-        rows.append(shown | {f"{heading}, here": ours, "there": theirs, "ratio": ratio and round(ratio, 3)})
+        cells = {here.keys[key]: value for key, value in which.items()}
+        rows.append(cells | {f"{heading}, here": ours, "there": theirs, "ratio": ratio and round(ratio, 3)})
     return rows
 
 

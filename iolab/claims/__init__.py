@@ -1,4 +1,4 @@
-"""The claims of the source text, and the judges that hold each against a measurement."""
+"""The claims of the source text, and the judge of each, who compares it with a measurement."""
 
 from iolab.claims.asynchronous import judge_asynchronous, judge_most_efficient
 from iolab.claims.blocking import judge_blocking

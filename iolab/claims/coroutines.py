@@ -41,7 +41,7 @@ def judge_generator_coroutines(attempts: Mapping[str, BaseException | None]) -> 
 
 
 def judge_two_sleeps(spans: Sequence[Span], asked_s: float = 1.0) -> Verdict:
-    """Judge C14 by when each of two coroutines that sleep so long began and ended."""
+    """Judge C14 by when each of two coroutines that sleep for `asked_s` began and ended."""
     if len(spans) != 2 or any(end - begin < 0.99 * asked_s for begin, end in spans):
         return conclude("C14", "cannot tell", f"two sleeps of {asked_s:g} s were needed, and these were not: {spans}")
     ends = [end for _, end in spans]

@@ -11,13 +11,13 @@ from iolab.trace.timeline import Timeline
 CALLS = ("select", "poll", "epoll")
 
 SPAN = 5
-"""Growth is read from the fewest watched to so many times as many, at the least."""
+"""Growth is read from the fewest watched descriptors to at least this many times as many."""
 
 GROWS, LEVEL = 3.0, 1.5
-"""From so many times as dear on, a call grows with what it watches; up to so many times, it stays."""
+"""At or above GROWS times the cost, a call grows with what it watches; up to LEVEL times, it stays level."""
 
 FAR = 2.0
-"""So many times the cost of the cheapest is not close to perfect."""
+"""At or above this many times the cost of the cheapest, a call is not close to perfect."""
 
 POLL_IS_ASKED_OF_ALL = 200809
 
@@ -33,8 +33,8 @@ def judge_multiplexing(timeline: Timeline) -> Verdict:
     vain = sum(call.result == EAGAIN for call in asked) / len(asked)
     alone = threads == 1 and served >= connections
     word: Word = "fails" if not alone or vain > 0.5 else "cannot tell" if vain > 0.1 else "holds"
-    said = "one thread" if threads == 1 else f"{threads} threads"
-    because = f"{said} served {served} of {connections} connections; {vain:.0%} of {len(asked):,} calls were in vain"
+    who = "one thread" if threads == 1 else f"{threads} threads"
+    because = f"{who} served {served} of {connections} connections; {vain:.0%} of {len(asked):,} calls were in vain"
     return conclude("C4", word, because)
 
 
@@ -61,7 +61,7 @@ def judge_growth(waits: WaitCost) -> Verdict:
         word = "holds"
     elif any(times < LEVEL for _, times in grown.values()):
         word = "fails"
-    because = "; ".join(f"{call}: {_said(*growth)}" for call, growth in grown.items())
+    because = "; ".join(f"{call}: {_sentence(*growth)}" for call, growth in grown.items())
     return conclude("C6", word, because)
 
 
@@ -98,20 +98,20 @@ def judge_epoll(waits: WaitCost, idle: IdleCost) -> Verdict:
     active = ", ".join(f"{model} {cost:,.1f}" for model, cost in costs.items() if cost)
     against = f" (poll: {poll[1]:,.1f})" if poll else ""
     because = (
-        f"{_said(*flat)}{against}; where all are active a request takes {beside:.2f} times the CPU time "
+        f"{_sentence(*flat)}{against}; where all are active a request takes {beside:.2f} times the CPU time "
         f"of the cheapest (µs: {active})"
     )
     return conclude("C8", word, because)
 
 
 def _growth(waits: WaitCost, call: str) -> tuple[float, float] | None:
-    """Return how many times as many are watched at the most, and how many times as long a wait then takes."""
+    """Return the most watched over the fewest, and how many times as long a wait then takes."""
     costs = {row["watched"]: row["us_per_wait"] for row in waits.rows if row["call"] == call and row["us_per_wait"]}
     few, many = min(costs, default=0), max(costs, default=0)
     return (many / few, costs[many] / costs[few]) if few and many >= SPAN * few else None
 
 
-def _said(watched: float, times: float) -> str:
+def _sentence(watched: float, times: float) -> str:
     return f"with {watched:,.0f} times as many watched, a wait takes {times:,.1f} times as long"
 
 

@@ -19,10 +19,10 @@ def judge_nonblocking(timeline: Timeline, copies_us: Mapping[int, float]) -> Ver
     """Judge C2: does a `recv` that has nothing to give return long before there is something?
 
     The timeline is one of a client that thinks between its requests. `copies_us` says how long a
-    `recv` took that had so many bytes to give.
+    `recv` took, by the number of bytes that it received.
     """
     in_vain = [call for call in timeline.named("recv") if call.result == EAGAIN]
-    gaps_ns = np.diff([call.start_ns for call in timeline.named("recv") if _brought(call)])
+    gaps_ns = np.diff([call.start_ns for call in timeline.named("recv") if _has_bytes(call)])
     if min(len(in_vain), len(gaps_ns)) < ENOUGH:
         few = f"only {len(in_vain)} calls in vain and {len(gaps_ns)} waits for data were seen; {ENOUGH} are needed"
         return conclude("C2", "cannot tell", few)
@@ -62,5 +62,5 @@ def _bytes_take(count: int) -> str:
     return f"{count:,} bytes take" if count != 1 else "1 byte takes"
 
 
-def _brought(call: Call) -> bool:
+def _has_bytes(call: Call) -> bool:
     return isinstance(call.result, int) and call.result > 0

@@ -12,7 +12,7 @@ MANY = 100
 """With fewer watched descriptors, Python's own cost of a call hides what the mechanism costs."""
 
 LEVEL, DEARER = 1.5, 2.0
-"""Up to so many times the cheapest is level with it; from so many times on, another one is better."""
+"""Up to LEVEL times the cost of the cheapest is level with it; from DEARER times on, another one is better."""
 
 
 def judge_default_selector(costs: WaitCost, default: str = DEFAULT) -> Verdict:

@@ -74,7 +74,7 @@ def ledger() -> Verdicts:
     return Verdicts(tuple(_entry(claim, recorded.get(claim)) for claim in CLAIMS))
 
 
-def _entry(claim: str, found: object) -> Verdict:
-    if isinstance(found, dict) and {"word", "because"} <= found.keys():
-        return Verdict(claim, found["word"], str(found["because"]))
+def _entry(claim: str, entry: object) -> Verdict:
+    if isinstance(entry, dict) and {"word", "because"} <= entry.keys():
+        return Verdict(claim, entry["word"], str(entry["because"]))
     return Verdict(claim, "not judged yet", f"lesson {LESSON[claim]} judges it")

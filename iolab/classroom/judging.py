@@ -79,7 +79,7 @@ def judged(
 async def _judged(
     handed_in: Sequence[Submission], course: str, scheduler: str | None, on_report: OnReport, judge: Judge
 ) -> None:
-    async with cluster.reached(scheduler) if scheduler else cluster.of_this_machine() as client:
+    async with cluster.connect(scheduler) if scheduler else cluster.of_this_machine() as client:
         if scheduler:
             await cluster.workers_of(client, scheduler)
         judging = asyncio.create_task(_reports(client, handed_in, course, on_report, judge))
@@ -117,7 +117,7 @@ async def _alone(client: Any, where: str) -> None:
     seen_s = time.monotonic()
     while time.monotonic() < seen_s + ALONE_S:
         await asyncio.sleep(LOOK_S)
-        if await cluster.known(client):
+        if await cluster.addresses(client):
             seen_s = time.monotonic()
     raise UsageError(f"{where} has had no Dask worker for {ALONE_S:g} s: start one, and grade again")
 

@@ -82,9 +82,9 @@ def plot(rows: Iterable[Mapping[str, Any]], label: str) -> Iterator[RenderableTy
         yield spans(bars)
 
 
-def notes(sentences: Iterable[str]) -> Iterator[RenderableType]:
+def notes(sentences: Iterable[object]) -> Iterator[RenderableType]:
     """Yield sentences to stand under a table, each with a mark."""
-    yield from (Text.assemble(("! ", "yellow"), sentence) for sentence in sentences)
+    yield from (Text.assemble(("! ", "yellow"), str(sentence)) for sentence in sentences)
 
 
 @contextmanager

@@ -112,7 +112,7 @@ def _alignment(value: Any) -> str:
 class Table(list[Mapping[str, Any]]):
     """Rows that a notebook shows as a table."""
 
-    def __init__(self, rows: Iterable[Mapping[str, Any]], caption: str = "", sentences: Sequence[str] = ()) -> None:
+    def __init__(self, rows: Iterable[Mapping[str, Any]], caption: str = "", sentences: Sequence[object] = ()) -> None:
         super().__init__(rows)
         self.caption = caption
         self.sentences = sentences
@@ -122,9 +122,9 @@ class Table(list[Mapping[str, Any]]):
         return as_html(self, self.caption) + notes(self.sentences)
 
 
-def notes(sentences: Sequence[str]) -> str:
+def notes(sentences: Sequence[object]) -> str:
     """Return sentences as an HTML list, to stand under a table; nothing for none."""
-    items = "".join(f"<li>{_markup(sentence)}</li>" for sentence in sentences)
+    items = "".join(f"<li>{_markup(str(sentence))}</li>" for sentence in sentences)
     return f"<ul>{items}</ul>" if items else ""
 
 

@@ -1,48 +1,48 @@
-"""One run of an experiment, or the reason why there is none."""
+"""One run of an experiment, or the reason why there is none; and the sizes that an experiment takes."""
 
 import os
-import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable
 
-from iolab.errors import LoadFailed, ServerFailed, UsageError
+from iolab.errors import LoadFailed, ServerFailed, UsageError, require_list
 from iolab.listening import Respond
 from iolab.measurement.run import Run, measure
-from iolab.models import MODELS
+from iolab.models import MODELS, Model
 from iolab.replies import upper
+from iolab.traffic.doubts import Doubt
+from iolab.traffic.workload import LIMITS, Limits, Workload
 
 
-def attempt(model: str, respond: Respond = upper, **work: Any) -> Run | str:
+def attempt(model: Model, workload: Workload, respond: Respond = upper) -> Run | str:
     """Measure a model under a load; return why not, where it cannot run, cannot start or breaks."""
-    if why := MODELS[model].why_not():
-        return why
+    if reason := model.why_not() or workload.why_not():
+        return reason
     try:
-        return measure(model, respond=respond, **work)
+        return measure(model, workload, respond=respond)
     except (UsageError, LoadFailed, ServerFailed) as error:
         return str(error)
 
 
-def known(names: Sequence[str]) -> list[str]:
-    """Return those of the names that are models."""
-    return [name for name in names if name in MODELS]
-
-
-def first_that_runs(names: Sequence[str]) -> str:
+def first_that_runs(names: Iterable[str]) -> Model:
     """Return the first of these models that runs here, or else one that runs everywhere."""
-    return next((name for name in known(names) if MODELS[name].why_not() is None), "threads")
+    models = [MODELS[name] for name in names]
+    return next((model for model in models if model.why_not() is None), MODELS["threads"])
 
 
-def doubts_of(run: Run | str, where: str) -> list[str]:
-    """Return what makes a run doubtful, with where it was; nothing for a run that is not there."""
-    return [f"{where}: {doubt}" for doubt in run.doubts] if isinstance(run, Run) else []
+def doubts_of(run: Run | str, where: str) -> list[Doubt]:
+    """Return the doubts about a run, with where it was; none about a run that is not there."""
+    return [doubt.at(where) for doubt in run.doubts] if isinstance(run, Run) else []
 
 
-def gathered(doubts: Sequence[str]) -> tuple[str, ...]:
-    """Return one of each kind, whatever its numbers are, and how many more runs it fits."""
-    kinds: dict[str, list[str]] = {}
-    for doubt in doubts:
-        kinds.setdefault(re.sub(r"[\d,.]+", "#", doubt.partition(": ")[2]), []).append(doubt)
-    return tuple(f"{same[0]} (and {len(same) - 1} more)" if same[1:] else same[0] for same in kinds.values())
+def sizes(name: str, values: Iterable[int], least: int) -> tuple[int, ...]:
+    """Return the numbers of a size. Raise UsageError for what is no list of whole numbers of `least` or more."""
+    require_list(values, f"{name} to be a list of numbers, such as [10, 100]")
+    limits = Limits(int, least=least)
+    return tuple(int(limits.settle(f"each of {name}", value)) for value in values)
+
+
+def duration(seconds: float) -> float:
+    """Return a time in seconds. Raise UsageError for one that no load can last."""
+    return LIMITS["seconds"].settle("seconds", seconds)
 
 
 def open_descriptors() -> int:

@@ -4,6 +4,7 @@
 >>> iolab.figures.experiment(run)
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar
@@ -25,11 +26,15 @@ class Experiment(Generic[Sizes, Kind]):
     def __init__(self, run: Callable[Sizes, Kind], result: type[Kind], *, quick: Any, full: Any) -> None:
         self.run, self.result = run, result
         self.sizes: Mapping[str, Mapping[str, Any]] = {"quick": quick, "full": full}
+        self.options = [*inspect.signature(run).parameters]
         update_wrapper(self, run)
 
-    def __call__(self, *sizes: Sizes.args, **named: Sizes.kwargs) -> Kind:
-        """Run it, in the sizes of the profile where none are given."""
-        return self.run(*sizes, **{**self.sizes[profile().name], **named})
+    def __call__(self, *sizes: Sizes.args, **options: Sizes.kwargs) -> Kind:
+        """Run it, in the sizes of the profile where none are given. Raise UsageError for an unknown option."""
+        for name in options:
+            if name not in self.options:
+                raise unknown("option", name, self.options)
+        return self.run(*sizes, **{**self.sizes[profile().name], **options})
 
 
 wait_cost = Experiment(

@@ -16,11 +16,12 @@ from iolab.background import start
 from iolab.data.places import CHECKOUT
 from iolab.data.reference import rows_of
 from iolab.errors import LoadFailed, UsageError
-from iolab.experiments.attempt import attempt, known
+from iolab.experiments.attempt import attempt, sizes
 from iolab.experiments.result import OnStep, Result, Row, look_up, quiet
 from iolab.experiments.shape import Sign, at_least, at_most, over
 from iolab.measurement.placement import place
 from iolab.measurement.run import Run, observe
+from iolab.models import Model, find
 from iolab.traffic.process import Client
 from iolab.traffic.workload import Workload
 
@@ -52,11 +53,11 @@ class ConnectionCost(Result):
 
 
 def signs(rows: Sequence[Row], published: Sequence[Row]) -> list[Sign]:
-    """Hold the memory of the models against one another, and against the budget of a client."""
+    """Compare the memory of the models with one another, and with the budget of a client."""
     thread, entry, task = (memory(rows, model) for model in ("threads", "epoll", "asyncio"))
     budget_kb = look_up(published, "per_client", resource="memory")
-    dearest = max((each for each in (thread, entry, task) if each), default=None)
-    share = over(dearest, budget_kb and budget_kb * 1000)
+    largest = max((each for each in (thread, entry, task) if each), default=None)
+    share = over(largest, budget_kb and budget_kb * 1000)
     return [
         at_least("memory of a thread over an entry of epoll", over(thread, entry), 5, fails_below=2),
         at_least("memory of a thread over a task of asyncio", over(thread, task), 1.5, fails_below=1),
@@ -74,44 +75,49 @@ def memory(rows: Sequence[Row], model: str) -> float | None:
 def connection_cost(
     connections: Sequence[int] = (100, 1000), models: Sequence[str] = MODELS, on_step: OnStep = quiet
 ) -> ConnectionCost:
-    """Open so many connections to each model, each time in a fresh process, and leave them idle."""
-    rows = list[Row]()
-    for count in connections:
-        for model in known(models):
-            on_step(f"{model}, {count:,} connections")
-            rows.append({"model": model, "connections": count, **_in_fresh_process(model, count)})
+    """Open each number of connections to each model, each time in a fresh process, and leave them idle."""
+    rows, subjects = list[Row](), [find(model) for model in models]
+    for count in sizes("connections", connections, 1):
+        for model in subjects:
+            on_step(f"{model.name}, {count:,} connections")
+            rows.append({"model": model.name, "connections": count, **_in_fresh_process(model, count)})
     return ConnectionCost(tuple(rows), str(place()))
 
 
-def _in_fresh_process(model: str, count: int) -> Row:
-    command = [sys.executable, "-c", CHILD, model, str(count)]
+def _in_fresh_process(model: Model, count: int) -> Row:
+    command = [sys.executable, "-c", CHILD, model.name, str(count)]
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
-        measured: Row = json.loads(done.stdout)
-        return measured
+        child = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE_S
+        )
+        row: Row = json.loads(child.stdout)
+        return row
     except subprocess.TimeoutExpired:
         return _nothing(f"it took more than {PATIENCE_S} s")
     except ValueError:
-        says = done.stderr.strip().splitlines()
+        says = child.stderr.strip().splitlines()
         return _nothing(f"its process ended: {says[-1] if says else 'it said nothing'}")
 
 
 def main() -> None:
     """Measure the model and the number that the command line names, print a row of JSON, and end the process."""
-    print(json.dumps(cost(sys.argv[1], int(sys.argv[2]))), flush=True)
+    print(json.dumps(cost(find(sys.argv[1]), int(sys.argv[2]))), flush=True)
     os._exit(0)  # 10,000 threads that are woken to end fight for the GIL for half a minute
 
 
-def cost(model: str, count: int) -> Row:
+def cost(model: Model, count: int) -> Row:
     """Measure in this process, which should be fresh, and which is left with the server in it."""
-    first = attempt(model, connections=1, requests=1)  # what the first connection of all brings in is not the others'
+    work = Workload(connections=1, idle=count - 1, seconds=HELD_S, patience_s=PATIENCE_S / 2)
+    if reason := work.why_not():
+        return _nothing(reason)
+    # The memory that the very first connection of a process takes is not the others'.
+    first = attempt(model, Workload(connections=1, requests=1))
     if isinstance(first, str):
         return _nothing(first)
     placement = place()
     server = start(model, cpu=placement.server)
     try:
-        work = Workload(connections=1, idle=count - 1, seconds=HELD_S, patience_s=PATIENCE_S / 2)
         run = observe(server, Client(server.address, work, placement.client), placement, lambda tick: None)
     except (UsageError, LoadFailed) as error:
         return _nothing(str(error))

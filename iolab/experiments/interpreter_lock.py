@@ -18,11 +18,12 @@ import numpy as np
 from iolab.background import start
 from iolab.errors import LoadFailed
 from iolab.experiments import lockstep
-from iolab.experiments.attempt import first_that_runs
+from iolab.experiments.attempt import duration, first_that_runs
 from iolab.experiments.result import OnStep, Result, Row, look_up, quiet
 from iolab.experiments.shape import Sign, at_least, missing, over
 from iolab.kernel import threads
 from iolab.measurement.placement import place
+from iolab.models import Model
 from iolab.traffic.records import percentile_us
 
 ALONE, TOGETHER, BESIDE = "client in its own process", "client in the server's process", "beside one computing thread"
@@ -61,12 +62,13 @@ def signs(rows: Sequence[Row]) -> list[Sign]:
 
 def gil(connections: int = 10, seconds: float = 0.7, on_step: OnStep = quiet) -> Gil:
     """Ask one server in three cases, `seconds` each."""
+    duration(seconds)
     placement, rows = place(), list[Row]()
     model = first_that_runs(("epoll", "poll", "select"))
     for case in CASES:
-        on_step(f"{model}, {case}")
+        on_step(f"{model.name}, {case}")
         work = (connections, seconds, placement.client)
-        rows.append(_row(case, seconds, _measured(case, model, placement.server, work)))
+        rows.append(_row(case, seconds, _times_ns(case, model, placement.server, work)))
     return Gil(tuple(rows), str(placement))
 
 
@@ -75,7 +77,7 @@ def gil_enabled() -> bool:
     return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 
 
-def _measured(case: str, model: str, cpu: int | None, work: Work) -> list[int] | str:
+def _times_ns(case: str, model: Model, cpu: int | None, work: Work) -> list[int] | str:
     if case == BESIDE and not gil_enabled():
         return "this Python has no GIL"
     with computing() if case == BESIDE else nullcontext(), start(model, cpu=cpu) as server:
@@ -131,9 +133,9 @@ def _in_thread(address: tuple[str, int], *work: Any) -> list[int]:
 
 def _in_process(address: tuple[str, int], *work: Any) -> list[int]:
     command = [sys.executable, "-I", "-S", lockstep.__file__, json.dumps([address, *work])]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        says = done.stderr.strip().splitlines()
+    child = subprocess.run(command, capture_output=True, text=True, check=False)
+    if child.returncode:
+        says = child.stderr.strip().splitlines()
         raise LoadFailed(f"the client ended: {says[-1] if says else 'it said nothing'}")
-    answers: list[int] = json.loads(done.stdout)
+    answers: list[int] = json.loads(child.stdout)
     return answers

@@ -1,7 +1,7 @@
 """A small closed loop: ask on every connection, then read every reply, and again.
 
-It runs in any thread, and as a script in a process of its own, so that the two can be held
-against each other. It needs the standard library alone.
+It runs in any thread, and as a script in a process of its own, so that the two can be compared.
+It needs the standard library alone.
 """
 
 import json
@@ -20,8 +20,8 @@ def ask(address: Any, connections: int, seconds: float, cpu: int | None = None) 
     """Return the service time of every request, in ns. Raise OSError if a reply does not come."""
     if cpu is not None:
         os.sched_setaffinity(0, {cpu})  # 0 is the calling thread
-    with ExitStack() as opened:
-        peers = [opened.enter_context(_connect(address)) for _ in range(connections)]
+    with ExitStack() as stack:
+        peers = [stack.enter_context(_connect(address)) for _ in range(connections)]
         times_ns: list[int] = []
         end_ns = time.perf_counter_ns() + int(seconds * 1e9)
         while time.perf_counter_ns() < end_ns:

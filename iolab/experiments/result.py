@@ -1,4 +1,4 @@
-"""What every experiment hands back: rows, the placement, what makes them doubtful, and the shape."""
+"""What every experiment hands back: rows, the placement, the doubts, and the shape."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 from iolab.display import tables
 from iolab.experiments import shape
 from iolab.experiments.shape import Shape, Sign
+from iolab.traffic.doubts import Doubt
 
 Row = Mapping[str, Any]
 OnStep = Callable[[str], None]
 
 
 def quiet(step: str) -> None:
-    """Say nothing of the steps."""
+    """Report no step."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,12 @@ class Result(ABC):
 
     rows: tuple[Row, ...]
     placement: str
-    doubts: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
     @property
     @abstractmethod
     def signs(self) -> list[Sign]:
-        """The ratios and growths that make the shape, each held against what is published."""
+        """The ratios and growths that make the shape, each compared with what is published."""
 
     @classmethod
     def columns(cls) -> tuple[str, ...]:
@@ -61,13 +62,13 @@ class Result(ABC):
 
     @property
     def notes(self) -> list[str]:
-        """Why figures are missing, and what makes the others doubtful."""
+        """Why figures are missing, and the reasons to distrust the others, in sentences."""
         missing = [
             f"{', '.join(str(row[key]) for key in self.keys)}: {row['why_not']}"
             for row in self.rows
             if row.get("why_not")
         ]
-        return [*missing, *self.doubts]
+        return [*missing, *map(str, self.doubts)]
 
     def frame(self) -> Any:
         """Return the rows as a pandas DataFrame."""
@@ -85,6 +86,6 @@ def look_up(rows: Sequence[Row], figure: str, **keys: Any) -> float | None:
     """Return one figure of the row with these keys; None if there is none."""
     for row in rows:
         if all(row.get(key) == value for key, value in keys.items()):
-            found = row.get(figure)
-            return None if found is None else float(found)
+            value = row.get(figure)
+            return None if value is None else float(value)
     return None

@@ -74,14 +74,14 @@ def missing(what: str, why_not: str = NO_FIGURES) -> Sign:
 
 def conclude(signs: Iterable[Sign]) -> Shape:
     """Return the word of all signs: the worst of those that could be measured. A reason of all is said once."""
-    found = list(signs)
-    words = {sign.word for sign in found}
+    signs = list(signs)
+    words = {sign.word for sign in signs}
     word: Word = "cannot run here"
     for each in ORDER:
         word = each if each in words else word
-    reasons = {sign.why_not for sign in found}
-    shared = reasons.pop() if len(found) > 1 and len(reasons) == 1 else ""
-    return Shape(word, shared or "; ".join(sign.because for sign in found))
+    reasons = {sign.why_not for sign in signs}
+    shared = reasons.pop() if len(signs) > 1 and len(reasons) == 1 else ""
+    return Shape(word, shared or "; ".join(sign.because for sign in signs))
 
 
 def alike(here: Sequence[Sign], there: Sequence[Sign]) -> Shape:

@@ -10,12 +10,14 @@ from typing import ClassVar
 
 from iolab import replies
 from iolab.data.reference import rows_of
-from iolab.experiments.attempt import attempt, doubts_of, first_that_runs, gathered
+from iolab.experiments.attempt import attempt, doubts_of, duration, first_that_runs
 from iolab.experiments.result import OnStep, Result, Row, look_up, quiet
 from iolab.experiments.shape import Sign, at_least, over
 from iolab.measurement.placement import place
 from iolab.measurement.run import Run
+from iolab.traffic.doubts import Doubt, gather
 from iolab.traffic.records import Nanoseconds, percentile_us
+from iolab.traffic.workload import Workload
 
 CLOSED, SENT, DUE = "closed loop", "open loop, from the send", "open loop, from when due"
 PERCENTS = {"p50_us": 50, "p90_us": 90, "p99_us": 99, "p99_9_us": 99.9, "max_us": 100}
@@ -51,9 +53,9 @@ def signs(rows: Sequence[Row], published: Sequence[Row]) -> list[Sign]:
     closed, sent, due = (look_up(rows, "p99_us", clock=clock) for clock in (CLOSED, SENT, DUE))
     corrected, uncorrected = (look_up(published, f"{each}_ms", percentile=99) for each in ("corrected", "uncorrected"))
     stall_us = look_up(rows, "stall_us", clock=DUE)
-    hidden = over(corrected, uncorrected)
+    ratio = over(corrected, uncorrected)
     return [
-        at_least("p99 from when due over p99 from the send", over(due, sent), 10, fails_below=3, published=hidden),
+        at_least("p99 from when due over p99 from the send", over(due, sent), 10, fails_below=3, published=ratio),
         at_least("p99 from when due over p99 of the closed loop", over(due, closed), 10, fails_below=3),
         at_least(
             "p99 from when due over the stall",
@@ -73,15 +75,16 @@ def omission(
     seconds: float = 2.2,
     on_step: OnStep = quiet,
 ) -> Omission:
-    """Stall a server for `for_s` at every `every_s`, under a closed loop and an open one."""
-    model, rows, doubts = first_that_runs(("epoll", "poll", "select")), list[Row](), list[str]()
+    """Stall a server for `for_s` every `every_s`, under a closed loop and an open one."""
+    duration(seconds)
+    model, rows, doubts = first_that_runs(("epoll", "poll", "select")), list[Row](), list[Doubt]()
     for loop, rate, clocks in (("closed", None, (CLOSED,)), ("open", rate_per_s, (SENT, DUE))):
-        on_step(f"{model}, {loop} loop")
-        stalling = replies.stalling(every_s, for_s)
-        run = attempt(model, stalling, connections=connections, seconds=seconds, rate_per_s=rate)
+        on_step(f"{model.name}, {loop} loop")
+        workload = Workload(connections=connections, seconds=seconds, rate_per_s=rate)
+        run = attempt(model, workload, replies.stalling(every_s, for_s))
         rows += [_row(run, clock, for_s) for clock in clocks]
         doubts += doubts_of(run, f"{loop} loop")
-    return Omission(tuple(rows), str(place()), gathered(doubts))
+    return Omission(tuple(rows), str(place()), tuple(gather(doubts, runs=2)))
 
 
 def _row(run: Run | str, clock: str, for_s: float) -> Row:

@@ -15,15 +15,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
+from statistics import median
 from typing import Any, ClassVar
 
 from iolab.data.reference import rows_of
-from iolab.experiments.attempt import open_descriptors
+from iolab.experiments.attempt import duration, open_descriptors, sizes
 from iolab.experiments.result import OnStep, Result, Row, look_up, quiet
 from iolab.experiments.shape import NO_FIGURES, Sign, at_least, at_most, exponent, missing, over
 from iolab.kernel import descriptors
 from iolab.measurement.placement import place
-from iolab.measurement.statistics import median
 
 CALLS = ("poll", "select", "epoll")
 SELECTORS = tuple(
@@ -37,7 +37,7 @@ LEAST = 100
 """Growth is read from this many descriptors on: below, Python's own cost of a call hides it."""
 
 MANY = 1000
-"""The dearest call is held against the cheapest from this many descriptors on."""
+"""The most expensive call is compared with the cheapest from this many descriptors on."""
 
 EVENTFD = hasattr(os, "eventfd")
 ROUNDS = 5
@@ -69,7 +69,7 @@ class WaitCost(Result):
 
 
 def signs(rows: Sequence[Row], published: Sequence[Row]) -> list[Sign]:
-    """Hold the growth of each call, and the dearest over the cheapest, against the published table."""
+    """Compare the growth of each call, and the most expensive over the cheapest, with the published table."""
     return [_growth(rows, published, call) for call in CALLS] + [_contrast(rows, published)]
 
 
@@ -106,23 +106,25 @@ def wait_cost(
 
     A call is a system call of CALLS or a class of SELECTORS.
     """
+    duration(seconds)
+    counts = sizes("watched", watched, 1)
     placement, rows = place(), list[Row]()
     with _pinned(placement.server):
-        for count in watched:
+        for count in counts:
             on_step(f"{count:,} watched descriptors")
-            rows += _measured(count, calls, seconds)
+            rows += _rows(count, calls, seconds)
     where = str(placement) if placement.server is None else f"on CPU {placement.server}"
     return WaitCost(tuple(rows), where)
 
 
-def _measured(count: int, calls: Sequence[str], seconds: float) -> list[Row]:
+def _rows(count: int, calls: Sequence[str], seconds: float) -> list[Row]:
     each = 1 if EVENTFD else 2
     room = (descriptors.most_connections() - open_descriptors()) // each
     if count > room:
         return [_row(count, call, None, f"this process has room for {room:,} more (`ulimit -Hn`)") for call in calls]
-    with ExitStack() as opened:
-        ends = [_open(opened) for _ in range(count)]
-        waits = {call: _wait(call, [end for end, _ in ends], opened) for call in calls}
+    with ExitStack() as stack:
+        ends = [_open(stack) for _ in range(count)]
+        waits = {call: _wait(call, [end for end, _ in ends], stack) for call in calls}
         able = {call: wait for call, wait in waits.items() if not isinstance(wait, str)}
         costs = _costs_us(ends, able, seconds)
         return [_row(count, call, costs.get(call), "" if call in able else str(waits[call])) for call in calls]
@@ -132,15 +134,15 @@ def _row(count: int, call: str, cost_us: float | None, why_not: str) -> Row:
     return {"watched": count, "call": call, "us_per_wait": cost_us, "why_not": why_not}
 
 
-def _open(opened: ExitStack) -> tuple[int, int]:
+def _open(stack: ExitStack) -> tuple[int, int]:
     """Return the end to watch, and the end that makes it ready: of an eventfd, which is one descriptor, or a pipe."""
     ends = (os.eventfd(0),) * 2 if EVENTFD else os.pipe()
     for end in set(ends):
-        opened.callback(os.close, end)
+        stack.callback(os.close, end)
     return ends
 
 
-def _wait(call: str, watched: Sequence[int], opened: ExitStack) -> Wait | str:
+def _wait(call: str, watched: Sequence[int], stack: ExitStack) -> Wait | str:
     """Return a function that waits for all of them, or say why there is none."""
     if not hasattr(select, call) and call not in SELECTORS:
         return f"{call} is not a system call of this system"
@@ -150,7 +152,7 @@ def _wait(call: str, watched: Sequence[int], opened: ExitStack) -> Wait | str:
         return partial(select.select, watched, (), ())
     interest = getattr(selectors if call in SELECTORS else select, call)()
     if hasattr(interest, "close"):
-        opened.callback(interest.close)
+        stack.callback(interest.close)
     for end in watched:
         interest.register(end, READ)
     wait: Wait = interest.select if call in SELECTORS else interest.poll
@@ -166,16 +168,16 @@ def _costs_us(ends: Sequence[tuple[int, int]], waits: dict[str, Wait], seconds: 
         for call, wait in waits.items():
             costs[call].append(_cost_us(wait, seconds / ROUNDS))
         os.read(ready, len(ONE))
-    return {call: round(median(taken), 3) for call, taken in costs.items()}
+    return {call: round(median(times), 3) for call, times in costs.items()}
 
 
 def _cost_us(wait: Wait, seconds: float) -> float:
-    once_ns = max(_taken_ns(wait, 3) / 3, 50)
+    once_ns = max(_cpu_ns(wait, 3) / 3, 50)
     loops = max(3, int(seconds * 1e9 / once_ns))
-    return _taken_ns(wait, loops) / loops / 1e3
+    return _cpu_ns(wait, loops) / loops / 1e3
 
 
-def _taken_ns(wait: Wait, loops: int) -> int:
+def _cpu_ns(wait: Wait, loops: int) -> int:
     start_ns = time.thread_time_ns()  # CPU time: what others run meanwhile does not count
     for _ in repeat(None, loops):
         wait()

@@ -29,7 +29,7 @@ BAR_HEIGHT, LETTER_SHARE = 0.5, 0.0088
 """How high a bar is, and how wide a letter is as a part of the axes."""
 
 EDGE_LETTERS = 2
-"""So many letters of a name may stand beyond the right end of the axes."""
+"""How many letters of a name may stand beyond the right end of the axes."""
 
 BEHIND_THE_FRAME = 2.2
 """Above the lines of the plot, which end at the paper of a name, and below the frame."""
@@ -79,21 +79,21 @@ def name(axes: Axes, calls: Sequence[Call], row: int, zero_ns: int, shown_ns: tu
 
     Those that brought bytes come first, then the longest, and those in vain last.
     """
-    for label in placed(_labels(calls, zero_ns, shown_ns)):
+    for label in place_labels(_labels(calls, zero_ns, shown_ns)):
         place = (label.left_us, row - BAR_HEIGHT / 2 - 0.04)
         paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
         axes.annotate(label.text, place, fontsize=8, color=GREY, va="bottom", bbox=paper, zorder=BEHIND_THE_FRAME)
 
 
-def placed(labels: Iterable[Label]) -> list[Label]:
+def place_labels(labels: Iterable[Label]) -> list[Label]:
     """Return the labels that have room: at the left end of their bars, or else further right above them."""
-    found: list[Label] = []
+    row: list[Label] = []
     for label in sorted(labels, key=lambda label: label.weight, reverse=True):
-        moved = [replace(label, left_us=other.right_us) for other in found if other.hides(label)]
-        places = [label, *(each for each in moved if each.end_us <= label.bars_end_us)]
-        free = [place for place in places if not any(place.hides(other) for other in found)]
-        found += free[:1]
-    return found
+        further = (replace(label, left_us=other.right_us) for other in row if other.hides(label))
+        places = [label, *(place for place in further if place.end_us <= label.bars_end_us)]
+        free = [place for place in places if not any(place.hides(other) for other in row)]
+        row += free[:1]
+    return row
 
 
 def _labels(calls: Sequence[Call], zero_ns: int, shown_ns: tuple[int, int]) -> Iterator[Label]:
@@ -102,14 +102,14 @@ def _labels(calls: Sequence[Call], zero_ns: int, shown_ns: tuple[int, int]) -> I
     for _, alike in groupby(calls, key=lambda call: call.result if isinstance(call.result, str) else call.name):
         group = list(alike)
         left_ns, right_ns = max(group[0].start_ns, begin_ns), min(group[-1].end_ns, end_ns)
-        weight = (not isinstance(group[0].result, str), _brought(group), right_ns - left_ns)
+        weight = (not isinstance(group[0].result, str), _has_bytes(group), right_ns - left_ns)
         bars_us = ((left_ns - zero_ns) / 1e3, (right_ns - zero_ns) / 1e3)
         label = Label(_text(group), *bars_us, letter_us, weight)
         if label.end_us <= (end_ns - zero_ns) / 1e3 + EDGE_LETTERS * letter_us:
             yield label
 
 
-def _brought(group: Sequence[Call]) -> bool:
+def _has_bytes(group: Sequence[Call]) -> bool:
     return group[0].name in ("recv", "received") and any(call.result for call in group)
 
 
@@ -121,16 +121,16 @@ def _text(group: Sequence[Call]) -> str:
 
 def legend(axes: Axes, calls: Iterable[Call]) -> None:
     """Say under the axes what the colours of these calls mean."""
-    seen = {phase for call in calls for phase, *_ in call.phases}
-    colours = {COLOURS[phase] for phase in seen}
-    meanings = {WAITING: MEANINGS[WAITING], COPYING: after_a_wait(seen)} | MEANINGS
-    key(axes, handles=[Patch(color=each, label=told) for each, told in meanings.items() if each in colours])
+    phases = {phase for call in calls for phase, *_ in call.phases}
+    colours = {COLOURS[phase] for phase in phases}
+    meanings = {WAITING: MEANINGS[WAITING], COPYING: after_a_wait(phases)} | MEANINGS
+    key(axes, handles=[Patch(color=colour, label=meaning) for colour, meaning in meanings.items() if colour in colours])
 
 
-def after_a_wait(seen: Collection[str]) -> str:
+def after_a_wait(phases: Collection[str]) -> str:
     """Say what one colour stands for in calls of these phases: a `recv` that slept does both at once."""
-    words = [word for phase, word in AFTER_A_WAIT.items() if phase in seen]
-    return "wake-up, copy, or both" if len(words) > 1 and "waking and copying" in seen else " or ".join(words)
+    words = [word for phase, word in AFTER_A_WAIT.items() if phase in phases]
+    return "wake-up, copy, or both" if len(words) > 1 and "waking and copying" in phases else " or ".join(words)
 
 
 def time_axis(axes: Axes, what: str, span_us: float) -> None:

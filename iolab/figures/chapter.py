@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from iolab.figures import calls as bars
-from iolab.figures.style import BLACK, GREY, CourseFigure, drawn, finish, new, placements, short_time
+from iolab.figures.style import BLACK, GREY, CourseFigure, finish, in_style, new, placements, short_time
 from iolab.trace.calls import Call
 from iolab.trace.timeline import Timeline
 
@@ -26,14 +26,14 @@ class Answer:
         return self.answered_ns - self.sent_ns
 
     def calls(self, before_ns: int, after_ns: int) -> list[Call]:
-        """Return what the thread did from so long before the request was sent until so long after."""
+        """Return what the thread did in this time before the request was sent, and in this time after."""
         span = (self.sent_ns - before_ns, self.sent_ns + after_ns)
         around = [call for call in self.timeline if call.end_ns > span[0] and call.start_ns < span[1]]
         threads = {call.thread for call in around if call.connection == self.connection}
         return [call for call in around if call.thread in threads]
 
 
-@drawn
+@in_style
 def textbook(*timelines: Timeline) -> CourseFigure:
     """Draw one typical request of every timeline, one band a model, all on the same scale.
 
@@ -55,8 +55,8 @@ def textbook(*timelines: Timeline) -> CourseFigure:
     axes.grid(axis="y", visible=False)
     bars.time_axis(axes, " since the client sent the request; the black mark is its reply", after_ns / 1e3)
     axes.set_title("the same request, model by model: what the server's thread did")
-    shown = [call for answer in answers for call in answer.calls(before_ns, after_ns)]
-    bars.legend(axes, shown)
+    calls = [call for answer in answers for call in answer.calls(before_ns, after_ns)]
+    bars.legend(axes, calls)
     alt = "One typical request of each model. " + " ".join(_sentence(answer, before_ns, after_ns) for answer in answers)
     return finish(figure, alt, _caption(timelines))
 
@@ -92,7 +92,7 @@ def _caption(timelines: tuple[Timeline, ...]) -> str:
     cost_ns = max(timeline.cost_ns_per_call for timeline in timelines)
     models: dict[str, list[str]] = {}
     for timeline in timelines:
-        for note in timeline.notes:
-            models.setdefault(note, []).append(timeline.model)
-    notes = [f"{', '.join(whose)}: {note}" for note, whose in models.items()]
-    return bars.caption(placements(*timelines), f"recording adds {cost_ns / 1e3:.1f} µs to a call at the most", *notes)
+        for doubt in timeline.doubts:
+            models.setdefault(str(doubt), []).append(timeline.model)
+    doubts = [f"{', '.join(whose)}: {doubt}" for doubt, whose in models.items()]
+    return bars.caption(placements(*timelines), f"recording adds {cost_ns / 1e3:.1f} µs to a call at most", *doubts)

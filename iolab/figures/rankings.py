@@ -4,15 +4,15 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from iolab.figures.style import BLUE, GREEN, GREY, VERMILION, CourseFigure, drawn, finish, new, short_time, time_axis
+from iolab.figures.style import BLUE, GREEN, GREY, VERMILION, CourseFigure, finish, in_style, new, short_time, time_axis
 from iolab.measurement.comparison import Comparison
 
 
-@drawn
+@in_style
 def ranking(comparison: Comparison) -> CourseFigure:
     """Draw the models of a comparison at its largest number of connections, cheapest first.
 
-    A grey line joins the cheapest and the dearest run of a model, where it was repeated.
+    A grey line joins the cheapest and the most expensive run of a model that was repeated.
     """
     count = max(connections for _, connections in comparison.groups)
     rows = [row for row in comparison.ranking if row["connections"] == count and row["requests"]]
@@ -34,16 +34,16 @@ def ranking(comparison: Comparison) -> CourseFigure:
 
 def _cost(axes: Axes, place: int, row: dict[str, Any], comparison: Comparison) -> None:
     costs = [run.cpu_us_per_request for run in comparison.groups[row["model"], row["connections"]]]
-    known = [cost for cost in costs if cost is not None]
-    axes.plot([min(known), max(known)], [place, place], color=GREY, linewidth=1)
+    times = [cost for cost in costs if cost is not None]
+    axes.plot([min(times), max(times)], [place, place], color=GREY, linewidth=1)
     axes.plot(row["server_cpu_us_per_request"], place, "o", color=BLUE, markersize=5)
 
 
 def _wait(axes: Axes, place: int, row: dict[str, Any]) -> None:
-    named = place == 0
-    axes.plot(row["p50_us"], place, "o", color=GREEN, markersize=5, label="median" if named else None)
+    first = place == 0
+    axes.plot(row["p50_us"], place, "o", color=GREEN, markersize=5, label="median" if first else None)
     if row["p99_us"] is not None:
-        axes.plot(row["p99_us"], place, "s", color=VERMILION, markersize=4.5, label="p99" if named else None)
+        axes.plot(row["p99_us"], place, "s", color=VERMILION, markersize=4.5, label="p99" if first else None)
 
 
 def _axes(axes: Axes, rows: list[dict[str, Any]]) -> None:

@@ -5,7 +5,7 @@ import functools
 import html
 import io
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import ceil, floor, log10
 from typing import Any, ParamSpec
 
@@ -17,6 +17,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
 from iolab.measurement.run import Run
+from iolab.models import MODELS
 from iolab.trace.timeline import Timeline
 
 # Okabe and Ito's palette, told apart with any colour vision; yellow is too pale for a line.
@@ -29,14 +30,11 @@ GREY = "#6B6B6B"
 WAITING, COPYING, WORKING = SKY, VERMILION, GREEN
 """The phases of a call: waiting for data, wake-up and copy, and a call that did not wait."""
 
-MODEL_COLOURS = {
-    "blocking": BLACK, "threads": PURPLE, "nonblocking": GREEN,
-    "select": ORANGE, "poll": VERMILION, "epoll": BLUE, "epoll-edge": SKY, "selectors": GREEN,
-    "signals": VERMILION, "aio": VERMILION, "io_uring": GREEN,
-    "coroutines": ORANGE, "asyncio": GREEN, "asyncio-protocol": SKY, "uvloop": BLACK,
-    "tornado": VERMILION, "twisted": PURPLE, "sanic": ORANGE, "gevent": ORANGE, "trio": VERMILION,
+PALETTE = {
+    "blue": BLUE, "orange": ORANGE, "green": GREEN, "vermilion": VERMILION,
+    "sky": SKY, "purple": PURPLE, "black": BLACK,
 }  # fmt: skip
-"""The colour of a model in every figure that has several; those that a lesson holds side by side differ."""
+"""The colours by the names that models give them."""
 
 CYCLE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
 DASHES, MARKS = ("-", "--", "-.", ":"), ("", "o", "s", "^")
@@ -76,11 +74,11 @@ class CourseFigure(Figure):
         self.savefig(picture, format="png")
         encoded = base64.b64encode(picture.getvalue()).decode()
         alt = html.escape(self.alt, quote=True)
-        shown = f'<img src="data:image/png;base64,{encoded}" alt="{alt}" style="max-width: 100%">'
-        return {"text/html": shown, "text/plain": self.alt}, {}
+        image = f'<img src="data:image/png;base64,{encoded}" alt="{alt}" style="max-width: 100%">'
+        return {"text/html": image, "text/plain": self.alt}, {}
 
 
-def drawn(draw: Callable[Drawing, CourseFigure]) -> Callable[Drawing, CourseFigure]:
+def in_style(draw: Callable[Drawing, CourseFigure]) -> Callable[Drawing, CourseFigure]:
     """Let a function draw in the course's style; nothing of it stays behind in matplotlib."""
 
     @functools.wraps(draw)
@@ -100,21 +98,21 @@ def new(
     return figure, list(axes.flat)
 
 
-def finish(figure: CourseFigure, alt: str, caption: str, warning: str = "") -> CourseFigure:
+def finish(figure: CourseFigure, alt: str, caption: str, doubts: str = "") -> CourseFigure:
     """Set the alternative text, and write the caption (the placement, as a rule) under the plot.
 
-    Both end in the warning, if there is one.
+    Both end in the doubts, if there are any.
     """
-    figure.alt = " ".join(filter(None, (alt, warning)))
-    told = [*caption.splitlines(), *warning.splitlines()]
-    lines = [line for each in told for line in textwrap.wrap(each, CAPTION_LETTERS)]
+    figure.alt = " ".join(filter(None, (alt, doubts)))
+    texts = [*caption.splitlines(), *doubts.splitlines()]
+    lines = [line for text in texts for line in textwrap.wrap(text, CAPTION_LETTERS)]
     grow(figure, len(lines) - 1)
     figure.supxlabel("\n".join(lines), fontsize=8.5, color=GREY)
     return figure
 
 
 def placements(*runs: Run | Timeline) -> str:
-    """Say where these runs were made: once, if it was the same for all, or else once a place."""
+    """Say where these runs ran: once if that is the same for all, or else with the models of each place."""
     places: dict[str, list[str]] = {}
     for run in runs:
         places.setdefault(str(run.placement), []).append(run.model)
@@ -124,20 +122,29 @@ def placements(*runs: Run | Timeline) -> str:
 
 
 def beware(*runs: Run, names: Sequence[str] = ()) -> str:
-    """Say in short what makes runs less than they seem, and which of them; nothing if they are what they seem."""
-    told: dict[str, list[str]] = {}
+    """Say in short the reasons to distrust runs, and which runs; nothing if there are none."""
+    whose: dict[str, list[str]] = {}
     for run, name in zip(runs, names or [run.model for run in runs], strict=True):
         for doubt in run.doubts:
-            told.setdefault(doubt.partition(": ")[0], []).append(name)
-    several = len(runs) > 1
-    doubts = [f"{doubt} ({', '.join(whose)})" if several else doubt for doubt, whose in told.items()]
-    return f"Beware: {'; '.join(doubts)}." if doubts else ""
+            whose.setdefault(doubt.gist, []).append(name)
+    return warning((gist, ", ".join(owners) if len(runs) > 1 else "") for gist, owners in whose.items())
+
+
+def warning(doubts: Iterable[tuple[str, str]]) -> str:
+    """Return the warning of a figure: what is doubtful, each with where in parentheses; nothing for none."""
+    sentences = [f"{gist} ({where})" if where else gist for gist, where in doubts]
+    return f"Beware: {'; '.join(sentences)}." if sentences else ""
+
+
+def colour_of(model: str, otherwise: str = BLACK) -> str:
+    """Return the colour of a model of the course, or another one for a function of the learner's own."""
+    return PALETTE[MODELS[model].colour] if model in MODELS else otherwise
 
 
 def line(number: int, model: str) -> dict[str, Any]:
     """Return how the line of a run is drawn: in the colour of its model; dash and mark tell its place in the figure."""
     return {
-        "color": MODEL_COLOURS.get(model, CYCLE[number % len(CYCLE)]),
+        "color": colour_of(model, CYCLE[number % len(CYCLE)]),
         "linestyle": DASHES[number % len(DASHES)],
         "marker": MARKS[number // len(DASHES) % len(MARKS)],
         "markevery": 0.1,
@@ -161,7 +168,7 @@ def key(axes: Axes, handles: Sequence[Any] = ()) -> None:
 
 
 def side_by_side(letters: Sequence[int]) -> int:
-    """Return in how many columns names fit under a figure, each so many letters wide; they fill column by column."""
+    """Return in how many columns names of these lengths fit under a figure; they fill column by column."""
     fits = (
         columns
         for columns in range(min(4, len(letters)), 1, -1)
@@ -171,7 +178,7 @@ def side_by_side(letters: Sequence[int]) -> int:
 
 
 def grow(figure: Any, lines: int) -> None:
-    """Make room for so many more lines of text under a figure, so that the plot keeps its size."""
+    """Make room for more lines of text under a figure, so that the plot keeps its size."""
     figure.set_figheight(figure.get_figheight() + LINE_IN * max(0, lines))
 
 
@@ -188,12 +195,12 @@ def time_axis(axis: Any, label: str) -> None:
     axis.axes.set_yscale("log") if axis.axis_name == "y" else axis.axes.set_xscale("log")
     axis.set_major_formatter(FuncFormatter(lambda us, _: short_time(us)))
     axis.set_minor_formatter(
-        FuncFormatter(lambda us, _: short_time(us) if named(us, *axis.get_view_interval()) else "")
+        FuncFormatter(lambda us, _: short_time(us) if has_name(us, *axis.get_view_interval()) else "")
     )
     axis.set_label_text(label)
 
 
-def named(us: float, low_us: float, high_us: float) -> bool:
+def has_name(us: float, low_us: float, high_us: float) -> bool:
     """Say whether a mark between two powers of ten has a name: where fewer than two decades are shown.
 
     At 2 and 5, that is, and at every mark where less than half a decade could leave these without a pair.

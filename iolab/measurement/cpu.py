@@ -52,6 +52,9 @@ class Usage:
     voluntary_switches: int
     involuntary_switches: int
 
+    def __sub__(self, before: "Usage") -> "Usage":
+        return Usage(*(getattr(self, name) - getattr(before, name) for name in self.__dataclass_fields__))
+
 
 def usage() -> Usage:
     """Return what all threads but the calling one have used so far."""
@@ -59,11 +62,6 @@ def usage() -> Usage:
     here = resource.getrusage(resource.RUSAGE_THREAD) if hasattr(resource, "RUSAGE_THREAD") else None
     names = ("ru_utime", "ru_stime", "ru_nvcsw", "ru_nivcsw")
     return Usage(*(getattr(process, name) - (getattr(here, name) if here else 0) for name in names))
-
-
-def used(before: Usage, after: Usage) -> Usage:
-    """Return the difference of two readings."""
-    return Usage(*(getattr(after, name) - getattr(before, name) for name in Usage.__dataclass_fields__))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What others took of the CPUs that a measurement ran on (`proc_stat(5)`)."""
+"""What other processes took of the CPUs that a measurement ran on (`proc_stat(5)`)."""
 
 import math
 import os
@@ -12,7 +12,7 @@ BUSY = (0, 1, 2, 7)
 """Columns of a CPU: user, nice, system and steal. Interrupts are left out: most of them are the load's own packets."""
 
 TICKS_PER_S = 250
-"""How often the kernel looks what a CPU does (CONFIG_HZ); where it is 100, the share is less sure than is said here."""
+"""How often the kernel looks at what a CPU does (CONFIG_HZ); where it is 100, the share is less certain than this."""
 
 
 @dataclass(frozen=True)
@@ -25,25 +25,25 @@ class Reading:
 
 
 class Neighbours:
-    """Watch some CPUs from its making on, for what neither this process nor a client of it uses."""
+    """Watch some CPUs, from now on, for what neither this process nor its client uses."""
 
     def __init__(self, cpus: Iterable[int], client: int) -> None:
         self._cpus, self._client = set(cpus), client
         self._before = self._read()
 
     def share(self) -> float | None:
-        """Return how much of one core others have taken at the least; None if it cannot be told.
+        """Return the least that others have taken of one core; None if it is unknown.
 
         The kernel counts by looking at every tick: the share is what it counted, less twice the
-        uncertainty of that count. In a short run little can be told, and 0 is returned.
+        uncertainty of that count. A short run says little, and 0 is returned.
         """
         before, after = self._before, self._read()
         wall_s = after.at_s - before.at_s
         if before.busy_s is None or after.busy_s is None or wall_s <= 0:
             return None
-        counted = (after.busy_s - before.busy_s - (after.ours_s - before.ours_s)) / wall_s
+        share = (after.busy_s - before.busy_s - (after.ours_s - before.ours_s)) / wall_s
         uncertain = math.sqrt(len(self._cpus) / 4 / (wall_s * TICKS_PER_S))
-        return max(0.0, counted - 2 * uncertain)
+        return max(0.0, share - 2 * uncertain)
 
     def _read(self) -> Reading:
         # The CPU clock of a process has this number (linux/posix-timers.h); /proc/stat is there on Linux alone.
@@ -53,7 +53,7 @@ class Neighbours:
 
 
 def busy(cpus: set[int]) -> float | None:
-    """Return how long some CPUs have run something, in seconds added up; None if the kernel does not say."""
+    """Return how long some CPUs have been busy, in seconds, added up; None if the kernel does not say."""
     if not cpus:
         return None
     try:
@@ -61,5 +61,5 @@ def busy(cpus: set[int]) -> float | None:
     except OSError:
         return None
     columns = {line.split()[0]: line.split()[1:] for line in lines if line.startswith("cpu")}
-    found = [columns[f"cpu{cpu}"] for cpu in cpus if f"cpu{cpu}" in columns]
-    return sum(int(column[number]) for column in found for number in BUSY) / os.sysconf("SC_CLK_TCK")
+    times = [columns[f"cpu{cpu}"] for cpu in cpus if f"cpu{cpu}" in columns]
+    return sum(int(column[number]) for column in times for number in BUSY) / os.sysconf("SC_CLK_TCK")

@@ -50,8 +50,8 @@ def place(pin: bool = True) -> Placement:
 def siblings(cpu: int) -> set[int]:
     """Return the CPUs that share a core with this one, itself included."""
     try:
-        listed = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text()
+        ranges = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text()
     except OSError:
         return {cpu}
-    spans = [tuple(map(int, span.split("-"))) for span in listed.strip().split(",") if span]
+    spans = [tuple(map(int, span.split("-"))) for span in ranges.strip().split(",") if span]
     return {number for span in spans for number in range(span[0], span[-1] + 1)}

@@ -1,7 +1,7 @@
 """One server under one load: `measure`."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,22 +11,29 @@ from iolab.background import Server, start
 from iolab.display import tables
 from iolab.listening import Respond
 from iolab.measurement.adapt import adapt
-from iolab.measurement.cpu import CpuClock, CpuSamples, Usage, usage, used
-from iolab.measurement.doubts import doubts
+from iolab.measurement.cpu import CpuClock, CpuSamples, Usage, usage
+from iolab.measurement.machine import clock_step_ns
 from iolab.measurement.memory import resident_bytes, settle
 from iolab.measurement.neighbours import Neighbours
 from iolab.measurement.placement import Placement, place
-from iolab.models import Serve
+from iolab.models import Model
 from iolab.replies import upper
 from iolab.traffic import exports
+from iolab.traffic.doubts import Doubt
 from iolab.traffic.process import Client
 from iolab.traffic.records import Records
 from iolab.traffic.workload import OnTick, Tick, Workload
 
+NEIGHBOUR_LIMIT = 0.15
+"""Above this share of a core, other processes distort the figures."""
+
+COARSE_NS = 1000
+"""A clock with longer steps than this cannot time a request of a few microseconds."""
+
 
 @dataclass(frozen=True)
 class Run:
-    """What one measurement recorded: every request, and the CPU time and memory of the server."""
+    """One measurement: every request, and the CPU time and memory of the server."""
 
     model: str
     records: Records
@@ -35,7 +42,7 @@ class Run:
     memory_bytes: int
     placement: Placement
     neighbours_share: float | None = None
-    """What other processes took of one core, of the CPUs that were used; None where it cannot be told."""
+    """How much of one core other processes took on the CPUs that were used; None where that is unknown."""
 
     @property
     def cpu_us_per_request(self) -> float | None:
@@ -49,17 +56,23 @@ class Run:
 
     @property
     def memory_bytes_per_connection(self) -> float:
-        """Memory that this process took on while the connections were open, for each of them.
+        """Memory that this process allocated while the connections were open, for each of them.
 
-        The sockets themselves are the kernel's, and not in it. A lower bound: a process that held as many
+        The kernel's memory of the sockets is not in it. A lower bound: a process that held as many
         before has room to spare; the experiment `connection_cost` takes a fresh one each time.
         """
         return self.memory_bytes / (self.records.workload.connections + self.records.workload.idle)
 
     @property
-    def doubts(self) -> list[str]:
-        """What makes this run less than it seems, each in one sentence."""
-        return list(doubts(self))
+    def doubts(self) -> list[Doubt]:
+        """Reasons to distrust this run: the client's limit, the rate, the neighbours, the clock, the errors."""
+        return [*self.records.limits(), *self._surroundings(), *self.records.mistakes()]
+
+    def _surroundings(self) -> Iterator[Doubt]:
+        if self.neighbours_share is not None and self.neighbours_share > NEIGHBOUR_LIMIT:
+            yield Doubt("busy neighbours", {"share": round(self.neighbours_share, 3)})
+        if (step_ns := clock_step_ns()) > COARSE_NS:
+            yield Doubt("coarse clock", {"step_us": step_ns / 1e3})
 
     def summary(self) -> dict[str, Any]:
         """Return the run's figures under the names of the JSON output."""
@@ -84,23 +97,22 @@ class Run:
 
 
 def measure(
-    model: str | Serve,
-    workload: Workload | None = None,
+    model: Model,
+    workload: Workload,
     *,
     respond: Respond = upper,
     pin: bool = True,
     on_tick: OnTick = lambda tick: None,
     on_client: Callable[[Client], None] = lambda client: None,
-    **work: Any,
 ) -> Run:
     """Start a server in a background thread, put the load on it, and record both.
 
-    `work` spells a Workload out in place of `workload`. `on_tick` hears of the progress,
-    ten times a second; what it costs is taken from the server. `on_client` is told of the load client
-    before the load begins: its `stop` ends the run early, from another thread.
+    `on_tick` gets the progress ten times a second; its cost is CPU time that the server lacks.
+    `on_client` gets the load client before the load begins: its `stop` ends the run early, from
+    another thread. Raise UsageError if the model or the workload is not possible here.
     """
-    placement = place(pin)
-    workload = adapt(workload or Workload(**work), model, respond)
+    workload.require()
+    placement, workload = place(pin), adapt(workload, model, respond)
     with start(model, respond, cpu=placement.server) as server:
         with Client(server.address, workload, placement.client) as client:
             on_client(client)
@@ -123,8 +135,8 @@ def observe(server: Server, client: Client, placement: Placement, on_tick: OnTic
     read()
     records = client.run(read)
     read()
-    beside = neighbours.share()
+    neighbours_share = neighbours.share()
     at_ns, cpu_ns, bytes_ = np.array(readings, dtype=np.int64).T
-    grown = max(0, int(bytes_.max()) - empty_bytes)
+    memory_bytes = max(0, int(bytes_.max()) - empty_bytes)
     cpu = CpuSamples(at_ns, cpu_ns).since(records.start_ns)
-    return Run(server.name, records, cpu, used(before, usage()), grown, placement, beside)
+    return Run(server.name, records, cpu, usage() - before, memory_bytes, placement, neighbours_share)

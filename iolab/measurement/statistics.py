@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb
+from statistics import median
 from typing import Literal
 
 CONFIDENCE = 0.95
@@ -41,12 +42,6 @@ def median_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> 
             break
         best = Interval(ranked[skipped], median(ranked), ranked[count - 1 - skipped], 1 - outside)
     return best
-
-
-def median(values: Sequence[float]) -> float:
-    """Return the middle value, or the mean of the two in the middle."""
-    ranked, count = sorted(values), len(values)
-    return (ranked[(count - 1) // 2] + ranked[count // 2]) / 2
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Interval | None:

@@ -14,12 +14,12 @@ import ipywidgets
 from iolab.errors import LoadFailed, ServerFailed, UsageError
 from iolab.kernel import descriptors, threads
 from iolab.measurement.run import Run, measure
-from iolab.models import MODELS, find, runnable
+from iolab.models import MODELS, choose, resolve
 from iolab.notebook.controls import LABELLED, bundle, status, with_slider
 from iolab.replies import busy, upper
 from iolab.settings import profile
 from iolab.traffic.process import Client
-from iolab.traffic.workload import Tick
+from iolab.traffic.workload import Tick, Workload
 
 SHORTEST_RUN_S = 1.0
 """A run takes at least this long, so that slow rates have something to show."""
@@ -78,7 +78,7 @@ class Explorer:
 
     def __init__(self, settings: tuple[Setting, ...]) -> None:
         self.settings = settings
-        self.left_out = {name: reason for name in MODELS if (reason := find(name).why_not())}
+        self.left_out = {name: reason for name, model in MODELS.items() if (reason := model.why_not())}
         """The models that cannot run here, and why."""
         self._client: Client | None = None
         self._stopping, self._over = threading.Event(), threading.Event()
@@ -132,9 +132,10 @@ class Explorer:
                 show(View(True, f"Measuring: {now.requests:,} requests.", now.done))
             seen += 1
 
-        work, work_us = workload_options(chosen), chosen["work_us"]
+        work, work_us = chosen_workload(chosen), chosen["work_us"]
         respond = busy(work_us / 1e6) if work_us else upper
-        return measure(chosen["model"], respond=respond, on_tick=tick, on_client=self._keep_client, **work)
+        subject, keep = resolve(chosen["model"]), self._keep_client
+        return measure(subject, work, respond=respond, on_tick=tick, on_client=keep)
 
     def _keep_client(self, client: Client) -> None:
         self._client = client
@@ -176,16 +177,16 @@ def result_view(run: Run) -> View:
     return View(False, f"Done: {len(run.records):,} requests{early}.", None, f"{run._repr_html_()}{picture}")
 
 
-def workload_options(chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is chosen as the options of a workload; a rate of 0 is a closed loop."""
-    return {
-        "connections": chosen["connections"],
-        "size_bytes": chosen["size_bytes"],
-        "rate_per_s": chosen["rate_per_s"] or None,
-        "idle": chosen["idle"],
-        "seconds": max(SHORTEST_RUN_S, profile().seconds),
-        "patience_s": GIVE_UP_S,
-    }
+def chosen_workload(chosen: Mapping[str, Any]) -> Workload:
+    """Return what is chosen as a workload; a rate of 0 is a closed loop."""
+    return Workload(
+        connections=chosen["connections"],
+        size_bytes=chosen["size_bytes"],
+        rate_per_s=chosen["rate_per_s"] or None,
+        idle=chosen["idle"],
+        seconds=max(SHORTEST_RUN_S, profile().seconds),
+        patience_s=GIVE_UP_S,
+    )
 
 
 def explore(
@@ -202,13 +203,12 @@ def explore(
     The arguments are the first choice. `rate_per_s=0` is a closed loop, `work_us` the CPU time of each
     reply. More connections than this machine can hold become as many as it can.
     """
-    models = runnable()
-    find(model)
+    models, first = [each.name for each in choose()], resolve(model).name
     most = descriptors.room() // 2  # active and idle ones together
     return Explorer(
         (
             Setting(
-                "model", "Model", tuple((name, name) for name in models), model if model in models else models[0], False
+                "model", "Model", tuple((name, name) for name in models), first if first in models else models[0], False
             ),
             _setting("connections", "Connections", CONNECTIONS, connections, str, most),
             _setting("size_bytes", "Message size", SIZES, size_bytes, _size),

@@ -32,7 +32,7 @@ def anatomy(timeline: Timeline) -> Anatomy:
     Raise UsageError if there are none: requests too long for one `recv`, or no stamps here.
     """
     if not timeline.complete:
-        raise UsageError(f"only the last {len(timeline.calls):,} calls of this run were kept; record fewer requests")
+        raise UsageError(f"only the last {len(timeline.calls):,} calls of this run are here; record fewer requests")
     rows = [row for number in range(timeline.records.workload.connections) for row in _of_connection(timeline, number)]
     if not rows:
         raise UsageError("no request of this timeline has a receive stamp and one recv; use a blocking model on Linux")
@@ -42,11 +42,11 @@ def anatomy(timeline: Timeline) -> Anatomy:
 def _of_connection(timeline: Timeline, number: int) -> list[list[int]]:
     records = timeline.records
     mine = records.connection == number
-    asked = zip(records.sent_ns[mine].tolist(), records.answered_ns[mine].tolist(), strict=True)
+    requests = zip(records.sent_ns[mine].tolist(), records.answered_ns[mine].tolist(), strict=True)
     calls = [call for call in timeline if call.connection == number]
     received = [call for call in calls if call.name == "recv" and call.result not in (0, "EAGAIN")]
     replied = [call for call in calls if call.name in ("send", "sendall")]
-    turns = zip(asked, received, replied, strict=False)
+    turns = zip(requests, received, replied, strict=False)
     return [_parts(sent, answered, recv, send) for (sent, answered), recv, send in turns if recv.arrived_ns]
 
 

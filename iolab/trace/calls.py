@@ -23,7 +23,7 @@ class Call:
     `connection` is its number in the records, idle ones after the active; None for a call
     that waits for many. `result` is a number of bytes or of ready descriptors, a signal, a
     descriptor, or the name of an error. `arrived_ns` is when the bytes came in, by the kernel's
-    stamp, or by when; for a call that waits, those bytes of which it was the first to tell.
+    stamp, or by when; for a call that waits, of the first bytes that it reported.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Call:
 
     @property
     def waited_ns(self) -> int:
-        """From entry until the data was there; 0 if it was there before, or no stamp tells."""
+        """From entry until the data was there; 0 if it was there before, or there is no stamp."""
         return 0 if self.arrived_ns is None else max(0, min(self.arrived_ns, self.end_ns) - self.start_ns)
 
     @property
@@ -70,7 +70,9 @@ class Call:
             return "in vain"
         if self.name not in ("accept", "recv", *WAITS) or (self.name == "recv" and isinstance(self.result, str)):
             return "working"
-        if self.name == "sigtimedwait":  # a signal was queued already: one that slept has its arrival from `told`
+        if (
+            self.name == "sigtimedwait"
+        ):  # a signal was queued already: one that slept has its arrival from `attribute_arrivals`
             return "working"
         return "either" if self.name == "recv" and self.result else "waiting"
 
@@ -78,7 +80,7 @@ class Call:
 def calls_of(rows: Iterable[Row], offset_ns: int) -> list[Call]:
     """Return the calls in the order in which they began; the offset turns a stamp into a time of the records."""
     ordered = sorted(rows, key=lambda row: row[2])
-    return told([Call(*row[:6], arrival_ns(row[6], offset_ns)) for row in ordered])
+    return attribute_arrivals([Call(*row[:6], arrival_ns(row[6], offset_ns)) for row in ordered])
 
 
 def arrival_ns(stamp: bytes | int | None, offset_ns: int) -> int | None:
@@ -89,20 +91,20 @@ def arrival_ns(stamp: bytes | int | None, offset_ns: int) -> int | None:
     return None if real_ns is None else real_ns + offset_ns
 
 
-def told(calls: Sequence[Call]) -> list[Call]:
-    """Give every call that waits for many the arrival of the first bytes that it told of."""
-    arrived: dict[int, int] = {}
+def attribute_arrivals(calls: Sequence[Call]) -> list[Call]:
+    """Give every call that waits for many the arrival of the first bytes that it reported."""
+    arrivals: dict[int, int] = {}
     for call, waits in _turns(calls):
         if call.name == "recv" and call.arrived_ns is not None:
             for wait in waits:
                 if call.arrived_ns <= calls[wait].end_ns:
-                    arrived[wait] = min(call.arrived_ns, arrived.get(wait, call.arrived_ns))
+                    arrivals[wait] = min(call.arrived_ns, arrivals.get(wait, call.arrived_ns))
                     break
-    return [replace(call, arrived_ns=arrived.get(index, call.arrived_ns)) for index, call in enumerate(calls)]
+    return [replace(call, arrived_ns=arrivals.get(index, call.arrived_ns)) for index, call in enumerate(calls)]
 
 
 def _turns(calls: Sequence[Call]) -> Iterator[tuple[Call, list[int]]]:
-    """Yield every call with the waits that its thread's turn began with, by their index: those that found something."""
+    """Yield every call with the waits that its thread's turn began with, by their index: those with a result."""
     turns: dict[int, list[int]] = {}
     asking: set[int] = set()
     for index, call in enumerate(calls):
@@ -113,16 +115,16 @@ def _turns(calls: Sequence[Call]) -> Iterator[tuple[Call, list[int]]]:
             turns[call.thread] = []
         waits = turns.get(call.thread, [])
         # The second signal of a turn was queued before: nobody sleeps for it.
-        if call.name in WAITS and _found(call) and not (waits and call.name == "sigtimedwait"):
+        if call.name in WAITS and _has_result(call) and not (waits and call.name == "sigtimedwait"):
             waits.append(index)
         yield call, waits
 
 
-def _found(call: Call) -> bool:
+def _has_result(call: Call) -> bool:
     return isinstance(call.result, int) and call.result > 0
 
 
-def renumbered(calls: Sequence[Call], workload: Workload) -> list[Call]:
+def renumber(calls: Sequence[Call], workload: Workload) -> list[Call]:
     """Give every connection its number in the records; they were accepted in order, the idle ones first."""
     idle, everyone = workload.idle, workload.idle + workload.connections
     return [

@@ -4,15 +4,11 @@ The format is Google's "Trace Event Format": complete events (`"ph": "X"`) with 
 and length in microseconds, on tracks named by metadata events (`"ph": "M"`).
 """
 
-import json
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from iolab.trace.calls import Call
-
-if TYPE_CHECKING:
-    from iolab.trace.timeline import Timeline
+from iolab.traffic.records import Records
 
 SERVER, CLIENT = 1, 2
 """Process numbers of the trace: the server with a track a thread, the client with a track a connection.
@@ -30,26 +26,29 @@ PHASES = {
 Event = dict[str, Any]
 
 
-def chrome_trace(timeline: "Timeline") -> dict[str, Any]:
+def chrome_trace(model: str, calls: Sequence[Call], records: Records, conditions: str) -> dict[str, Any]:
     """Return all calls of the server and all requests of the client as trace events."""
-    zero_ns = min([call.start_ns for call in timeline.calls[:1]] + [timeline.records.start_ns])
-    events = [*_names(timeline), *_server(timeline, zero_ns), *_client(timeline, zero_ns)]
-    other = {"model": timeline.model, "conditions": timeline.conditions}
-    return {"traceEvents": events, "displayTimeUnit": "ns", "otherData": other}
+    zero_ns = min([call.start_ns for call in calls[:1]] + [records.start_ns])
+    names = threads(calls)
+    tracks = {thread: number for thread, (number, _) in names.items()}
+    events = [
+        *_names(model, [*names.values()], records.workload.connections),
+        *_server(calls, tracks, zero_ns),
+        *_client(records, len(tracks) + 1, zero_ns),
+    ]
+    return {
+        "traceEvents": events,
+        "displayTimeUnit": "ns",
+        "otherData": {"model": model, "conditions": conditions},
+    }
 
 
-def write(timeline: "Timeline", path: Path) -> Path:
-    """Write the trace to a file."""
-    path.write_text(json.dumps(chrome_trace(timeline)), encoding="utf-8")
-    return path
-
-
-def threads(calls: tuple[Call, ...]) -> dict[int, tuple[int, str]]:
+def threads(calls: Sequence[Call]) -> dict[int, tuple[int, str]]:
     """Return a small number and a name for every thread, in the order in which they appear."""
-    found: dict[int, set[int | None]] = {}
+    served: dict[int, set[int | None]] = {}
     for call in calls:
-        found.setdefault(call.thread, set()).add(call.connection)
-    return {thread: (number, _name(number, found[thread])) for number, thread in enumerate(found, 1)}
+        served.setdefault(call.thread, set()).add(call.connection)
+    return {thread: (number, _name(number, served[thread])) for number, thread in enumerate(served, 1)}
 
 
 def _name(number: int, connections: set[int | None]) -> str:
@@ -57,41 +56,37 @@ def _name(number: int, connections: set[int | None]) -> str:
     return f"thread {number}, of connection {only}" if number > 1 and len(connections) == 1 else f"thread {number}"
 
 
-def _names(timeline: "Timeline") -> Iterator[Event]:
-    yield _meta("process_name", SERVER, 0, f"{timeline.model}: the server")
-    yield _meta("process_name", CLIENT, 0, "the client")
-    numbers = threads(timeline.calls)
-    for number, name in numbers.values():
-        yield _meta("thread_name", SERVER, number, name)
-    for connection in range(timeline.records.workload.connections):
-        yield _meta("thread_name", CLIENT, len(numbers) + connection + 1, f"connection {connection}")
+def _names(model: str, threads: Sequence[tuple[int, str]], connections: int) -> Iterator[Event]:
+    yield _name_event("process_name", SERVER, 0, f"{model}: the server")
+    yield _name_event("process_name", CLIENT, 0, "the client")
+    for number, name in threads:
+        yield _name_event("thread_name", SERVER, number, name)
+    for connection in range(connections):
+        yield _name_event("thread_name", CLIENT, len(threads) + connection + 1, f"connection {connection}")
 
 
-def _server(timeline: "Timeline", zero_ns: int) -> Iterator[Event]:
-    numbers = threads(timeline.calls)
-    for call in timeline:
-        track = (SERVER, numbers[call.thread][0])
-        told = {"connection": call.connection, "result": call.result}
-        yield _complete(track, call.name, "call", call.start_ns, call.end_ns, zero_ns, told)
+def _server(calls: Sequence[Call], tracks: dict[int, int], zero_ns: int) -> Iterator[Event]:
+    for call in calls:
+        track, details = (SERVER, tracks[call.thread]), {"connection": call.connection, "result": call.result}
+        yield _span(track, call.name, "call", call.start_ns, call.end_ns, zero_ns, details)
         for phase, start_ns, end_ns in call.phases:
             if phase in PHASES:
-                yield _complete(track, PHASES[phase], "phase", start_ns, end_ns, zero_ns, {})
+                yield _span(track, PHASES[phase], "phase", start_ns, end_ns, zero_ns, {})
 
 
-def _client(timeline: "Timeline", zero_ns: int) -> Iterator[Event]:
-    records, first = timeline.records, len(threads(timeline.calls)) + 1
+def _client(records: Records, first: int, zero_ns: int) -> Iterator[Event]:
     columns = (records.connection, records.due_ns, records.sent_ns, records.answered_ns)
     for connection, due_ns, sent_ns, answered_ns in zip(*(column.tolist() for column in columns), strict=True):
-        told = {"late_us": (sent_ns - due_ns) / 1e3}
-        yield _complete((CLIENT, first + connection), "request", "request", sent_ns, answered_ns, zero_ns, told)
+        late = {"late_us": (sent_ns - due_ns) / 1e3}
+        yield _span((CLIENT, first + connection), "request", "request", sent_ns, answered_ns, zero_ns, late)
 
 
-def _complete(
-    track: tuple[int, int], name: str, kind: str, start_ns: int, end_ns: int, zero_ns: int, told: Event
+def _span(
+    track: tuple[int, int], name: str, kind: str, start_ns: int, end_ns: int, zero_ns: int, details: Event
 ) -> Event:
     times = {"ts": (start_ns - zero_ns) / 1e3, "dur": (end_ns - start_ns) / 1e3}
-    return {"ph": "X", "name": name, "cat": kind, "pid": track[0], "tid": track[1], **times, "args": told}
+    return {"ph": "X", "name": name, "cat": kind, "pid": track[0], "tid": track[1], **times, "args": details}
 
 
-def _meta(name: str, process: int, thread: int, told: str) -> Event:
-    return {"ph": "M", "name": name, "pid": process, "tid": thread, "args": {"name": told}}
+def _name_event(what: str, process: int, thread: int, name: str) -> Event:
+    return {"ph": "M", "name": what, "pid": process, "tid": thread, "args": {"name": name}}

@@ -1,4 +1,4 @@
-"""Stand-ins for I/O that completes: what was asked for, the wait, and what had been done by its end.
+"""Stand-ins for I/O that completes: the requests, the wait, and what was done by its end.
 
 What the kernel, or the C library, receives and sends for a server is no call of the
 server's. Its result is recorded as `received` or `sent`, at the moment in which the server
@@ -30,44 +30,44 @@ class RecordingRequests(aio.Requests):
 
     def read(self, descriptor: int, size_bytes: int) -> None:
         """Ask for bytes, and record the call."""
-        with self._recorder.timed("aio_read", descriptor):
+        with self._recorder.log_call("aio_read", descriptor):
             super().read(descriptor, size_bytes)
 
     def write(self, descriptor: int, data: bytes) -> None:
         """Ask for bytes to be sent, and record the call."""
-        with self._recorder.timed("aio_write", descriptor):
+        with self._recorder.log_call("aio_write", descriptor):
             super().write(descriptor, data)
         self._writing.add(descriptor)
 
     def wait(self) -> list[tuple[int, int, bytes]]:
         """Wait, and record it with the look at every request that follows, which is part of its cost."""
         start_ns = self._recorder.clock()
-        ended = super().wait()
-        self._recorder.waited("aio_suspend", start_ns, len(ended))
-        for descriptor, result, _ in ended:
+        results = super().wait()
+        self._recorder.log_wait("aio_suspend", start_ns, len(results))
+        for descriptor, result, _ in results:
             name = "sent" if descriptor in self._writing else "received"
             self._writing.discard(descriptor)
-            self._recorder.completed(name, descriptor, result)
-        return ended
+            self._recorder.log_completion(name, descriptor, result)
+        return results
 
 
 def ring_wait(recorder: Recorder, wait: Callable[[Any], Iterable[Any]]) -> Callable[[Any], Any]:
     """Return the wait for a ring, recorded with what is done by its end."""
 
-    def recorded(ring: Any) -> Any:
+    def wait_and_log(ring: Any) -> Any:
         start_ns = recorder.clock()
-        done = list(wait(ring))
-        recorder.waited("ring wait", start_ns, len(done))
-        for completion in done:
-            name = done_name(completion.kind)
+        completions = list(wait(ring))
+        recorder.log_wait("ring wait", start_ns, len(completions))
+        for completion in completions:
+            name = completion_name(completion.kind)
             if name:
-                recorder.completed(name, completion.user_data, completion.res)
-        return done
+                recorder.log_completion(name, completion.user_data, completion.res)
+        return completions
 
-    return recorded
+    return wait_and_log
 
 
-def done_name(kind: int) -> str | None:
+def completion_name(kind: int) -> str | None:
     """Return what a completion of this kind tells of; None for those that move no bytes."""
     from uring_api import CompletionKind
 

@@ -4,9 +4,9 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from statistics import median
 
 from iolab.listening import RECEIVE_BYTES, ListeningSocket, listen
-from iolab.measurement.statistics import median
 from iolab.trace.recorder import Recorder
 
 ROUNDS, EXCHANGES = 60, 20
@@ -22,10 +22,10 @@ def cost_ns_per_call() -> int:
     """
     recorder = Recorder()
     with ExitStack() as stack:
-        plain, recorded = (exchange(stack, listening) for listening in (listen(), recorder.listen()))
-        rounds = [(timed_ns(plain), timed_ns(recorded)) for _ in range(ROUNDS)]
-    plain_ns, recorded_ns = (median(column) for column in zip(*rounds, strict=True))
-    return round((recorded_ns - plain_ns) / CALLS)
+        plain, recording = (exchange(stack, listening) for listening in (listen(), recorder.listen()))
+        rounds = [(round_ns(plain), round_ns(recording)) for _ in range(ROUNDS)]
+    plain_ns, recording_ns = (float(median(column)) for column in zip(*rounds, strict=True))
+    return round((recording_ns - plain_ns) / CALLS)
 
 
 def exchange(stack: ExitStack, listening: ListeningSocket) -> Callable[[], None]:
@@ -43,7 +43,7 @@ def exchange(stack: ExitStack, listening: ListeningSocket) -> Callable[[], None]
     return once
 
 
-def timed_ns(once: Callable[[], None]) -> int:
+def round_ns(once: Callable[[], None]) -> int:
     """Return how long a round of exchanges takes."""
     start_ns = time.perf_counter_ns()
     for _ in range(EXCHANGES):

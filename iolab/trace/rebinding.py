@@ -1,4 +1,9 @@
-"""The same code, on stand-ins for what it imported: copies of functions, with other globals."""
+"""The same code, on stand-ins for what it imported: copies of functions, with other globals.
+
+Theory of operation: a copy of a function has its code, but globals of its own. Whatever name the code looks
+up there is copied or replaced in turn, depth first; copies are known by the id of their original, so that
+what refers to itself ends.
+"""
 
 import builtins
 from abc import ABCMeta
@@ -9,7 +14,7 @@ from typing import Any
 PACKAGES = ("iolab.servers.", "iolab.kernel.")
 """Modules whose functions come along with a function that uses them."""
 
-MADE_ANEW = (GetSetDescriptorType, MemberDescriptorType)
+REMADE = (GetSetDescriptorType, MemberDescriptorType)
 """Parts of a class that it gives itself: `__dict__`, `__weakref__`, and one for each of `__slots__`."""
 
 
@@ -31,9 +36,9 @@ class Rebinding:
     def _value(self, value: Any) -> Any:
         if id(value) in self._copies:
             return self._copies[id(value)]
-        known = self._stand_in(value)
-        if known is not value:
-            return known
+        stand_in = self._stand_in(value)
+        if stand_in is not value:
+            return stand_in
         if type(value) is FunctionType and self._ours(value.__globals__.get("__name__")):
             return self._function(value)
         if type(value) is ModuleType and self._ours(value.__name__):
@@ -52,8 +57,8 @@ class Rebinding:
             ours = {"__builtins__": vars(builtins) | {"__import__": self._import}}
             self._copies[id(names)] = names | ours
             self._names.append(self._copies[id(names)])
-        found: dict[str, Any] = self._copies[id(names)]
-        return found
+        copies: dict[str, Any] = self._copies[id(names)]
+        return copies
 
     def _module(self, module: ModuleType) -> ModuleType:
         copy = self._copies[id(module)] = ModuleType(module.__name__)
@@ -71,15 +76,15 @@ class Rebinding:
         copy.__kwdefaults__ = {name: self._value(value) for name, value in (function.__kwdefaults__ or {}).items()}
         vars(copy).update(vars(function))
         self._copies[id(function)] = copy
-        for name in used(function.__code__):
+        for name in global_names(function.__code__):
             if name in names and ours[name] is names[name]:
                 ours[name] = self._value(names[name])
         return copy
 
     def _cell(self, cell: CellType) -> CellType:
         if id(cell) in self._copies:
-            known: CellType = self._copies[id(cell)]
-            return known
+            copy: CellType = self._copies[id(cell)]
+            return copy
         copy = self._copies[id(cell)] = CellType()
         try:
             copy.cell_contents = self._value(cell.cell_contents)
@@ -89,11 +94,11 @@ class Rebinding:
         return copy
 
     def _class(self, original: type) -> type:
-        """Return a class made anew from the same parts, every method rebound."""
+        """Return a new class of the same parts, every method rebound."""
         if type(original) not in (type, ABCMeta):  # an enumeration, or another class that makes itself
             return original
         self._copies[id(original)] = original  # until it is made, its methods find the original
-        parts = {name: self._method(part) for name, part in vars(original).items() if not isinstance(part, MADE_ANEW)}
+        parts = {name: self._method(part) for name, part in vars(original).items() if not isinstance(part, REMADE)}
         copy = type(original)(original.__name__, tuple(map(self._value, original.__bases__)), parts)
         self._copies[id(original)] = copy
         self._replace(original, copy)
@@ -113,11 +118,11 @@ class Rebinding:
             return property(*map(self._value, (part.fget, part.fset, part.fdel)))
         return self._value(part) if type(part) is FunctionType else part
 
-    def _import(self, *arguments: Any, **named: Any) -> Any:
-        return self._value(builtins.__import__(*arguments, **named))
+    def _import(self, *arguments: Any, **options: Any) -> Any:
+        return self._value(builtins.__import__(*arguments, **options))
 
 
-def used(code: CodeType) -> set[str]:
+def global_names(code: CodeType) -> set[str]:
     """Return the names that a code object, or one inside it, may look up in its globals."""
-    inner = (used(part) for part in code.co_consts if isinstance(part, CodeType))
+    inner = (global_names(part) for part in code.co_consts if isinstance(part, CodeType))
     return set(code.co_names).union(*inner)

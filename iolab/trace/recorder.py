@@ -1,5 +1,7 @@
 """A listening socket and connections that record what is called on them.
 
+Theory of operation: the listening socket makes its connections, so whatever serves them calls ours.
+
 A row is (name, connection, start_ns, end_ns, result, thread, stamp); one append to a deque,
 which needs no lock. A stamp is the kernel's, unread, since reading it can
 wait until the run is over; or None; or a time on the clock by which the data was there.
@@ -19,7 +21,7 @@ from iolab.kernel.timestamps import ROOM_BYTES
 from iolab.listening import ListeningSocket, Stopped, listen
 
 MOST_ROWS = 400_000
-"""Calls that are kept, the last ones: a server that spins makes a million in a second. They take 100 MB."""
+"""The most calls to keep, the last ones: a server that spins makes a million in a second. They take 100 MB."""
 
 EAGAIN = errno.errorcode[errno.EAGAIN]
 clock, thread = time.perf_counter_ns, threading.get_ident
@@ -46,7 +48,7 @@ class Recorder:
 
     @property
     def complete(self) -> bool:
-        """Whether every call was kept."""
+        """Whether every call is there."""
         return len(self.rows) < MOST_ROWS
 
     def listen(self) -> ListeningSocket:
@@ -70,7 +72,7 @@ class Recorder:
         return connection
 
     @contextmanager
-    def timed(self, name: str, descriptor: int) -> Iterator[None]:
+    def log_call(self, name: str, descriptor: int) -> Iterator[None]:
         """Record what happens in a `with` block as one call on the connection of this descriptor."""
         result: int | str = 0
         start_ns = clock()
@@ -82,15 +84,15 @@ class Recorder:
         finally:
             self.log((name, self.numbers.get(descriptor), start_ns, clock(), result, thread(), None))
 
-    def waited(self, name: str, start_ns: int, found: int) -> None:
+    def log_wait(self, name: str, start_ns: int, ready: int) -> None:
         """Record a wait for many that has just ended."""
-        self.log((name, None, start_ns, clock(), found, thread(), None))
+        self.log((name, None, start_ns, clock(), ready, thread(), None))
 
-    def completed(self, name: str, descriptor: int, result: int) -> None:
-        """Record that the server learns now of something that was done for it; a negative result is an error."""
+    def log_completion(self, name: str, descriptor: int, result: int) -> None:
+        """Record that the server learns now that something is done for it; a negative result is an error."""
         start_ns = clock()
-        told = result if result >= 0 else errno.errorcode.get(-result, str(result))
-        self.log((name, self.numbers.get(descriptor), start_ns, clock(), told, thread(), None))
+        outcome = result if result >= 0 else errno.errorcode.get(-result, str(result))
+        self.log((name, self.numbers.get(descriptor), start_ns, clock(), outcome, thread(), None))
 
 
 class RecordingListeningSocket(ListeningSocket):
@@ -98,7 +100,7 @@ class RecordingListeningSocket(ListeningSocket):
 
     recorder: Recorder
     _accepting = False
-    _came_ns = 0
+    _accept_ns = 0
 
     def accept(self) -> tuple[socket.socket, Any]:
         """Accept as ListeningSocket does, and record it."""
@@ -111,17 +113,17 @@ class RecordingListeningSocket(ListeningSocket):
             raise
         finally:
             self._accepting = False
-        number, was_there = recorder.numbers[connection.fileno()], self.gettimeout() == 0
-        known_ns = start_ns if was_there else None
-        recorder.log(("accept", number, start_ns, self._came_ns, connection.fileno(), thread(), known_ns))
+        number = recorder.numbers[connection.fileno()]
+        there_ns = start_ns if self.gettimeout() == 0 else None
+        recorder.log(("accept", number, start_ns, self._accept_ns, connection.fileno(), thread(), there_ns))
         return connection, peer
 
     def remember(self, connection: socket.socket) -> socket.socket:
         """Take charge of a connection, which from here on records itself."""
-        self._came_ns = clock()
+        self._accept_ns = clock()
         recording = super().remember(self.recorder.connection(connection))
         if not self._accepting:
-            self.recorder.completed("accepted", recording.fileno(), recording.fileno())
+            self.recorder.log_completion("accepted", recording.fileno(), recording.fileno())
         return recording
 
 
@@ -140,7 +142,7 @@ class RecordingConnection(socket.socket):
         except OSError as error:
             self._failed("recv", start_ns, error)
             raise
-        self.log(("recv", self.number, start_ns, clock(), len(data), thread(), self._known(start_ns)))
+        self.log(("recv", self.number, start_ns, clock(), len(data), thread(), self._there_by(start_ns)))
         return data
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
@@ -151,7 +153,7 @@ class RecordingConnection(socket.socket):
         except OSError as error:
             self._failed("recv", start_ns, error)
             raise
-        self.log(("recv", self.number, start_ns, clock(), received, thread(), self._known(start_ns)))
+        self.log(("recv", self.number, start_ns, clock(), received, thread(), self._there_by(start_ns)))
         return received
 
     def send(self, data: Any, flags: int = 0, /) -> int:
@@ -193,7 +195,7 @@ class RecordingConnection(socket.socket):
             super().close()
             self.log(("close", self.number, start_ns, clock(), 0, thread(), None))
 
-    def _known(self, start_ns: int) -> int | None:
+    def _there_by(self, start_ns: int) -> int | None:
         """Return by when the data of a call that has succeeded was there: without waiting, from the start."""
         return start_ns if self.gettimeout() == 0 else None
 

@@ -37,28 +37,28 @@ class StandIns:
         self._all |= {id(getattr(module, name)): stand_in for name, stand_in in stand_ins.items()}
 
     def _of_select(self) -> dict[str, Any]:
-        kinds = {name: partial(self._watching, name) for name in WAITING_METHODS if hasattr(select, name)}
-        return {"select": self._timed("select", select.select, ready_of_three), **kinds}
+        kinds = {name: partial(self._make_watcher, name) for name in WAITING_METHODS if hasattr(select, name)}
+        return {"select": self._logging("select", select.select, ready_of_three), **kinds}
 
     def _of_signal(self) -> dict[str, Any]:
         measures: dict[str, Measure] = {"sigwait": int, "sigwaitinfo": signal_number, "sigtimedwait": signal_number}
         return {
-            name: self._timed(name, getattr(signal, name), measure)
+            name: self._logging(name, getattr(signal, name), measure)
             for name, measure in measures.items()
             if hasattr(signal, name)
         }
 
     def _selector(self, kind: Callable[[], Any]) -> Callable[[], Any]:
-        def recorded() -> Any:
+        def make() -> Any:
             # The selectors of the standard library keep the object that waits under this name, or its function.
             selector = kind()
             if hasattr(selector, "_selector"):
-                selector._selector = self._watched(selector._selector)
+                selector._selector = self._watch(selector._selector)
             elif hasattr(selector, "_select"):
-                selector._select = self._timed("select", selector._select, ready_of_three)
+                selector._select = self._logging("select", selector._select, ready_of_three)
             return selector
 
-        return recorded
+        return make
 
     def _run(self, main: Any, *, debug: bool | None = None, loop_factory: Any = None) -> Any:
         with self._runner(debug=debug, loop_factory=loop_factory) as runner:
@@ -70,27 +70,27 @@ class StandIns:
     def _loop(self) -> asyncio.AbstractEventLoop:
         return asyncio.SelectorEventLoop(self._selector(selectors.DefaultSelector)())
 
-    def _watching(self, kind: str, *arguments: Any, **named: Any) -> "Watched":
-        return self._watched(getattr(select, kind)(*arguments, **named))
+    def _make_watcher(self, kind: str, *arguments: Any, **options: Any) -> "Watcher":
+        return self._watch(getattr(select, kind)(*arguments, **options))
 
-    def _watched(self, plain: Any) -> "Watched":
+    def _watch(self, plain: Any) -> "Watcher":
         method, name = WAITING_METHODS[type(plain).__name__]
-        return Watched(plain, method, self._timed(name, getattr(plain, method), len))
+        return Watcher(plain, method, self._logging(name, getattr(plain, method), len))
 
-    def _timed(self, name: str, function: Callable[..., Any], measure: Measure) -> Callable[..., Any]:
+    def _logging(self, name: str, function: Callable[..., Any], measure: Measure) -> Callable[..., Any]:
         clock, log, thread = self._recorder.clock, self._recorder.log, self._recorder.thread
 
-        def timed(*arguments: Any, **named: Any) -> Any:
+        def call(*arguments: Any, **options: Any) -> Any:
             start_ns = clock()
             try:
-                result = function(*arguments, **named)
+                result = function(*arguments, **options)
             except OSError as error:
                 log((name, None, start_ns, clock(), error_name(error), thread(), None))
                 raise
             log((name, None, start_ns, clock(), measure(result), thread(), None))
             return result
 
-        return timed
+        return call
 
 
 WAITING_METHODS = {
@@ -102,17 +102,17 @@ WAITING_METHODS = {
 """By the type of an object that watches descriptors: the method that waits, and the system call behind it."""
 
 
-class Watched:
-    """An object that watches descriptors, whose waits are recorded; all else is its own."""
+class Watcher:
+    """An object that watches descriptors, whose waits are recorded; it does the rest itself."""
 
-    def __init__(self, plain: Any, method: str, timed: Callable[..., Any]) -> None:
+    def __init__(self, plain: Any, method: str, wait: Callable[..., Any]) -> None:
         self._plain = plain
-        setattr(self, method, timed)
+        setattr(self, method, wait)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._plain, name)
 
-    def __enter__(self) -> "Watched":
+    def __enter__(self) -> "Watcher":
         return self
 
     def __exit__(self, *_: Any) -> None:

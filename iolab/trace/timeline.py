@@ -1,11 +1,12 @@
 """What a server did, call by call, recorded without a line of tracing in its text.
 
-A copy of the server's function runs with recording stand-ins in the place of what it
+Theory of operation: a copy of the server's function runs with recording stand-ins in the place of what it
 imported, on a listening socket whose connections record themselves.
 """
 
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -15,20 +16,18 @@ from iolab.errors import UsageError
 from iolab.listening import Respond
 from iolab.measurement.adapt import adapt
 from iolab.measurement.placement import Placement, place
-from iolab.models import MODELS, Serve, require
+from iolab.models import Model
 from iolab.replies import upper
-from iolab.trace import chrome as trace
-from iolab.trace.calls import WAITS, Call, calls_of, renumbered
+from iolab.trace import chrome
+from iolab.trace.calls import WAITS, Call, calls_of, renumber
 from iolab.trace.overhead import cost_ns_per_call
 from iolab.trace.rebinding import Rebinding
 from iolab.trace.recorder import Recorder
 from iolab.trace.standins import StandIns
+from iolab.traffic.doubts import Doubt
 from iolab.traffic.process import Client
 from iolab.traffic.records import Records
 from iolab.traffic.workload import Workload
-
-EXACT_SOCKETS = ("trio",)
-"""Models that take nothing but a plain socket: their connections cannot record themselves."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,8 @@ class Timeline:
     """All calls of one run in the order in which they began, on the clock of the records.
 
     `cost_ns_per_call` is what recording adds to a `recv` or `send`, measured after the run.
-    A timeline that is not `complete` holds the last calls of its run. `notes` say what could not
-    be recorded, each in one sentence.
+    A timeline that is not `complete` holds the last calls of its run. `doubts` say what could not
+    be recorded.
     """
 
     model: str
@@ -47,7 +46,7 @@ class Timeline:
     stamped: bool
     cost_ns_per_call: int
     complete: bool = True
-    notes: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
     def named(self, *names: str) -> list[Call]:
         """Return the calls of these names."""
@@ -57,55 +56,55 @@ class Timeline:
     def conditions(self) -> str:
         """Where it was recorded, what that cost, and what is missing: the text under a figure."""
         cost = f"recording adds {self.cost_ns_per_call / 1e3:.1f} µs to a call"
-        return "; ".join([str(self.placement), cost, *self.notes])
+        return "; ".join([str(self.placement), cost, *map(str, self.doubts)])
 
     def chrome_trace(self) -> dict[str, Any]:
         """Return the timeline as Chrome trace events, which ui.perfetto.dev and chrome://tracing open."""
-        return trace.chrome_trace(self)
+        return chrome.chrome_trace(self.model, self.calls, self.records, self.conditions)
 
     def write_chrome_trace(self, path: str | Path) -> Path:
         """Write the Chrome trace events to a JSON file, and return its path."""
-        return trace.write(self, Path(path))
+        path = Path(path)
+        path.write_text(json.dumps(self.chrome_trace()), encoding="utf-8")
+        return path
 
     def __iter__(self) -> Iterator[Call]:
         return iter(self.calls)
 
 
-def timeline(
-    model: str | Serve, workload: Workload | None = None, *, respond: Respond = upper, **work: Any
-) -> Timeline:
-    """Put a load on a model or a function of your own, and record what its threads did, call by call.
+def timeline(model: Model, workload: Workload, *, respond: Respond = upper) -> Timeline:
+    """Put a load on a model, and record what its threads did, call by call.
 
     A function's text stays untouched: a copy of it runs, with those of its module that it uses.
-    `work` spells a Workload out in place of `workload`.
+    Raise UsageError if the model or the workload is not possible here.
     """
-    serve = require(model).serve if isinstance(model, str) else model
+    workload.require()
+    model.require()
+    serve = model.serve
     if type(serve) is not FunctionType:
-        raise UsageError(f"expected the name of a model or a function serve(listening, respond), not {model!r}")
-    workload = adapt(workload or Workload(**work), model, respond)
-    placement, recorder = place(), Recorder(plain_connections=model in EXACT_SOCKETS)
-    recorded = Rebinding(StandIns(recorder).of, serve).function
-    with start(recorded, respond, listening=recorder.listen(), cpu=placement.server) as server:
+        raise UsageError(f"a timeline copies a function written with `def`; {model.name} is a {type(serve).__name__}")
+    workload = adapt(workload, model, respond)
+    placement, recorder = place(), Recorder(plain_connections=model.plain_connections)
+    copy = replace(model, function=Rebinding(StandIns(recorder).of, serve).function)
+    with start(copy, respond, listening=recorder.listen(), cpu=placement.server) as server:
         with Client(server.address, workload, placement.client) as client:
             client.connect()
             records = client.run()
-    calls = renumbered(calls_of(recorder.rows, recorder.offset_ns), workload)
-    name = model if isinstance(model, str) else serve.__name__
-    notes = tuple(missing(name, calls, recorder))
-    whole = recorder.complete
-    return Timeline(name, tuple(calls), records, placement, recorder.stamped, cost_ns_per_call(), whole, notes)
+    calls = tuple(renumber(calls_of(recorder.rows, recorder.offset_ns), workload))
+    doubts, cost_ns = tuple(missing(model, calls, recorder)), cost_ns_per_call()
+    return Timeline(model.name, calls, records, placement, recorder.stamped, cost_ns, recorder.complete, doubts)
 
 
-def missing(name: str, calls: Sequence[Call], recorder: Recorder) -> Iterator[str]:
-    """Say what a timeline of this model does not hold."""
+def missing(model: Model, calls: Sequence[Call], recorder: Recorder) -> Iterator[Doubt]:
+    """Yield what a timeline of this model does not hold."""
     if not recorder.complete:
-        yield f"of all calls the last {len(calls):,} are kept"
+        yield Doubt("cut", {"kept": len(calls)})
     if not any(call.name in ("recv", "received") for call in calls):
-        yield f"{name} receives and sends where it cannot be recorded"
+        yield Doubt("hidden calls", {"model": model.name})
     elif not recorder.stamped and any(call.name == "recv" for call in calls):
-        yield "there are no receive stamps here: a wait and its copy are one bar"
+        yield Doubt("no stamps")
     if any(call.name == "received" for call in calls):
-        yield "no stamp tells when its bytes came: the waking is in the blue"
-    waits_in = MODELS[name].card["Waits in"].rstrip(".") if name in MODELS else ""
+        yield Doubt("completion")
+    waits_in = model.card.get("Waits in", "").rstrip(".")
     if any(wait in waits_in for wait in WAITS) and not any(call.name in WAITS for call in calls):
-        yield f"it waits in {waits_in}: that is not recorded"
+        yield Doubt("hidden wait", {"call": waits_in})

@@ -1,43 +1,91 @@
-"""What makes the records of a load less than they seem, each in one sentence."""
+"""Reasons to distrust a measurement: values with a kind and figures, which become English here and nowhere else."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, Self, get_args
 
-from iolab.traffic.records import Records
+Kind = Literal[
+    "client limit", "missed rate", "busy neighbours", "coarse clock", "error", "stopped early", "few repeats",
+    "lost worker", "spread start", "spare workers",
+    "cut", "hidden calls", "hidden wait", "no stamps", "completion",
+]  # fmt: skip
 
-CLIENT_LIMIT = 0.9
-"""Above this share of a CPU, it is the client that is measured."""
+SAYS: dict[Kind, tuple[str, str]] = {
+    "client limit": (
+        "the client used {share:.0%} of its CPU",
+        "the requests per second are its limit, not the server's",
+    ),
+    "missed rate": (
+        "asked {asked_per_s:,.0f}/s, held {held_per_s:,.0f}/s",
+        "{late:,} requests were left when the time was over",
+    ),
+    "busy neighbours": (
+        "other processes took {share:.0%} of a core on the CPUs that were used",
+        "latencies are longer than they would be alone",
+    ),
+    "coarse clock": ("the clock moves in steps of {step_us:,.0f} µs", "shorter times are guesses"),
+    "error": ("{count} x {error}", "{example}"),
+    "stopped early": ("it was stopped before its end", ""),
+    "few repeats": ("a verdict takes {needed} repeats", "this was {repeats}"),
+    "lost worker": ("lost", "{why}"),
+    "spread start": (
+        "the workers began up to {spread_ms:.2g} ms apart",
+        "the shortest share took {shortest_ms:.3g} ms, so they were hardly one load; ask for a longer one",
+    ),
+    "spare workers": ("{count} of the workers had nothing to do", "each needs a connection; ask for more of them"),
+    "cut": ("only the last {kept:,} calls are here", ""),
+    "hidden calls": ("{model} receives and sends where it cannot be recorded", ""),
+    "hidden wait": ("it waits in {call}", "that is not recorded"),
+    "no stamps": ("there are no receive stamps here", "a wait and its copy are one bar"),
+    "completion": ("no stamp tells when its bytes came", "wake-up time is included in the blue bar"),
+}
+"""Of each kind the fact, and its consequence."""
 
-GRACE_NS = 10_000_000
-"""A rate is held if all but 1 % were sent by then, and 1 % of the time, after the end."""
+
+@dataclass(frozen=True)
+class Doubt:
+    """One reason to distrust a measurement: its kind, the figures, where it arose, and how many runs share it."""
+
+    kind: Kind
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    where: str = ""
+    runs: int = 1
+    of: int = 1
+
+    @property
+    def gist(self) -> str:
+        """The fact alone, without the place and the consequence."""
+        return SAYS[self.kind][0].format(**self.figures)
+
+    @property
+    def share(self) -> str:
+        """In how many of the runs it stands; nothing for a single run."""
+        return f"{self.runs} of {self.of} runs" if self.of > 1 else ""
+
+    def __str__(self) -> str:
+        follows = SAYS[self.kind][1].format(**self.figures)
+        sentence = ": ".join(filter(None, (self.where, self.gist, follows)))
+        return f"{sentence} ({self.share})" if self.share else sentence
+
+    def at(self, where: str) -> Self:
+        """Return the doubt with the place where it arose."""
+        return replace(self, where=where)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the doubt as JSON holds it: the value for programs, the sentence for people."""
+        return asdict(self) | {"says": str(self)}
+
+    @classmethod
+    def of_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Return the doubt that `as_dict` gave. Raise ValueError or KeyError for what is none."""
+        if values["kind"] not in get_args(Kind):
+            raise ValueError(f"expected a kind of doubt, not {values['kind']!r}")
+        return cls(values["kind"], dict(values["figures"]), values["where"], values["runs"], values["of"])
 
 
-def limit(records: Records) -> Iterator[str]:
-    """Say that the client was at its limit, if it was."""
-    if records.client_cpu_share > CLIENT_LIMIT:
-        yield (
-            f"the client used {records.client_cpu_share:.0%} of its CPU: "
-            "the requests per second are its limit, not the server's"
-        )
-
-
-def rate(records: Records) -> Iterator[str]:
-    """Say what was held of a rate that was asked for, if requests were left when the time was over."""
-    asked, seconds, start_ns = records.workload.rate_per_s, records.workload.seconds, records.start_ns
-    if asked is None:
-        return
-    end_ns = int(records.due_ns.max(initial=start_ns)) if seconds is None else start_ns + seconds * 1e9
-    not_sent = records.errors.get("not sent", 0)
-    left = int((records.sent_ns > end_ns + GRACE_NS + (end_ns - start_ns) / 100).sum()) + not_sent
-    if left > (len(records) + not_sent) / 100:
-        yield f"asked {asked:,.0f}/s, held {records.per_s:,.0f}/s: {left:,} requests were left when the time was over"
-
-
-def wrong(records: Records) -> Iterator[str]:
-    """Say what went wrong, by kind, each with its first case in words."""
-    yield from (f"{count} x {kind}: {records.examples[kind]}" for kind, count in records.errors.items())
-
-
-def doubts(records: Records) -> Iterator[str]:
-    """Say all of that."""
-    for each in (limit, rate, wrong):
-        yield from each(records)
+def gather(doubts: Iterable[Doubt], runs: int) -> list[Doubt]:
+    """Return the first doubt of each kind, with the number of runs that share it; errors of two kinds are two."""
+    alike: dict[tuple[str, str | None], list[Doubt]] = {}
+    for doubt in doubts:
+        alike.setdefault((doubt.kind, doubt.figures.get("error")), []).append(doubt)
+    return [replace(same[0], runs=len(same), of=runs) for same in alike.values()]

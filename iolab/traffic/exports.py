@@ -34,10 +34,10 @@ def save(records: Records, path: str | Path) -> Path:
     """
     path = Path(path)
     try:
-        written = FORMS[path.suffix]
+        text_of = FORMS[path.suffix]
     except KeyError:
         raise UsageError(f"{path.name} should end in {', '.join(FORMS)}; the ending says what is written") from None
-    path.write_text(written(records), encoding="utf-8")
+    path.write_text(text_of(records), encoding="utf-8")
     return path
 
 
@@ -55,4 +55,4 @@ FORMS: dict[str, Callable[[Records], str]] = {
     ".json": _json,
     ".hgrm": lambda records: hgrm(histogram(records.response_ns)),
 }
-"""What is written, by the ending of the file's name."""
+"""The text of a file, by the ending of its name."""

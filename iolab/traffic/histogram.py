@@ -11,7 +11,7 @@ from iolab.traffic.records import Nanoseconds, too_few
 
 LOWEST_NS, HIGHEST_NS, FIGURES = 1, 3_600_000_000_000, 3
 EXACT_BITS = 11
-"""A histogram of three figures keeps numbers of so many bits as they are, and the top bits of larger ones."""
+"""A histogram of three figures keeps numbers of up to 11 bits exactly, and of larger ones the top bits."""
 
 
 def histogram(times_ns: Nanoseconds) -> Any:
@@ -20,17 +20,17 @@ def histogram(times_ns: Nanoseconds) -> Any:
     Raise UsageError where the package is missing (it has no wheel for this machine).
     """
     counts = empty()
-    held = np.clip(times_ns, LOWEST_NS, HIGHEST_NS)
+    times = np.clip(times_ns, LOWEST_NS, HIGHEST_NS)
     # Recording one value is a call: so first drop the bits that the histogram would drop.
-    spare = np.maximum(0, np.floor(np.log2(held)).astype(np.int64) + 1 - EXACT_BITS)
-    values, numbers = np.unique((held >> spare) << spare, return_counts=True)
+    spare = np.maximum(0, np.floor(np.log2(times)).astype(np.int64) + 1 - EXACT_BITS)
+    values, numbers = np.unique((times >> spare) << spare, return_counts=True)
     for value, number in zip(values.tolist(), numbers.tolist(), strict=True):
         counts.record_value(value, number)
     return counts
 
 
 def merge(histograms: Iterable[Any]) -> Any:
-    """Return one histogram of all that these have counted."""
+    """Return one histogram of all counts."""
     merged = empty()
     for each in histograms:
         merged.add(each)
@@ -44,13 +44,13 @@ def percentile_us(counts: Any, percent: float) -> float | None:
     return round(float(counts.get_value_at_percentile(percent)) / 1e3, 2)
 
 
-def packed(counts: Any) -> bytes:
+def pack(counts: Any) -> bytes:
     """Return a histogram as the bytes that HdrHistogram stores (V2, compressed, base64)."""
     return bytes(counts.encode())
 
 
-def unpacked(text: bytes) -> Any:
-    """Return the histogram that was packed."""
+def unpack(text: bytes) -> Any:
+    """Return the histogram of these bytes."""
     return type(empty()).decode(text)
 
 

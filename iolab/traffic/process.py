@@ -1,4 +1,4 @@
-"""The parent's side of the load client: start it, tell it its work, read what it hands back."""
+"""The parent's side of the load client: start it, send it its work, read what it hands back."""
 
 import json
 import os
@@ -47,8 +47,8 @@ class Client:
         )
         assert process.stdin and process.stdout and process.stderr
         self._stdin, self._stdout, self._stderr = process.stdin, process.stdout, process.stderr
-        told = workload.message() | {"address": resolved[:2], "cpu": cpu, "parent": os.getpid()}
-        self._tell(json.dumps(told) + "\n")
+        message = workload.message() | {"address": resolved[:2], "cpu": cpu, "parent": os.getpid()}
+        self._write(json.dumps(message) + "\n")
 
     @property
     def pid(self) -> int:
@@ -65,7 +65,7 @@ class Client:
 
         Each tick wakes this process, and costs some request 50 us or so: without `on_tick` none is sent.
         """
-        self._tell("go\n" if on_tick else "go quietly\n")
+        self._write("go\n" if on_tick else "go quietly\n")
         while "tick" in (message := self._read()):
             if on_tick:
                 on_tick(Tick(**message["tick"]))
@@ -93,10 +93,10 @@ class Client:
         for pipe in pipes:
             try:
                 pipe.close()
-            except OSError:  # it ended before it heard all
+            except OSError:  # it ended before it had read all
                 pass
 
-    def _tell(self, line: str) -> None:
+    def _write(self, line: str) -> None:
         try:
             self._stdin.write(line.encode())
             self._stdin.flush()
@@ -123,10 +123,10 @@ class Client:
         columns = {}
         for name, typecode, length in done["columns"]:
             kind = np.dtype(typecode)
-            came = self._stdout.read(kind.itemsize * length)
-            if len(came) < kind.itemsize * length:
-                raise self._ended("in the midst of its records")
-            columns[name] = np.frombuffer(came, kind)
+            column = self._stdout.read(kind.itemsize * length)
+            if len(column) < kind.itemsize * length:
+                raise self._ended("in the middle of its records")
+            columns[name] = np.frombuffer(column, kind)
         start_ns = done["start_ns"] + int(self.workload.warm_up_s * 1e9)
         warm = columns["due"] >= start_ns
         columns = {name: column[warm] for name, column in columns.items()}
@@ -152,8 +152,10 @@ def load(
 ) -> Records:
     """Connect, do the work, and return the record of every request.
 
-    Raise LoadFailed if the server cannot be reached; what goes wrong later is in the records.
+    Raise UsageError if this machine cannot hold the connections, and LoadFailed if the server
+    cannot be reached; what goes wrong later is in the records.
     """
+    workload.require()
     with Client(address, workload, cpu) as client:
         client.connect()
         return client.run(on_tick)

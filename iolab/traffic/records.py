@@ -1,16 +1,23 @@
-"""What a load client hands back, and what follows from it."""
+"""The records of a load, and what follows from them: times, rates, percentiles, and reasons to distrust them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from iolab.traffic.doubts import Doubt
 from iolab.traffic.workload import Workload
 
 Nanoseconds = NDArray[np.int64]
 Times = TypeVar("Times")
+
+CLIENT_LIMIT = 0.9
+"""Above this share of a CPU, it is the client that is measured."""
+
+GRACE_NS = 10_000_000
+"""A rate is held if all but 1 % were sent by then, and 1 % of the time, after the end."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +58,10 @@ class Records:
     @property
     def duration_s(self) -> float:
         """From the first request sent to the end of the work asked for, or to the last reply if that came earlier."""
-        wanted = self.workload.seconds
+        seconds = self.workload.seconds
         last = int(self.answered_ns.max(initial=self.start_ns))
-        asked = last if wanted is None else self.start_ns + int(wanted * 1e9)
-        return (min(last, asked) - self.start_ns) / 1e9
+        end = last if seconds is None else self.start_ns + int(seconds * 1e9)
+        return (min(last, end) - self.start_ns) / 1e9
 
     @property
     def per_s(self) -> float:
@@ -67,6 +74,32 @@ class Records:
         """The share of one CPU that the client used; above 0.9 it is the client that is measured."""
         wall_ns = self.end_ns - self.start_ns + self.workload.warm_up_s * 1e9
         return self.client_cpu_ns / wall_ns if wall_ns > 0 else 0.0
+
+    def doubts(self) -> Iterator[Doubt]:
+        """Yield every reason to distrust these records."""
+        yield from self.limits()
+        yield from self.mistakes()
+
+    def limits(self) -> Iterator[Doubt]:
+        """Yield what the client could not do: work faster, or keep to the rate that was asked for."""
+        if self.client_cpu_share > CLIENT_LIMIT:
+            yield Doubt("client limit", {"share": round(self.client_cpu_share, 3)})
+        asked_per_s, late = self.workload.rate_per_s, self._late()
+        if asked_per_s is not None and late > (len(self) + self.errors.get("not sent", 0)) / 100:
+            figures = {"asked_per_s": asked_per_s, "held_per_s": round(self.per_s, 1), "late": late}
+            yield Doubt("missed rate", figures)
+
+    def _late(self) -> int:
+        """Return how many requests of a schedule were left when its time was over."""
+        seconds, start_ns = self.workload.seconds, self.start_ns
+        end_ns = int(self.due_ns.max(initial=start_ns)) if seconds is None else start_ns + int(seconds * 1e9)
+        grace_ns = GRACE_NS + (end_ns - start_ns) / 100
+        return int((self.sent_ns > end_ns + grace_ns).sum()) + self.errors.get("not sent", 0)
+
+    def mistakes(self) -> Iterator[Doubt]:
+        """Yield what went wrong, by kind, each with its first case in words."""
+        for error, count in self.errors.items():
+            yield Doubt("error", {"error": error, "count": count, "example": self.examples[error]})
 
     def per_connection(self) -> list[Nanoseconds]:
         """Return the service times of every connection, by its number."""
@@ -115,5 +148,5 @@ def percentile_us(times_ns: Nanoseconds, percent: float) -> float | None:
 
 
 def too_few(count: int, percent: float) -> bool:
-    """Say whether none of so many lies beyond a percentile; the median and the slowest always tell something."""
+    """Say whether no request lies beyond a percentile; the median and the slowest always mean something."""
     return count == 0 or (count * (100 - percent) / 100 < 1 and percent not in (50, 100))

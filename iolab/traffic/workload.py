@@ -4,18 +4,82 @@ import math
 import numbers
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypedDict, get_args
 
 from iolab.errors import UsageError
 from iolab.kernel import descriptors
 
 Spacing = Literal["even", "poisson"]
 
-WHOLE = ("connections", "requests", "size_bytes", "idle", "reply_bytes", "seed")
-NEWER = {"spin"}
-"""Fields that runs of an earlier version were recorded without; the default says what was so."""
+SPACINGS = get_args(Spacing)
 
-FINITE = ("seconds", "rate_per_s", "think_s", "ramp_s", "warm_up_s", "patience_s")
+
+@dataclass(frozen=True)
+class Limits:
+    """Which numbers an option takes."""
+
+    kind: type[int] | type[float]
+    least: float = -math.inf
+    most: float = math.inf
+    above: float = -math.inf
+    """The number itself is too small."""
+
+    def settle(self, name: str, value: Any) -> int | float:
+        """Return a value as a plain number, which JSON can write. Raise UsageError for one that is not allowed."""
+        number: Any = numbers.Integral if self.kind is int else numbers.Real
+        allowed = isinstance(value, number) and not isinstance(value, bool) and math.isfinite(value)
+        if not (allowed and self.above < value and self.least <= value <= self.most):
+            raise UsageError(f"expected {name} to be {self}, not {value!r}")
+        return self.kind(value)
+
+    def __str__(self) -> str:
+        what = "a whole number" if self.kind is int else "a finite number"
+        bounds = [f"above {self.above:,g}"] * (self.above > -math.inf)
+        bounds += [f"of {self.least:,g} or more"] * (self.least > -math.inf)
+        bounds += [f"at most {self.most:,.0f}"] * (self.most < math.inf)
+        return " ".join([what, ", ".join(bounds)]).strip()
+
+
+LIMITS = {
+    "connections": Limits(int, least=1),
+    "seconds": Limits(float, above=0, most=3600),
+    "requests": Limits(int, least=1),
+    "size_bytes": Limits(int, least=1, most=1 << 30),
+    "rate_per_s": Limits(float, above=0, most=10_000_000),
+    "think_s": Limits(float, least=0),
+    "ramp_s": Limits(float, least=0),
+    "idle": Limits(int, least=0),
+    "warm_up_s": Limits(float, least=0),
+    "patience_s": Limits(float, above=0),
+    "reply_bytes": Limits(int, least=1),
+    "seed": Limits(int),
+}
+OPTIONAL = {"seconds", "requests", "rate_per_s", "reply_bytes"}
+
+
+class Load(TypedDict, total=False):
+    """The options of a Workload but for the number of connections, as an editor completes them."""
+
+    seconds: float | None
+    requests: int | None
+    size_bytes: int
+    rate_per_s: float | None
+    spacing: Spacing
+    think_s: float
+    ramp_s: float
+    idle: int
+    warm_up_s: float
+    patience_s: float
+    request: bytes | None
+    reply_bytes: int | None
+    seed: int
+    spin: bool
+
+
+class Work(Load, total=False):
+    """The options of a Workload."""
+
+    connections: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,84 +112,78 @@ class Workload:
     """Whether the client never sleeps: it takes a whole CPU, and its own wake-ups are in no time that it measures."""
 
     def __post_init__(self) -> None:
-        self._settle(WHOLE, numbers.Integral, int, "a whole number")
-        self._settle(FINITE, numbers.Real, float, "a finite number")
+        for name, limits in LIMITS.items():
+            value = getattr(self, name)
+            if value is not None or name not in OPTIONAL:
+                object.__setattr__(self, name, limits.settle(name, value))
         if self.seconds is None and self.requests is None:
             object.__setattr__(self, "seconds", 1.0)
-        for wrong, says in self._problems():
+        for wrong, says in self._contradictions():
             if wrong:
                 raise UsageError(says)
 
-    def _settle(self, names: tuple[str, ...], kind: Any, plain: Any, called: str) -> None:
-        # Numbers of numpy become plain ones, which JSON can write.
-        for name in names:
-            value: Any = getattr(self, name)
-            if value is None:
-                continue
-            if not isinstance(value, kind) or not math.isfinite(value):
-                raise UsageError(f"{name} is {called}, not {value!r}")
-            object.__setattr__(self, name, plain(value))
-
-    def _problems(self) -> Iterator[tuple[bool, str]]:
-        room, asked = descriptors.most_connections(), self.connections + self.idle
-        yield self.connections < 1, f"a load needs at least 1 connection, not {self.connections}"
-        yield self.idle < 0, f"idle connections are 0 or more, not {self.idle}"
+    def _contradictions(self) -> Iterator[tuple[bool, str]]:
         yield (
-            asked > room,
-            f"{asked} connections were asked for, and this process may hold {room} "
-            "(descriptor limit, `ulimit -Hn`); ask for fewer, or raise the limit",
-        )
-        seconds, requests, rate = self.seconds or 1.0, self.requests or self.connections, self.rate_per_s or 1.0
-        yield self.seconds == 0 or not 0 < seconds <= 3600, f"a load lasts 3600 seconds at most, and not {self.seconds}"
-        yield (
-            self.requests == 0 or requests < self.connections,
-            f"{self.requests} requests do not give each of {self.connections} connections one; ask for more requests",
-        )
-        yield not 1 <= self.size_bytes <= 1 << 30, f"a request has 1 byte to 1 GiB, not {self.size_bytes} bytes"
-        yield (
-            self.rate_per_s == 0 or not 0 < rate <= 1e7,
-            f"a rate is more than 0 and at most 10,000,000 requests per second, not {self.rate_per_s}",
+            self.requests is not None and self.requests < self.connections,
+            f"expected at least one request for each of {self.connections} connections, not {self.requests} in all",
         )
         yield (
             self.rate_per_s is not None and self.think_s > 0,
             "think time belongs to a closed loop, a rate to an open one; give one of the two",
         )
-        yield min(self.think_s, self.ramp_s, self.warm_up_s) < 0, "think, ramp and warm-up are 0 seconds or more"
-        yield self.patience_s <= 0, f"patience is more than 0 seconds, not {self.patience_s}"
-        yield self.spacing not in ("even", "poisson"), f"spacing is 'even' or 'poisson', not {self.spacing!r}"
+        yield self.spacing not in SPACINGS, f"expected spacing to be {' or '.join(SPACINGS)}, not {self.spacing!r}"
+        yield (
+            self.request is not None and not (isinstance(self.request, bytes) and self.request),
+            f"expected request to be at least 1 byte, not {self.request!r}",
+        )
         yield (
             (self.request is None) != (self.reply_bytes is None),
             "a request of your own needs reply_bytes, the length of its reply, and the other way round",
         )
-        yield (
-            self.request == b"" or (self.reply_bytes or 1) < 1 or self.reply_bytes == 0,
-            "a request of your own and its reply have at least 1 byte each",
+
+    def why_not(self) -> str | None:
+        """Say in one sentence why this machine cannot hold the connections; None if it can."""
+        count, room = self.connections + self.idle, descriptors.room()
+        if count <= room:
+            return None
+        return (
+            f"{count:,} connections are too many here: this process has descriptors for {room:,} "
+            "(descriptor limit, `ulimit -Hn`); ask for fewer, or raise the limit"
         )
 
+    def require(self) -> None:
+        """Raise UsageError if this machine cannot hold the connections."""
+        if reason := self.why_not():
+            raise UsageError(reason)
+
     def message(self) -> dict[str, Any]:
-        """Return the work as the one message that the client process is told."""
-        told = asdict(self)
-        told["request"] = None if self.request is None else self.request.hex()
-        return told
+        """Return the work as the one message that the client process gets."""
+        return asdict(self) | {"request": None if self.request is None else self.request.hex()}
 
     @classmethod
     def of(cls, message: Mapping[str, Any]) -> Self:
-        """Return the work of a message; it was done elsewhere, and need not be possible here.
+        """Return the work of a message; an option that it lacks is newer, and has its default.
 
-        A field that it lacks is newer than the message. Raise ValueError for what is no such message.
+        Raise TypeError for an option that there is not.
         """
-        lacks = set(cls.__dataclass_fields__) - set(message)
-        if set(message) - set(cls.__dataclass_fields__) or lacks - NEWER:
-            raise ValueError(f"expected the fields of a workload, not {sorted(message)}")
-        made = object.__new__(cls)
-        for name, value in message.items():
-            object.__setattr__(made, name, bytes.fromhex(value) if name == "request" and value else value)
-        return made
+        request = message.get("request")
+        return cls(**{**message, "request": None if request is None else bytes.fromhex(request)})
+
+
+def workload_of(workload: Workload | None, options: Work) -> Workload:
+    """Return the workload that is given whole, or the one that options spell out; raise UsageError for both."""
+    if workload is None:
+        return Workload(**options)
+    if not isinstance(workload, Workload):
+        raise UsageError(f"expected a Workload, or options by name such as connections=10, not {workload!r}")
+    if options:
+        raise UsageError(f"expected a Workload or options, not both; put {', '.join(options)} into the Workload")
+    return workload
 
 
 @dataclass(frozen=True)
 class Tick:
-    """Progress, ten times a second: the share that is done, and what came so far."""
+    """Progress, ten times a second: the share that is done, and the replies and errors so far."""
 
     done: float
     requests: int

@@ -29,7 +29,7 @@ class TestRecords:
     def test_one_is_written_and_read_back(self, record: Result, tmp_path: Path) -> None:
         path = recording.save(record, tmp_path / "new", "the command")
         assert path.name == f"{record.name}.json"
-        assert recording.opened(path) == record
+        assert recording.read(path) == record
         written = json.loads(path.read_text())
         assert written["command"] == "the command" and str(tmp_path) not in path.read_text()
 

@@ -19,6 +19,7 @@ from iolab.errors import UsageError
 from iolab.kernel import descriptors
 from iolab.measurement.run import Run
 from iolab.trace.timeline import Timeline
+from iolab.traffic.doubts import Doubt
 from iolab.traffic.records import Records
 from tests.made_up import machine_without
 
@@ -54,31 +55,31 @@ def same(ours: Run | Timeline, theirs: Run | Timeline) -> bool:
 
 
 def _plain(made: Run | Timeline) -> dict[str, Any]:
-    told = kept.as_told(made) | {"records": {name: getattr(made.records, name) for name in kept.PLAIN}}
+    told = kept.to_json(made) | {"records": {name: getattr(made.records, name) for name in kept.PLAIN}}
     return told | {"workload": made.records.workload, "placement": replace(made.placement, recorded="")}
 
 
 class TestFiles:
     def test_a_run_comes_back_as_it_was(self, run: Run, tmp_path: Path) -> None:
         kept.save(run, tmp_path / "new/06-ring.json.gz", "the command")
-        found = kept.opened(tmp_path / "new/06-ring.json.gz", Run)
+        found = kept.read(tmp_path / "new/06-ring.json.gz", Run)
         assert same(found, run) and found.summary() == run.summary()
         assert bool((np.diff(found.records.answered_ns) >= 0).all())
 
     def test_a_timeline_comes_back_as_it_was(self, timeline: Timeline, tmp_path: Path) -> None:
         kept.save(timeline, tmp_path / "a", "the command")
-        found = kept.opened(tmp_path / "a", Timeline)
+        found = kept.read(tmp_path / "a", Timeline)
         assert same(found, timeline) and found.calls == timeline.calls
 
     def test_requests_of_your_own_come_back(self, tmp_path: Path) -> None:
         made = iolab.measure("sanic", connections=1, requests=5)
         kept.save(made, tmp_path / "a", "")
-        assert kept.opened(tmp_path / "a", Run).records.workload == made.records.workload
+        assert kept.read(tmp_path / "a", Run).records.workload == made.records.workload
 
     def test_every_figure_says_that_it_is_recorded(self, run: Run, timeline: Timeline, tmp_path: Path) -> None:
         for name, each in (("run", run), ("timeline", timeline)):
             kept.save(each, tmp_path / name, "")
-        old_run, old_line = kept.opened(tmp_path / "run", Run), kept.opened(tmp_path / "timeline", Timeline)
+        old_run, old_line = kept.read(tmp_path / "run", Run), kept.read(tmp_path / "timeline", Timeline)
         figures = iolab.figures
         drawn = [
             *(figures.latency(old_run), figures.percentiles(run, old_run), figures.cpu(run, old_run)),
@@ -91,17 +92,17 @@ class TestFiles:
 
     def test_what_was_made_here_says_so_beside_what_was_not(self, run: Run, tmp_path: Path) -> None:
         kept.save(replace(run, model="io_uring"), tmp_path / "a", "")
-        lines = iolab.figures.cpu(run, kept.opened(tmp_path / "a", Run)).get_supxlabel().splitlines()
+        lines = iolab.figures.cpu(run, kept.read(tmp_path / "a", Run)).get_supxlabel().splitlines()
         assert lines[0].startswith("epoll: ") and "recorded" not in lines[0] and lines[1].startswith("io_uring: ")
 
     def test_the_same_is_written_for_the_same(self, run: Run) -> None:
-        assert kept.pack(kept.as_told(run)) == kept.pack(kept.as_told(run))
+        assert kept.pack(kept.to_json(run)) == kept.pack(kept.to_json(run))
 
     def test_a_long_run_is_cut_and_stays_true(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         long = iolab.measure("epoll", connections=10, seconds=0.6)
-        monkeypatch.setattr(kept, "LIMIT_BYTES", len(kept.pack(kept.as_told(long))) * 2 // 3)
+        monkeypatch.setattr(kept, "LIMIT_BYTES", len(kept.pack(kept.to_json(long))) * 2 // 3)
         kept.save(long, tmp_path / "a", "")
-        short = kept.opened(tmp_path / "a", Run)
+        short = kept.read(tmp_path / "a", Run)
         assert (tmp_path / "a").stat().st_size <= kept.LIMIT_BYTES
         assert rows(short.records) < rows(long.records) and short.records.errors == {}
         assert short.records.workload.seconds == pytest.approx(short.records.duration_s, rel=0.5)
@@ -110,23 +111,21 @@ class TestFiles:
     def test_a_long_timeline_is_cut_and_says_so(
         self, timeline: Timeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(kept, "LIMIT_BYTES", len(kept.pack(kept.as_told(timeline))) * 2 // 3)
+        monkeypatch.setattr(kept, "LIMIT_BYTES", len(kept.pack(kept.to_json(timeline))) * 2 // 3)
         kept.save(timeline, tmp_path / "a", "")
-        short = kept.opened(tmp_path / "a", Timeline)
+        short = kept.read(tmp_path / "a", Timeline)
         assert short.calls == timeline.calls[-len(short.calls) :] and not short.complete
-        assert [note for note in short.notes if "are kept" in note] == [
-            f"of all calls the last {len(short.calls)} are kept"
-        ]
+        assert [doubt for doubt in short.doubts if doubt.kind == "cut"] == [Doubt("cut", {"kept": len(short.calls)})]
 
     def test_what_cannot_be_cut_is_told(self, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(kept, "LIMIT_BYTES", 10)
-        with pytest.raises(UsageError, match="epoll did fits into no file of 10 bytes; ask for fewer requests"):
+        with pytest.raises(UsageError, match="the run of epoll fits into no file of 10 bytes; ask for fewer requests"):
             kept.save(run, tmp_path / "a", "")
 
     def test_another_kind_is_told(self, run: Run, tmp_path: Path) -> None:
         kept.save(run, tmp_path / "a", "")
         with pytest.raises(UsageError, match="a is no recorded timeline, but a run"):
-            kept.opened(tmp_path / "a", Timeline)
+            kept.read(tmp_path / "a", Timeline)
 
     @pytest.mark.parametrize(
         "spoilt", [b"", b"{}", gzip.compress(b"[]", mtime=0), gzip.compress(b'{"kind": "Run"}', mtime=0)]
@@ -134,7 +133,7 @@ class TestFiles:
     def test_a_broken_file_is_told(self, spoilt: bytes, tmp_path: Path) -> None:
         (tmp_path / "a").write_bytes(spoilt)
         with pytest.raises(UsageError, match="a is broken; restore it, or make it again with IOLAB_RECORD=1"):
-            kept.opened(tmp_path / "a", Run)
+            kept.read(tmp_path / "a", Run)
 
     @pytest.mark.parametrize("part", ["records", "cpu", "usage", "placement"])
     @pytest.mark.parametrize("instead", [None, 7, "x", {}, []])
@@ -143,7 +142,7 @@ class TestFiles:
         told = json.loads(gzip.decompress((tmp_path / "a").read_bytes()))
         (tmp_path / "a").write_bytes(kept.pack(told | {part: instead}))
         with pytest.raises(UsageError, match="is broken"):
-            kept.opened(tmp_path / "a", Run)
+            kept.read(tmp_path / "a", Run)
 
 
 @pytest.fixture
@@ -160,8 +159,8 @@ class TestHereOrRecorded:
         monkeypatch.setenv(settings.RECORD, "1")
         made = iolab.measure("epoll", connections=1, requests=20, recorded="06-ring")
         line = iolab.timeline("epoll", connections=1, requests=20, recorded="06-ring-line")
-        assert same(kept.opened(data / "06-ring.json.gz", Run), made) and not made.placement.recorded
-        assert same(kept.opened(data / "06-ring-line.json.gz", Timeline), line)
+        assert same(kept.read(data / "06-ring.json.gz", Run), made) and not made.placement.recorded
+        assert same(kept.read(data / "06-ring-line.json.gz", Timeline), line)
 
     @pytest.mark.usefixtures("no_io_uring")
     def test_a_model_that_cannot_run_is_shown_as_recorded(
@@ -173,7 +172,7 @@ class TestHereOrRecorded:
         assert same(iolab.timeline("io_uring", connections=2, requests=60, recorded="06-line"), timeline)
         out, err = capfd.readouterr()
         assert out == "" and len(err.splitlines()) == 2
-        assert "io_uring cannot run here: made up: no ring. Shown instead is the run recorded on " in err
+        assert "made up: no ring. Shown instead is the run recorded on " in err
 
     def test_too_few_descriptors_are_told(
         self, data: Path, run: Run, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -229,7 +228,7 @@ def test_room_is_what_the_limit_leaves() -> None:
 class TestEveryFile:
     def test_it_opens_and_is_small(self, path: Path) -> None:
         told = json.loads(gzip.decompress(path.read_bytes()))
-        found = kept.opened(path, {"Run": Run, "Timeline": Timeline}[told["kind"]])
+        found = kept.read(path, {"Run": Run, "Timeline": Timeline}[told["kind"]])
         assert (len(found.records) or found.records.errors) and found.placement.recorded.startswith("recorded on ")
         assert path.stat().st_size <= kept.LIMIT_BYTES and told["command"].endswith("make notebooks")
 

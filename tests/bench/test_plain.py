@@ -3,7 +3,7 @@
 import pytest
 
 from bench.plain import PLAIN
-from iolab.measurement.run import measure
+from iolab.api import measure
 from iolab.models import MODELS
 
 

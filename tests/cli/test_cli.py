@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 import iolab
-from iolab.background import start
+from iolab.api import start
 from iolab.cli import terminal
 from iolab.cli.commands.doctor import health_tables
 from iolab.cli.main import main
@@ -88,12 +88,15 @@ class TestBadInput:
             ("load nowhere.invalid:80", "'nowhere.invalid' does not resolve"),
             ("compare epol", "did you mean epoll"),
             ("compare epoll nonsense", "no model 'nonsense'"),
-            ("compare epoll --connections 0", "at least 1 connection, not 0"),
-            ("compare epoll --connections 10,0", "at least 1 connection, not 0"),
-            ("compare epoll --connections -1", "at least 1 connection, not -1"),
+            ("compare epoll --connections 0", "connections to be a whole number of 1 or more, not 0"),
+            ("compare epoll --connections 10,0", "connections to be a whole number of 1 or more, not 0"),
+            ("compare epoll --connections -1", "whole number of 1 or more, not -1"),
             ("compare epoll --connections 1,x", "'1,x' is not a list of numbers such as 1,10,100"),
             ("compare epoll --connections 1,", "not a list of numbers"),
-            ("compare epoll --connections 10000000", r"10000000 connections.* may hold \d+"),
+            (
+                "compare epoll --connections 10000000",
+                r"10,000,000 connections are too many here: .* for [\d,]+",
+            ),
             ("compare epoll --repeats 0", "0 is not in the range"),
             ("compare epoll --figure x.jpgg", "'x.jpgg' is not a figure; use a name that ends in .png"),
             ("compare epoll --figure /proc/x.png", "cannot write to '/proc/x.png'"),
@@ -109,9 +112,9 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("option", "value", "says"),
         [
-            ("--connections", 0, "at least 1 connection, not 0"),
+            ("--connections", 0, "connections to be a whole number of 1 or more, not 0"),
             ("--connections", -5, "not -5"),
-            ("--connections", 10**7, r"may hold \d+"),
+            ("--connections", 10**7, r"too many here: .* descriptors for [\d,]+"),
             ("--connections", "many", "'many' is not a valid integer"),
             ("--seconds", 0, "not 0"),
             ("--seconds", -1, "not -1"),
@@ -119,14 +122,14 @@ class TestBadInput:
             ("--seconds", "inf", "not inf"),
             ("--seconds", "1e400", "not inf"),
             ("--seconds", "soon", "'soon' is not a valid float"),
-            ("--seconds", 3601, "3600 seconds at most"),
-            ("--requests", 0, "0 requests"),
-            ("--requests", 9, "9 requests do not give each of 10"),
-            ("--size", 0, "1 byte to 1 GiB, not 0"),
+            ("--seconds", 3601, "above 0, at most 3,600"),
+            ("--requests", 0, "1 or more, not 0"),
+            ("--requests", 9, "one request for each of 10 connections, not 9"),
+            ("--size", 0, "1 or more, at most 1,073,741,824, not 0"),
             ("--size", -64, "not -64"),
-            ("--size", 1 << 40, "1 byte to 1 GiB"),
+            ("--size", 1 << 40, "at most 1,073,741,824"),
             ("--size", "64k", "'64k' is not a valid integer"),
-            ("--rate", 0, "a rate is more than 0"),
+            ("--rate", 0, "rate_per_s to be a finite number above 0"),
             ("--rate", -1, "not -1"),
             ("--rate", "nan", "not nan"),
         ],

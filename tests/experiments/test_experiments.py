@@ -2,17 +2,19 @@
 
 import itertools
 import os
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from iolab.errors import UsageError
 from iolab.experiments import Result, connections, idle_connections, interpreter_lock, waits
-from iolab.experiments.attempt import gathered
 from iolab.experiments.connections import connection_cost
 from iolab.experiments.idle_connections import idle_cost
 from iolab.experiments.interpreter_lock import ALONE, BESIDE, TOGETHER, computing, gil
 from iolab.experiments.stalls import CLOSED, DUE, SENT, omission
 from iolab.experiments.waits import wait_cost
+from iolab.traffic.doubts import Doubt, gather
 
 
 def columns_are_whole(record: Result) -> bool:
@@ -65,7 +67,7 @@ class TestIdleCost:
         assert [(row["idle"], row["model"]) for row in record.rows] == [
             (0, "poll"), (0, "epoll"), (30, "poll"), (30, "epoll"),
         ]  # fmt: skip
-        assert columns_are_whole(record) and record.notes == list(record.doubts)
+        assert columns_are_whole(record) and record.notes == [str(doubt) for doubt in record.doubts]
         assert all(row["cpu_us_per_request"] > 0 and row["p50_us"] > 0 for row in record.rows)
         assert record.verdict.word == "cannot run here"  # nobody judges growth from 30 connections
 
@@ -78,12 +80,19 @@ class TestIdleCost:
         record = idle_cost(idle=(10**7,), models=("epoll",), seconds=0.05)
         assert "descriptor limit" in record.rows[0]["why_not"] and columns_are_whole(record)
 
-    def test_a_model_that_is_none_is_left_out(self) -> None:
-        assert idle_cost(idle=(0,), models=("epol",), seconds=0.05).rows == ()
+    def test_a_model_that_is_none_is_refused(self) -> None:
+        with pytest.raises(UsageError, match="did you mean epoll"):
+            idle_cost(idle=(0,), models=("epol",), seconds=0.05)
 
     def test_doubts_of_one_kind_are_said_once(self) -> None:
-        said = [f"poll, {idle} idle: others took {idle}% of a core" for idle in (15, 100)]
-        assert gathered([*said, "epoll, 0 idle: closed"]) == (f"{said[0]} (and 1 more)", "epoll, 0 idle: closed")
+        busy = [Doubt("busy neighbours", {"share": share}, f"poll, {share:.0%}") for share in (0.15, 1)]
+        reset, late = (Doubt("error", {"error": error, "count": 2, "example": "x"}) for error in ("reset", "late"))
+        first, *others = gather([*busy, reset, late], runs=5)
+        assert (first, [doubt.figures["error"] for doubt in others]) == (
+            replace(busy[0], runs=2, of=5),
+            ["reset", "late"],
+        )
+        assert str(first).startswith("poll, 15%: other processes took 15% of a core") and "(2 of 5 runs)" in str(first)
 
 
 @pytest.mark.usefixtures("nothing_left")

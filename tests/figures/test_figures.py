@@ -17,7 +17,7 @@ from matplotlib.patches import Rectangle
 
 from iolab import MODELS, figures
 from iolab.figures import style
-from iolab.figures.calls import Label, after_a_wait, placed
+from iolab.figures.calls import Label, after_a_wait, place_labels
 from iolab.figures.style import CourseFigure, short_time
 from iolab.measurement.comparison import Comparison
 from iolab.measurement.cpu import CpuSamples, Usage
@@ -26,6 +26,7 @@ from iolab.measurement.run import Run
 from iolab.trace.anatomy import Anatomy
 from iolab.trace.calls import Call
 from iolab.trace.timeline import Timeline
+from iolab.traffic.doubts import Doubt
 from iolab.traffic.records import Records
 from iolab.traffic.workload import Workload
 from tests import made_up
@@ -163,9 +164,12 @@ class TestDoubts:
         assert figures.omission(RUN, doubted(RUN)).alt.endswith("Beware: 2 x reset (open loop).")
 
     def test_an_experiment_has_its_own(self) -> None:
-        doubts = ("poll, 0 idle: the client used 99% of its CPU: its limit (and 3 more)", "epoll, 9 idle: late: no")
+        doubts = (
+            Doubt("client limit", {"share": 0.99}, "poll, 0 idle", 4, 9),
+            Doubt("error", {"count": 1, "error": "late", "example": "no"}, "epoll, 9 idle"),
+        )
         assert figures.experiment(replace(made_up.idles(), doubts=doubts)).alt.endswith(
-            " Beware: the client used 99% of its CPU (poll, 0 idle, and 3 more); late (epoll, 9 idle)."
+            " Beware: the client used 99% of its CPU (poll, 0 idle, 4 of 9 runs); 1 x late (epoll, 9 idle)."
         )
 
     def test_many_doubts_stay_within_the_figure_which_grows(self) -> None:
@@ -224,13 +228,13 @@ class TestAxes:
 
 class TestColours:
     def test_every_model_has_its_own_in_every_figure(self) -> None:
-        assert set(style.MODEL_COLOURS) == set(MODELS)
+        assert {model.colour for model in MODELS.values()} <= set(style.PALETTE)
         for draw in (figures.cpu, figures.percentiles):
             (first,), (_, second) = (
                 draw(RUN).axes[0].get_lines(),
                 draw(run_of([9], model="aio"), RUN).axes[0].get_lines(),
             )
-            assert first.get_color() == second.get_color() == style.MODEL_COLOURS["epoll"]
+            assert first.get_color() == second.get_color() == style.colour_of("epoll")
 
     @pytest.mark.parametrize(
         "together",
@@ -244,7 +248,7 @@ class TestColours:
         ],
     )
     def test_models_of_one_figure_differ(self, together: tuple[str, ...]) -> None:
-        assert len({style.MODEL_COLOURS[model] for model in together}) == len(together)
+        assert len({style.colour_of(model) for model in together}) == len(together)
 
     def test_lines_of_one_colour_differ_in_more(self) -> None:
         lines = figures.percentiles(*[RUN] * 12).axes[0].get_lines()
@@ -403,20 +407,20 @@ class TestNames:
         assert texts == ["recv", "send"]
 
     def test_a_name_without_room_moves_along_its_bar(self) -> None:
-        found = placed([label("recv", 0, 2, 2, brought=True), label("send", 2, 20, 18)])
+        found = place_labels([label("recv", 0, 2, 2, brought=True), label("send", 2, 20, 18)])
         assert [(each.text, each.left_us) for each in found] == [("recv", 0), ("send", 5)]
 
     def test_one_that_would_leave_its_bar_is_left_out(self) -> None:
-        found = placed([label("recv", 0, 2, 2, brought=True), label("send", 2, 8, 6)])
+        found = place_labels([label("recv", 0, 2, 2, brought=True), label("send", 2, 8, 6)])
         assert [each.text for each in found] == ["recv"]
 
     def test_the_longest_stays_in_its_place(self) -> None:
-        found = placed([label("send", 8, 9, 1), label("select", 10, 90, 80)])
+        found = place_labels([label("send", 8, 9, 1), label("select", 10, 90, 80)])
         assert [each.text for each in found] == ["select"]
 
     def test_names_never_touch(self) -> None:
         many = [label("recv"[: 1 + n % 4], n * 1.7, n * 1.7 + n % 9, n % 7, brought=n % 2 == 0) for n in range(60)]
-        spans = sorted((each.left_us, each.right_us) for each in placed(many))
+        spans = sorted((each.left_us, each.right_us) for each in place_labels(many))
         assert len(spans) > 5 and all(before[1] <= after[0] for before, after in pairwise(spans))
 
     def test_a_name_has_paper_behind_it(self) -> None:

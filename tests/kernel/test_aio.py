@@ -12,7 +12,7 @@ pytestmark = pytest.mark.skipif(aio.why_not() is not None, reason=str(aio.why_no
 
 ASK_BEHIND_SILENT_ONES = """
 import socket, sys
-from iolab.background import start
+from iolab.api import start
 with start("aio") as server:
     silent = [socket.create_connection(server.address) for _ in range({silent})]
     with socket.create_connection(server.address) as asking:

@@ -13,7 +13,7 @@ def test_the_interpreter_ends_though_a_server_runs(model: str) -> None:
         pytest.skip(why_not)
     script = f"""
 import socket
-from iolab.background import start
+from iolab.api import start
 server = start({model!r})
 connections = [socket.create_connection(server.address) for _ in range(20)]
 for connection in connections:

@@ -70,7 +70,7 @@ def test_a_queue_that_overflows_loses_nothing(limit: int) -> None:
     script = f"""
 import resource
 resource.setrlimit(resource.RLIMIT_SIGPENDING, ({limit}, {limit}))
-from iolab.background import start
+from iolab.api import start
 from iolab.traffic.process import load
 from iolab.traffic.workload import Workload
 with start("signals") as server:

@@ -89,7 +89,7 @@ def test_descriptors_used_up_from_the_start() -> None:
     script = """
 import resource, socket, time
 resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))
-from iolab.background import start
+from iolab.api import start
 
 def ask(connection):
     connection.sendall(b"question")

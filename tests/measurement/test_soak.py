@@ -4,12 +4,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import pytest
 
 from iolab.measurement.placement import place
-from iolab.measurement.statistics import median
 from iolab.traffic.process import Client
 from iolab.traffic.records import Records
 from iolab.traffic.workload import Tick, Workload
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="m
 ROOT = Path(__file__).resolve().parents[2]
 SERVER = """
 import sys
-from iolab.background import start
+from iolab.api import start
 
 answered = 0
 

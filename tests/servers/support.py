@@ -12,7 +12,8 @@ from typing import Any, Self
 import numpy as np
 import pytest
 
-from iolab.background import Server, start
+from iolab.api import start
+from iolab.background import Server
 from iolab.listening import Respond
 from iolab.models import Model, Serve
 from iolab.traffic import faults

@@ -6,14 +6,14 @@ import sys
 
 import pytest
 
-from iolab.background import start
+from iolab.api import start
 from iolab.models import MODELS
 
 FRAMEWORKS = ("tornado", "twisted", "sanic", "uvloop", "gevent", "trio")
 
 CHANGES = """
 import asyncio, logging, os, signal, socket, sys, threading, warnings
-from iolab.background import start
+from iolab.api import start
 from iolab.models import MODELS
 
 def state():

@@ -3,7 +3,7 @@
 import json
 import sys
 
-from iolab.trace.timeline import timeline
+from iolab.api import timeline
 
 model, connections, requests = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 made = timeline(model, connections=connections, requests=requests, think_s=0.002)

@@ -2,9 +2,11 @@
 
 import pytest
 
-from iolab.trace.calls import Call, Phase, told
+from iolab.models import MODELS
+from iolab.trace.calls import Call, Phase, attribute_arrivals
 from iolab.trace.recorder import Recorder
 from iolab.trace.timeline import missing
+from iolab.traffic.doubts import Doubt
 
 
 def call(name: str, start: int, end: int, result: int | str = 64, arrived: int | None = None, thread: int = 1) -> Call:
@@ -40,13 +42,15 @@ class TestPhases:
 class TestTold:
     def test_a_wait_has_the_arrival_of_the_first_bytes(self) -> None:
         calls = [call("epoll_wait", 0, 100, 2), call("recv", 110, 120, 64, 90), call("recv", 130, 140, 64, 80)]
-        assert told(calls)[0].arrived_ns == 80
+        assert attribute_arrivals(calls)[0].arrived_ns == 80
 
     def test_bytes_that_came_after_it_are_not_its_own(self) -> None:
-        assert told([call("epoll_wait", 0, 100, 1), call("recv", 110, 120, 64, 105)])[0].arrived_ns is None
+        assert (
+            attribute_arrivals([call("epoll_wait", 0, 100, 1), call("recv", 110, 120, 64, 105)])[0].arrived_ns is None
+        )
 
     def test_the_wait_that_slept_has_them_though_another_asked_in_vain_since(self) -> None:
-        slept, asked, _ = told(
+        slept, asked, _ = attribute_arrivals(
             [
                 call("sigwaitinfo", 0, 100, 34),
                 call("sigtimedwait", 101, 102, "EAGAIN"),
@@ -56,7 +60,7 @@ class TestTold:
         assert (phases(slept), phases(asked)) == (["waiting", "waking"], ["in vain"])
 
     def test_of_many_signals_the_first_woke_the_thread(self) -> None:
-        slept, queued, *_ = told(
+        slept, queued, *_ = attribute_arrivals(
             [
                 call("sigwaitinfo", 0, 100, 34),
                 call("sigtimedwait", 101, 103, 34),
@@ -68,13 +72,13 @@ class TestTold:
         assert (slept.arrived_ns, phases(queued)) == (80, ["working"])
 
     def test_a_wait_that_found_nothing_told_of_nothing(self) -> None:
-        empty, full, _ = told(
+        empty, full, _ = attribute_arrivals(
             [call("epoll_wait", 0, 10, 0), call("epoll_wait", 11, 100, 1), call("recv", 110, 120, 64, 5)]
         )
         assert (empty.arrived_ns, full.arrived_ns) == (None, 5)
 
     def test_a_turn_ends_where_the_next_begins_and_threads_have_their_own(self) -> None:
-        first, _, second, other, _ = told(
+        first, _, second, other, _ = attribute_arrivals(
             [
                 call("epoll_wait", 0, 100, 1),
                 call("send", 101, 102),
@@ -89,7 +93,6 @@ class TestTold:
 class TestMissing:
     def test_what_completes_has_no_stamp(self) -> None:
         calls = [call("ring wait", 0, 100, 1), call("received", 100, 101)]
-        assert list(missing("io_uring", calls, Recorder())) == [
-            "no stamp tells when its bytes came: the waking is in the blue"
-        ]
-        assert "blue" not in " ".join(missing("epoll", [call("epoll_wait", 0, 9, 1), call("recv", 9, 10)], Recorder()))
+        assert list(missing(MODELS["io_uring"], calls, Recorder())) == [Doubt("completion")]
+        waits = [call("epoll_wait", 0, 9, 1), call("recv", 9, 10)]
+        assert Doubt("completion") not in missing(MODELS["epoll"], waits, Recorder())

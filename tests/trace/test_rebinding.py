@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from iolab.trace.rebinding import Rebinding, used
+from iolab.trace.rebinding import Rebinding, global_names
 
 NEW_SELECT = ModuleType("select")
 vars(NEW_SELECT).update(vars(select), select=lambda *_: "recorded")
@@ -234,7 +234,7 @@ def asks_pathlib() -> type:
 
 
 def test_the_names_that_a_function_uses_hold_those_of_functions_inside_it() -> None:
-    assert {"wait", "range"} <= used(in_a_nested_function.__code__)
+    assert {"wait", "range"} <= global_names(in_a_nested_function.__code__)
 
 
 def test_an_unhashable_global_is_no_hindrance() -> None:

@@ -11,7 +11,8 @@ from types import FunctionType
 import pytest
 
 import iolab
-from iolab.background import Server, start
+from iolab.api import start
+from iolab.background import Server
 from iolab.models import find
 from iolab.replies import upper
 from iolab.trace.calls import Call, calls_of

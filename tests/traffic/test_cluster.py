@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from iolab.background import start
+from iolab.api import start
 from iolab.cli.main import main
 from iolab.errors import LoadFailed, UsageError
 from iolab.kernel import descriptors
@@ -29,8 +29,9 @@ from iolab.traffic.cluster import drive
 from iolab.traffic.cluster import worker as there
 from iolab.traffic.cluster.drive import Company
 from iolab.traffic.cluster.merged import Measured, Merged
-from iolab.traffic.cluster.shares import Share, split, whole
+from iolab.traffic.cluster.shares import Share, split
 from iolab.traffic.cluster.worker import Held, Seen
+from iolab.traffic.doubts import Doubt
 from iolab.traffic.histogram import histogram
 from iolab.traffic.records import PERCENTS, Records
 from iolab.traffic.workload import Tick, Workload
@@ -86,12 +87,11 @@ class TestShares:
         assert sorted(dues) == pytest.approx(sorted(schedule(work)), abs=1e-6)
 
     def test_more_connections_than_this_machine_holds(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(descriptors, "most_connections", lambda: 10)
-        work = whole(connections=25, idle=2, requests=30, size_bytes=5)
+        monkeypatch.setattr(descriptors, "room", lambda: 10)
+        work = Workload(connections=25, idle=2, requests=30, size_bytes=5)
+        assert work.why_not()
         assert (work.connections, work.idle, work.requests, work.size_bytes, work.seconds) == (25, 2, 30, 5, None)
         assert [share.workload.connections for share in split(work, 2)] == [13, 12]
-        with pytest.raises(UsageError, match="1 byte to 1 GiB"):
-            whole(connections=25, size_bytes=0)
 
     @pytest.mark.parametrize(
         ("work", "says"),
@@ -116,7 +116,7 @@ def schedule(work: Workload) -> list[float]:
 def merged(records: list[Records], **changed: Any) -> Merged:
     shares = {f"tcp://{n}": Share(each.workload, 0.0) for n, each in enumerate(records)}
     measured = {f"tcp://{n}": Measured.of(each) for n, each in enumerate(records)}
-    whole: dict[str, Any] = {"shares": shares, "measured": measured, "lost": {}, "told_within_s": 0.0}
+    whole: dict[str, Any] = {"shares": shares, "measured": measured, "lost": {}, "spread_s": 0.0}
     return Merged(**whole | changed)
 
 
@@ -162,16 +162,16 @@ class TestMerged:
         made = merged(records[:2], shares=shares, lost={"tcp://2": "it is gone"})
         sentence = "worker tcp://2, 250 connections, 2,500 requests/s: lost: it is gone"
         assert (made.errors, made.examples) == ({"lost worker": 1}, {"lost worker": sentence})
-        assert made.doubts[0] == sentence
+        assert (made.doubts[0].kind, str(made.doubts[0])) == ("lost worker", sentence)
         assert (made.as_dict()["lost"], made.as_dict()["errors"]) == ([sentence], 1)
 
     def test_its_doubts(self, records: list[Records]) -> None:
         limited = [replace(each, client_cpu_ns=10**12) for each in records[:1]]
-        assert [doubt[:30] for doubt in merged(limited).doubts] == ["worker tcp://0: the client used"[:30]]
+        assert [(doubt.kind, doubt.where) for doubt in merged(limited).doubts] == [("client limit", "worker tcp://0")]
         apart_s = max(each.duration_s for each in records)
-        (said,) = (doubt for doubt in merged(records, told_within_s=apart_s).doubts if "told to begin" in doubt)
+        (said,) = (str(doubt) for doubt in merged(records, spread_s=apart_s).doubts if doubt.kind == "spread start")
         assert "hardly one load" in said
-        (said,) = (doubt for doubt in merged(records, spare=("a", "b")).doubts if "nothing to do" in doubt)
+        (said,) = (str(doubt) for doubt in merged(records, spare=("a", "b")).doubts if doubt.kind == "spare workers")
         assert said.startswith("2 of the workers")
 
 
@@ -222,7 +222,7 @@ class TestLosses:
         }
 
     def test_before_the_start_it_ends_the_load(self) -> None:
-        said = "worker b, 2 connections, 9 requests: 600 connections were asked for"
+        said = "worker b, 2 connections, 9 requests: 600 connections are too many"
         company = FakeCluster(lambda name, _: Seen(failed=said.partition(": ")[2]) if name == "b" else Seen()).company
         with pytest.raises(LoadFailed, match=said):
             asyncio.run(company.connect(("127.0.0.1", 9)))
@@ -240,10 +240,10 @@ class TestHeld:
     def test_nobody_asks_for_it_any_more(self) -> None:
         with Peer(upper) as peer:
             held = Held(peer.address, Share(Workload(connections=2, seconds=600), 0.0), lease_s=0.2)
-            held.told.set()
+            held.go.set()
             held.thread.join(ENDS_S)
         assert held.seen.measured is not None
-        assert held.seen.measured.doubts[0] == "it was stopped before its end"
+        assert held.seen.measured.doubts[0] == Doubt("stopped early")
 
     def test_nobody_says_go(self, address: Address) -> None:
         held = Held(address, Share(Workload(connections=2, seconds=600), 0.0), lease_s=0.2)
@@ -253,16 +253,16 @@ class TestHeld:
 
     def test_it_was_dropped_while_it_waits_for_its_turn(self, address: Address) -> None:
         held = Held(address, Share(Workload(connections=2, seconds=600), 600.0), lease_s=600)
-        held.told.set()
+        held.go.set()
         held.dropped.set()
         held.thread.join(ENDS_S)
         assert not held.thread.is_alive()
 
     def test_more_than_its_machine_holds(self, address: Address) -> None:
-        too_many = Workload.of(Workload().message() | {"connections": 10**7})
+        too_many = Workload(connections=10**7)
         held = Held(address, Share(too_many, 0.0), lease_s=600)
         held.thread.join(ENDS_S)
-        assert "10000000 connections were asked for, and this process may hold" in str(held.seen.failed)
+        assert "10,000,000 connections are too many here: this process has descriptors for" in str(held.seen.failed)
 
     def test_a_process_that_was_started_anew_knows_nothing(self) -> None:
         class Worker:
@@ -348,7 +348,7 @@ class TestACluster:
             many = drive.load(three.address, peer.address, Workload(connections=6, requests=60))
         assert (len(many), many.errors) == (0, {"wrong reply": 6})
         assert many.examples["wrong reply"].startswith("worker tcp://127.0.0.1:")
-        assert any(doubt.startswith("6 x wrong reply: worker tcp://") for doubt in many.doubts)
+        assert any(str(doubt).startswith("6 x wrong reply: worker tcp://") for doubt in many.doubts)
 
     def test_a_dead_server_is_said_in_one_line(self, three: Cluster) -> None:
         line = bad("{}:{}".format(*dead_address()), "--dask", three.address)
@@ -369,7 +369,7 @@ class TestACluster:
             many = drive.load(three.address, peer.address, work)
             assert len(peer.connections) == 8
         assert (len(many), set(many.measured), many.errors) == (60, others, {"lost worker": 1})
-        assert many.doubts[0].startswith(f"worker {address}, 2 connections, 20 requests: lost: ")
+        assert str(many.doubts[0]).startswith(f"worker {address}, 2 connections, 20 requests: lost: ")
 
     def test_an_interrupt_ends_the_shares(self, three: Cluster) -> None:
         running = threading.Event()
@@ -432,7 +432,9 @@ class TestNoCluster:
         assert "pip install 'iolab[class]'" in bad("127.0.0.1:9", "--dask", "127.0.0.1:8786")
 
     def test_a_workload_that_cannot_be(self) -> None:
-        assert "at least 1 connection, not 0" in bad("127.0.0.1:9", "--connections", 0, "--dask", "127.0.0.1:8786")
+        assert "connections to be a whole number of 1 or more" in bad(
+            "127.0.0.1:9", "--connections", 0, "--dask", "127.0.0.1:8786"
+        )
 
 
 class TestVersions:
@@ -555,7 +557,7 @@ from iolab.cli.main import main
 from iolab.traffic.cluster import dask as cluster
 
 async def wait():
-    async with cluster.reached(sys.argv[4]) as client:
+    async with cluster.connect(sys.argv[4]) as client:
         await client.wait_for_workers(2)
 
 asyncio.run(wait())

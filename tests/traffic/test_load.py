@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from iolab.background import start
+from iolab.api import start
 from iolab.traffic.process import Client, load
 from iolab.traffic.records import Records, percentile_us
 from iolab.traffic.workload import Tick, Workload

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from iolab.background import start
+from iolab.api import start
 from iolab.errors import LoadFailed
 from iolab.traffic import process
 from iolab.traffic.process import Client, load

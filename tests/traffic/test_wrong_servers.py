@@ -4,16 +4,18 @@ import re
 import socket
 import threading
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from typing import Any, get_type_hints
 
 import pytest
 
-from iolab.background import start
+from iolab.api import start
 from iolab.errors import LoadFailed, UsageError
+from iolab.kernel import descriptors
 from iolab.traffic.client.requests import request_pairs
 from iolab.traffic.process import Client, load
 from iolab.traffic.records import Records
-from iolab.traffic.workload import Workload
+from iolab.traffic.workload import Work, Workload
 from tests.peers import Address, Converse, Peer, connect, dead_address, replying, reset, silent, upper
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -255,22 +257,20 @@ class TestWorkload:
     @pytest.mark.parametrize(
         ("work", "says"),
         [
-            ({"connections": 0}, "at least 1 connection, not 0"),
-            ({"connections": -3}, "at least 1 connection, not -3"),
-            ({"connections": 10**6}, r"1000000 connections were asked for, and this process may hold \d+ .*ulimit -Hn"),
-            ({"connections": 1, "idle": 10**6}, "1000001 connections were asked for"),
-            ({"idle": -1}, "idle connections are 0 or more, not -1"),
+            ({"connections": 0}, "connections to be a whole number of 1 or more, not 0"),
+            ({"connections": -3}, "whole number of 1 or more, not -3"),
+            ({"idle": -1}, "idle to be a whole number of 0 or more, not -1"),
             ({"seconds": 0}, "not 0"),
-            ({"seconds": -1.5}, r"not -1\.5"),
+            ({"seconds": -1.5}, r"seconds to be a finite number above 0, at most 3,600, not -1\.5"),
             ({"seconds": float("nan")}, "not nan"),
             ({"seconds": float("inf")}, "not inf"),
-            ({"seconds": 1e9}, "3600 seconds at most"),
-            ({"requests": 0}, "0 requests do not give each"),
-            ({"requests": 9}, "9 requests do not give each of 10 connections one"),
-            ({"requests": -5}, "-5 requests"),
-            ({"size_bytes": 0}, "1 byte to 1 GiB, not 0"),
+            ({"seconds": 1e9}, "at most 3,600, not 1000000000"),
+            ({"requests": 0}, "requests to be a whole number of 1 or more, not 0"),
+            ({"requests": 9}, "at least one request for each of 10 connections, not 9 in all"),
+            ({"requests": -5}, "not -5"),
+            ({"size_bytes": 0}, "whole number of 1 or more, at most 1,073,741,824, not 0"),
             ({"size_bytes": -1}, "not -1"),
-            ({"size_bytes": 1 << 40}, "1 byte to 1 GiB"),
+            ({"size_bytes": 1 << 40}, "at most 1,073,741,824, not 1099511627776"),
             ({"rate_per_s": 0}, "not 0"),
             ({"rate_per_s": -1}, "not -1"),
             ({"rate_per_s": float("nan")}, "not nan"),
@@ -284,17 +284,19 @@ class TestWorkload:
             ({"patience_s": 0}, "patience"),
             ({"patience_s": float("nan")}, "patience.*not nan"),
             ({"patience_s": float("inf")}, "patience.*not inf"),
-            ({"spacing": "odd"}, "'even' or 'poisson', not 'odd'"),
+            ({"spacing": "odd"}, "even or poisson, not 'odd'"),
             ({"request": b"GET"}, "needs reply_bytes"),
             ({"reply_bytes": 3}, "needs reply_bytes"),
             ({"request": b"", "reply_bytes": 1}, "at least 1 byte"),
-            ({"request": b"GET", "reply_bytes": 0}, "at least 1 byte"),
-            ({"request": b"GET", "reply_bytes": -1}, "at least 1 byte"),
+            ({"request": b"GET", "reply_bytes": 0}, "reply_bytes.*1 or more, not 0"),
+            ({"request": b"GET", "reply_bytes": -1}, "not -1"),
             ({"connections": 2.5}, r"whole number.*not 2\.5"),
             ({"connections": "10"}, "whole number.*not '10'"),
             ({"requests": 10.5}, r"whole number.*not 10\.5"),
             ({"size_bytes": 1e3}, r"whole number.*not 1000\.0"),
             ({"idle": 0.5}, r"whole number.*not 0\.5"),
+            ({"connections": True}, "whole number.*not True"),
+            ({"connections": None}, "whole number.*not None"),
             ({"seconds": "1"}, "number.*not '1'"),
             ({"rate_per_s": "fast"}, "number.*not 'fast'"),
         ],
@@ -303,6 +305,32 @@ class TestWorkload:
     def test_what_cannot_work_is_named_with_what_would(self, work: dict[str, Any], says: str) -> None:
         with pytest.raises(UsageError, match=says):
             Workload(**work)
+
+    @pytest.mark.parametrize("work", [{"connections": 121}, {"connections": 1, "idle": 120}])
+    def test_more_than_this_machine_holds_makes_sense_and_says_why_not(
+        self, work: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(descriptors, "room", lambda: 120)
+        too_many = Workload(**work)
+        reason = r"121 connections are too many here: .* descriptors for 120 .*ulimit -Hn"
+        assert re.match(reason, str(too_many.why_not()))
+        with pytest.raises(UsageError, match="121 connections are too many"):
+            too_many.require()
+        assert Workload(connections=120).why_not() is None
+
+    @pytest.mark.parametrize("work", [Workload(), Workload(requests=50, request=b"GET", reply_bytes=3, spin=True)])
+    def test_a_message_says_all_of_it(self, work: Workload) -> None:
+        message = work.message()
+        assert Workload.of(message) == work
+        del message["spin"]  # of a run that is older than the option
+        assert Workload.of(message) == replace(work, spin=False)
+        with pytest.raises(TypeError, match="nonsense"):
+            Workload.of({"nonsense": 1})
+
+    def test_an_editor_completes_all_of_it(self) -> None:
+        assert get_type_hints(Work) == {
+            name: hint for name, hint in get_type_hints(Workload).items() if name in Workload.__dataclass_fields__
+        }
 
     def test_without_an_end_it_lasts_a_second(self) -> None:
         assert (Workload().seconds, Workload(requests=10).seconds) == (1.0, None)

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 from rich.text import Text
 
 from iolab import experiments
+from iolab.api import workloads_of
 from iolab.archive import results
 from iolab.cli import terminal
 from iolab.cli.arguments import Counts, FigureFile, json_option, load_options
@@ -17,6 +18,10 @@ from iolab.errors import UsageError
 from iolab.experiments.result import Result
 from iolab.experiments.shape import short
 from iolab.measurement import comparison
+from iolab.models import choose
+
+if TYPE_CHECKING:
+    from iolab.traffic.workload import Load
 
 
 @click.command()
@@ -56,15 +61,16 @@ def compare(
         return
     with progress_bar(quiet=json_) as show:
         runs = comparison.compare(
-            models,
-            connections,
+            choose(models),
+            workloads_of(connections, cast("Load", options)),
             repeats=repeats,
             on_run=lambda model, count, tick: show(f"{model} @{count}", tick),
-            **options,
         )
     placement = str(runs.runs[0].placement)
     if json_:
-        click.echo(json.dumps({"rows": runs.ranking, "left_out": runs.left_out, "placement": placement}))
+        doubts = [doubt.as_dict() for doubt in runs.doubts]
+        whole = {"rows": runs.ranking, "left_out": runs.left_out, "placement": placement, "doubts": doubts}
+        click.echo(json.dumps(whole))
     else:
         missing = [f"{name} cannot run here: {why}" for name, why in runs.left_out.items() if name in models]
         terminal.show([terminal.table(runs.ranking), *terminal.plot(runs.ranking, "{model} @{connections}")])
@@ -92,7 +98,7 @@ def pair(against: Path, files: Sequence[str] = (), **sizes: Any) -> tuple[Result
 
     Raise UsageError for a file that is not a recorded run, and for more than one.
     """
-    there = results.opened(against)
+    there = results.read(against)
     if len(files) > 1:
         raise UsageError(f"--against takes at most one recorded run of yours, not {len(files)}")
-    return (results.opened(Path(files[0])) if files else experiments.find(there.name)(**sizes)), there
+    return (results.read(Path(files[0])) if files else experiments.find(there.name)(**sizes)), there

@@ -21,7 +21,8 @@ def experiment(name: str, figure: Path | None, json_: bool) -> None:
     with terminal.steps(quiet=json_) as on_step:
         result = experiments.find(name)(on_step=on_step)
     if json_:
-        click.echo(json.dumps(results.as_recorded(result, results.command(name)) | {"verdict": vars(result.verdict)}))
+        whole = results.with_circumstances(result, results.command(name)) | {"verdict": vars(result.verdict)}
+        click.echo(json.dumps(whole))
     else:
         lines = [Text(result.placement, style="dim"), *(Text(f"! {note}", style="yellow") for note in result.notes)]
         for part in (terminal.table(result.table()), *lines, Text(str(result.verdict))):

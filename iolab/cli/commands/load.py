@@ -9,7 +9,6 @@ from iolab.cli import terminal
 from iolab.cli.arguments import ServerAddress, json_option, load_options
 from iolab.display.progress_bar import progress_bar
 from iolab.traffic import process
-from iolab.traffic.doubts import doubts
 from iolab.traffic.workload import Workload
 
 
@@ -37,14 +36,14 @@ def _load_from_here(address: tuple[str, int], workload: Workload, json_: bool) -
         click.echo(json.dumps(summary))
     else:
         terminal.show([terminal.table([summary]), *terminal.plot([summary], "service time")])
-        terminal.show(terminal.notes(doubts(records)))
+        terminal.show(terminal.notes(records.doubts()))
 
 
 def _load_from_cluster(scheduler: str, address: tuple[str, int], options: dict[str, Any], json_: bool) -> None:
     """Print what every machine measured; exit with 1 if one was lost."""
-    from iolab.traffic.cluster import drive, shares  # it needs distributed, which few have
+    from iolab.traffic.cluster import drive  # it needs distributed, which few have
 
-    workload = shares.whole(**options)
+    workload = Workload(**options)
     with terminal.steps(quiet=json_) as on_step:
         on_step(f"connecting from the workers of {scheduler}")
         merged = drive.load(

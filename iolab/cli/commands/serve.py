@@ -4,7 +4,7 @@ import json
 
 import click
 
-from iolab.background import start
+from iolab.api import start
 from iolab.cli.arguments import json_option
 
 

@@ -1,6 +1,5 @@
 """What the figures of the experiments share: whose curve it is, what it stands for, and the axes."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from math import ceil, floor, log10
 from typing import Any
@@ -11,13 +10,10 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from iolab.data.reference import rows_of
 from iolab.experiments.result import Result
-from iolab.figures.style import GREY, CourseFigure, finish
+from iolab.figures.style import GREY, CourseFigure, finish, warning
 
 HERE, RECORDED, PUBLISHED = ("this machine", "-", "o"), ("recorded run", "--", "s"), ("published", ":", "^")
 """Whose curve it is: its name, its dash, its marker."""
-
-ALIKE = re.compile(r"\((and \d+ more)\)$")
-"""How a doubt ends that fits other runs too."""
 
 Source = tuple[str, str, str]
 Row = Mapping[str, Any]
@@ -36,23 +32,23 @@ def points(rows: Iterable[Row], x: str, y: str, **keys: Any) -> list[Point]:
     return sorted((row[x], row[y]) for row in mine if row[y] is not None)
 
 
-def curve(axes: Axes, drawn: Sequence[Point], source: Source, colour: str) -> None:
+def curve(axes: Axes, points: Sequence[Point], source: Source, colour: str) -> None:
     """Draw one curve; that of this machine stands out."""
-    if not drawn:
+    if not points:
         return
     name, dash, marker = source
     wide = name == HERE[0]
-    xs, ys = zip(*drawn, strict=True)
+    xs, ys = zip(*points, strict=True)
     axes.plot(xs, ys, dash, color=colour, marker=marker, markersize=6 if wide else 4, linewidth=2 if wide else 1.1)
 
 
-def legend(figure: CourseFigure, colours: Mapping[str, str], seen: Sequence[Source]) -> None:
+def legend(figure: CourseFigure, colours: Mapping[str, str], whose: Sequence[Source]) -> None:
     """Explain the colours, and whose curve has which dash, above the plot."""
     lines: list[Any] = [Line2D([], [], color=colour, linewidth=2, label=name) for name, colour in colours.items()]
     figure.legend(handles=lines, loc="outside upper left", ncols=len(lines))
-    styles: list[dict[str, Any]] = [{"linestyle": dash, "marker": mark, "label": name} for name, dash, mark in seen]
-    whose: list[Any] = [Line2D([], [], color=GREY, **style) for style in styles]
-    figure.legend(handles=whose, loc="outside upper right", ncols=len(whose))
+    styles: list[dict[str, Any]] = [{"linestyle": dash, "marker": mark, "label": name} for name, dash, mark in whose]
+    keys: list[Any] = [Line2D([], [], color=GREY, **style) for style in styles]
+    figure.legend(handles=keys, loc="outside upper right", ncols=len(keys))
 
 
 def decades(axis: Any) -> None:
@@ -75,13 +71,5 @@ def conclude(figure: CourseFigure, record: Result, sentences: Iterable[str]) -> 
     beside = ", ".join(source[0] for source, _ in sources(record)[1:])
     shape = f"same shape as {'published' if record.published else 'expected'}: {verdict.word}"
     parts = [f"{record.title[0].upper()}{record.title[1:]}.", *sentences, f"Beside it: {beside or 'no recorded run'}."]
-    return finish(
-        figure, " ".join([*parts, f"Verdict, {shape}."]), f"{record.placement}; {shape}", beware(record.doubts)
-    )
-
-
-def beware(doubts: Iterable[str]) -> str:
-    """Say in short what makes an experiment less than it seems: of "where: what: so", the first two."""
-    told = [(*doubt.partition(": ")[::2], ALIKE.search(doubt)) for doubt in doubts]
-    short = [f"{what.partition(': ')[0]} ({where}{', ' + others[1] if others else ''})" for where, what, others in told]
-    return f"Beware: {'; '.join(short)}." if short else ""
+    doubts = warning((doubt.gist, ", ".join(filter(None, (doubt.where, doubt.share)))) for doubt in record.doubts)
+    return finish(figure, " ".join([*parts, f"Verdict, {shape}."]), f"{record.placement}; {shape}", doubts)

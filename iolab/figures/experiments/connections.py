@@ -9,10 +9,10 @@ from iolab.data.reference import rows_of
 from iolab.experiments.connections import MODELS, ConnectionCost, memory
 from iolab.experiments.result import look_up
 from iolab.figures.experiments.common import conclude, curve, decades, legend, points, size_axis, sources
-from iolab.figures.style import GREY, MODEL_COLOURS, CourseFigure, drawn, new, short_time, time_axis
+from iolab.figures.style import GREY, CourseFigure, colour_of, in_style, new, short_time, time_axis
 
 
-@drawn
+@in_style
 def connection_cost(record: ConnectionCost) -> CourseFigure:
     """Draw memory and set-up time of a connection against the number of connections."""
     figure, (left, right) = new(1, 2, height_in=3.8)
@@ -20,8 +20,8 @@ def connection_cost(record: ConnectionCost) -> CourseFigure:
         for source, rows in reversed(sources(record)):
             memories = points(rows, "connections", "memory_bytes_per_connection", model=model)
             times = points(rows, "connections", "setup_us_per_connection", model=model)
-            curve(left, memories, source, MODEL_COLOURS[model])
-            curve(right, times, source, MODEL_COLOURS[model])
+            curve(left, memories, source, colour_of(model))
+            curve(right, times, source, colour_of(model))
     _budget(left)
     _bytes_axis(left.yaxis)
     time_axis(right.yaxis, "set-up time of a connection")
@@ -30,7 +30,7 @@ def connection_cost(record: ConnectionCost) -> CourseFigure:
         size_axis(axes.xaxis, "connections, all idle")
     left.set_title("memory of the server's process")
     right.set_title("time until it is served")
-    legend(figure, {model: MODEL_COLOURS[model] for model in MODELS}, [source for source, _ in sources(record)])
+    legend(figure, {model: colour_of(model) for model in MODELS}, [source for source, _ in sources(record)])
     return conclude(figure, record, [_sentence(record, model) for model in MODELS])
 
 
@@ -64,7 +64,12 @@ def short_bytes(size_bytes: float) -> str:
 
 
 def _sentence(record: ConnectionCost, model: str) -> str:
-    held, times = memory(record.rows, model), points(record.rows, "connections", "setup_us_per_connection", model=model)
-    if held is None or not times:
+    memory_bytes, times = (
+        memory(record.rows, model),
+        points(record.rows, "connections", "setup_us_per_connection", model=model),
+    )
+    if memory_bytes is None or not times:
         return f"{model}: no figures on this machine."
-    return f"{model}: {short_bytes(held)} and {short_time(times[-1][1])} for each of {times[-1][0]:,} connections."
+    return (
+        f"{model}: {short_bytes(memory_bytes)} and {short_time(times[-1][1])} for each of {times[-1][0]:,} connections."
+    )

@@ -4,28 +4,28 @@ from collections.abc import Sequence
 
 from iolab.experiments.idle_connections import IdleCost
 from iolab.figures.experiments.common import Point, Row, conclude, curve, decades, legend, points, size_axis, sources
-from iolab.figures.style import MODEL_COLOURS, CourseFigure, drawn, new, short_time, time_axis
+from iolab.figures.style import CourseFigure, colour_of, in_style, new, short_time, time_axis
 
 MODELS = ("select", "poll", "epoll")
 ACTIVE = 10
 """No idle connection has no place on a logarithmic axis: so count all of them."""
 
 
-@drawn
+@in_style
 def idle_cost(record: IdleCost) -> CourseFigure:
     """Draw CPU time and median latency of a request against the number of connections, all but 10 idle."""
     figure, (left, right) = new(1, 2, height_in=3.8)
     for model in MODELS:
         for source, rows in reversed(sources(record)):
-            curve(left, _points(rows, "cpu_us_per_request", model), source, MODEL_COLOURS[model])
-            curve(right, _points(rows, "p50_us", model), source, MODEL_COLOURS[model])
+            curve(left, _points(rows, "cpu_us_per_request", model), source, colour_of(model))
+            curve(right, _points(rows, "p50_us", model), source, colour_of(model))
     for axes, label in ((left, "CPU time of a request"), (right, "median latency")):
         size_axis(axes.xaxis, f"connections, {ACTIVE} of them active")
         time_axis(axes.yaxis, label)
         decades(axes.yaxis)
     left.set_title("what a request costs the server")
     right.set_title("what the client sees")
-    legend(figure, {model: MODEL_COLOURS[model] for model in MODELS}, [source for source, _ in sources(record)])
+    legend(figure, {model: colour_of(model) for model in MODELS}, [source for source, _ in sources(record)])
     return conclude(figure, record, [_sentence(record, model) for model in MODELS])
 
 

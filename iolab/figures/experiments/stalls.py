@@ -10,7 +10,7 @@ from iolab.figures.style import (
     GREEN,
     VERMILION,
     CourseFigure,
-    drawn,
+    in_style,
     new,
     quantile_axis,
     rarity,
@@ -22,7 +22,7 @@ COLOURS = {CLOSED: BLUE, SENT: GREEN, DUE: VERMILION}
 WRK2 = {SENT: "uncorrected_ms", DUE: "corrected_ms"}
 
 
-@drawn
+@in_style
 def omission(record: Omission) -> CourseFigure:
     """Draw the percentiles of one stalling server by three clocks, beside the run of wrk2's README."""
     figure, (axes,) = new(height_in=4)

@@ -17,16 +17,16 @@ SAME = ("iolab", "distributed", "python")
 
 
 @asynccontextmanager
-async def reached(scheduler: str) -> AsyncIterator[Any]:
+async def connect(scheduler: str) -> AsyncIterator[Any]:
     """Yield an asynchronous client of the scheduler at this address. Raise UsageError if none answers there."""
-    client = await _connected(scheduler)
+    client = await _open(scheduler)
     logger = logging.getLogger("distributed.client")
     level = logger.level
     logger.setLevel(logging.CRITICAL)  # that a scheduler is gone is ours to say
     try:
         yield client
     finally:
-        await _closed(client)
+        await _close(client)
         logger.setLevel(level)
 
 
@@ -42,7 +42,7 @@ async def of_this_machine() -> AsyncIterator[Any]:
         yield client
 
 
-async def _connected(scheduler: str) -> Any:
+async def _open(scheduler: str) -> Any:
     try:
         from distributed import Client
     except ImportError:
@@ -56,7 +56,7 @@ async def _connected(scheduler: str) -> Any:
                 client = Client(scheduler, asynchronous=True, timeout=ANSWERS_S / 2, set_as_default=False)
                 return await client
     except (OSError, ValueError, ImportError) as error:
-        await _closed(client)
+        await _close(client)
         why = str(error) or f"it said nothing for {ANSWERS_S:g} s"
         raise UsageError(
             f"no Dask scheduler answers at {scheduler}: {why}; `dask scheduler` starts one, and "
@@ -64,7 +64,7 @@ async def _connected(scheduler: str) -> Any:
         ) from None
 
 
-async def _closed(client: Any) -> None:
+async def _close(client: Any) -> None:
     with suppress(OSError):  # TimeoutError is one
         async with asyncio.timeout(ANSWERS_S):
             if client is not None:
@@ -75,19 +75,19 @@ async def workers_of(client: Any, scheduler: str) -> list[str]:
     """Return the addresses of all workers. Raise UsageError if there are none, or if a machine has something else."""
     try:
         async with asyncio.timeout(ANSWERS_S):
-            found = await client.get_versions(packages=["iolab"])
+            answer = await client.get_versions(packages=["iolab"])
     except OSError:
         raise UsageError(f"not every worker of {scheduler} answered within {ANSWERS_S:g} s") from None
-    if not found["workers"]:
+    if not answer["workers"]:
         raise UsageError(f"the scheduler at {scheduler} has no workers; `dask worker {scheduler}` starts one")
-    here = versions(found["client"])
-    for worker, told in found["workers"].items():
-        refuse(f"worker {worker}", versions(told), here)
-    refuse(f"the scheduler at {scheduler}", versions(found["scheduler"]), here)
-    return list(found["workers"])
+    here = versions(answer["client"])
+    for worker, machine in answer["workers"].items():
+        refuse(f"worker {worker}", versions(machine), here)
+    refuse(f"the scheduler at {scheduler}", versions(answer["scheduler"]), here)
+    return list(answer["workers"])
 
 
-async def known(client: Any) -> set[str] | None:
+async def addresses(client: Any) -> set[str] | None:
     """Return the addresses of the workers that the scheduler has now, or None if it does not answer."""
     try:
         async with asyncio.timeout(ANSWERS_S):
@@ -103,7 +103,7 @@ def refuse(who: str, there: dict[str, str], here: dict[str, str]) -> None:
         raise UsageError(f"{who} has {' and '.join(differ)} as here; it must be the same on all machines")
 
 
-def versions(told: dict[str, Any]) -> dict[str, str]:
-    """Return what must be the same, of what Dask tells of a machine: of Python the first two numbers."""
-    found = {package: str(told["packages"].get(package)) for package in SAME}
-    return found | {"python": ".".join(found["python"].split(".")[:2])}
+def versions(machine: dict[str, Any]) -> dict[str, str]:
+    """Return what must be the same, from what Dask says about a machine; of Python the first two numbers."""
+    packages = {package: str(machine["packages"].get(package)) for package in SAME}
+    return packages | {"python": ".".join(packages["python"].split(".")[:2])}

@@ -14,7 +14,7 @@ from iolab.traffic.cluster.shares import Share, split
 from iolab.traffic.workload import OnTick, Tick, Workload
 
 LEASE_S = 30.0
-"""A worker that is not asked for so long ends its share; we never wait as long for any other worker."""
+"""A worker that is not asked for this long ends its share; we never wait as long for any other worker."""
 
 LEAST_PAUSE_S, MOST_PAUSE_S = 0.05, 2.0
 
@@ -34,12 +34,12 @@ async def drive(
     scheduler: str, address: tuple[str, int], workload: Workload, *, on_tick: OnTick = lambda tick: None
 ) -> Merged:
     """Do what `load` does where an event loop runs already, as in a notebook."""
-    async with cluster.reached(scheduler) as client:
+    async with cluster.connect(scheduler) as client:
         workers = await cluster.workers_of(client, scheduler)
         company = Company(client, dict(zip(workers, split(workload, len(workers)), strict=False)))
         try:
             await company.connect(address)
-            told_within_s = await company.begin()
+            spread_s = await company.begin()
             await company.finish(on_tick)
         finally:
             await company.drop()
@@ -47,7 +47,7 @@ async def drive(
     if not measured:
         raise LoadFailed(f"no worker is left, and nothing was measured: {company.first_loss()}")
     lost = {worker: why for worker, why in company.lost.items() if worker not in measured}
-    return Merged(company.shares, measured, lost, told_within_s, tuple(workers[len(company.shares) :]))
+    return Merged(company.shares, measured, lost, spread_s, tuple(workers[len(company.shares) :]))
 
 
 class Company:
@@ -70,9 +70,9 @@ class Company:
             raise LoadFailed(self.first_loss())
 
     async def begin(self) -> float:
-        """Tell all to begin, and return how far apart in seconds they heard it at most.
+        """Tell all to begin, and return the most by which their starts can differ, in seconds.
 
-        All heard it between our word and the last answer, and those are two times of one clock.
+        All begin between our word and the last answer, and those are two times of one clock.
         """
         before_s = time.monotonic()
         await self.ask(there.begin, dict.fromkeys(self.shares, ()))
@@ -88,22 +88,22 @@ class Company:
 
     async def drop(self) -> None:
         """End every share that has not ended, those of workers too that were given up and are alive."""
-        known = await cluster.known(self.client) or ()
+        known = await cluster.addresses(self.client) or ()
         await self.ask(there.drop, {worker: () for worker in self.shares if worker in known})
 
     async def look(self, workers: Collection[str]) -> None:
         """Ask how far these are; whom the scheduler no longer knows is lost."""
-        known = await cluster.known(self.client)
+        known = await cluster.addresses(self.client)
         why = "the scheduler does not answer" if known is None else "the scheduler no longer knows it"
         answers = await self.ask(there.look, {worker: () for worker in workers if worker in (known or ())})
         self.seen.update(answers)
         self.lost |= {worker: seen.failed for worker, seen in answers.items() if seen.failed}
         self.lost |= {worker: why for worker in workers if worker not in (known or ())}
 
-    async def ask(self, function: Callable[..., Any], told: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
+    async def ask(self, function: Callable[..., Any], arguments: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
         """Call a function on workers, on all at once, and return their answers; who gives none is lost."""
-        calls = [self._ask(worker, function, arguments) for worker, arguments in told.items()]
-        answers = dict(zip(told, await asyncio.gather(*calls), strict=True))
+        calls = [self._ask(worker, function, own) for worker, own in arguments.items()]
+        answers = dict(zip(arguments, await asyncio.gather(*calls), strict=True))
         self.lost |= {worker: reason(answer) for worker, answer in answers.items() if isinstance(answer, Exception)}
         return {worker: answer for worker, answer in answers.items() if worker not in self.lost}
 

@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import Any, Self
 
 from iolab.traffic.cluster.shares import Share
-from iolab.traffic.doubts import limit, rate
-from iolab.traffic.histogram import histogram, merge, packed, percentile_us, unpacked
+from iolab.traffic.doubts import Doubt
+from iolab.traffic.histogram import histogram, merge, pack, percentile_us, unpack
 from iolab.traffic.records import Records, percentile_rows
 
 APART = 0.1
-"""Workers that were told to begin further apart than this part of the shortest share put hardly one load."""
+"""Workers that begin further apart than this part of the shortest share hardly put one load."""
 
 LOST = "lost worker"
 
@@ -30,7 +30,7 @@ class Measured:
     response: bytes
     errors: dict[str, int]
     examples: dict[str, str]
-    doubts: tuple[str, ...]
+    doubts: tuple[Doubt, ...]
 
     @classmethod
     def of(cls, records: Records) -> Self:
@@ -40,30 +40,30 @@ class Measured:
             per_s=records.per_s,
             duration_s=records.duration_s,
             client_cpu_share=records.client_cpu_share,
-            service=packed(histogram(records.service_ns)),
-            response=packed(histogram(records.response_ns)),
+            service=pack(histogram(records.service_ns)),
+            response=pack(histogram(records.response_ns)),
             errors=records.errors,
             examples=records.examples,
-            doubts=(*["it was stopped before its end"] * records.stopped, *limit(records), *rate(records)),
+            doubts=(*[Doubt("stopped early")] * records.stopped, *records.limits()),
         )
 
     def summary(self) -> dict[str, Any]:
         """Return its figures under the names of `Records.summary`."""
-        return figures([self], unpacked(self.service), self.errors)
+        return figures([self], unpack(self.service), self.errors)
 
 
 @dataclass(frozen=True)
 class Merged:
     """What all shares measured together, by worker; a worker that was lost has its share and why, and no figures.
 
-    `told_within_s` bounds how far apart the word to begin reached the workers, in seconds of one clock; to it come
-    the delays that the schedule asks for.
+    `spread_s` bounds how far apart the word to begin reached the workers, in seconds of one clock; the delays of
+    the schedule come on top.
     """
 
     shares: Mapping[str, Share]
     measured: Mapping[str, Measured]
     lost: Mapping[str, str]
-    told_within_s: float
+    spread_s: float
     spare: tuple[str, ...] = ()
     """Workers that had nothing to do: there were more of them than connections."""
 
@@ -73,12 +73,12 @@ class Merged:
     @cached_property
     def service(self) -> Any:
         """The service times of all shares, as an HdrHistogram in ns."""
-        return merge(unpacked(each.service) for each in self.measured.values())
+        return merge(unpack(each.service) for each in self.measured.values())
 
     @cached_property
     def response(self) -> Any:
         """The response times of all shares, as an HdrHistogram in ns."""
-        return merge(unpacked(each.response) for each in self.measured.values())
+        return merge(unpack(each.response) for each in self.measured.values())
 
     @property
     def errors(self) -> dict[str, int]:
@@ -91,33 +91,33 @@ class Merged:
     @property
     def examples(self) -> dict[str, str]:
         """The first of each kind in words, with the worker that saw it."""
-        found = {
+        examples = {
             kind: f"worker {worker}: {example}"
             for worker, each in reversed(list(self.measured.items()))
             for kind, example in each.examples.items()
         }
-        return found | ({LOST: next(self.losses())} if self.lost else {})
+        return examples | ({LOST: str(next(self.losses()))} if self.lost else {})
 
-    def losses(self) -> Iterator[str]:
+    def losses(self) -> Iterator[Doubt]:
         """Name every worker that was lost, and what it was to do."""
-        yield from (f"worker {worker}, {self.shares[worker]}: lost: {why}" for worker, why in self.lost.items())
+        for worker, why in self.lost.items():
+            yield Doubt("lost worker", {"why": why}, f"worker {worker}, {self.shares[worker]}")
 
     @property
-    def doubts(self) -> list[str]:
-        """What makes this result less than it seems, each in one sentence; lost workers first."""
-        of_shares = [f"worker {worker}: {doubt}" for worker, each in self.measured.items() for doubt in each.doubts]
+    def doubts(self) -> list[Doubt]:
+        """Reasons to distrust this result; lost workers first."""
+        of_shares = [doubt.at(f"worker {worker}") for worker, each in self.measured.items() for doubt in each.doubts]
         return [*self.losses(), *of_shares, *self._of_all()]
 
-    def _of_all(self) -> Iterator[str]:
+    def _of_all(self) -> Iterator[Doubt]:
         shortest_s = min((each.duration_s for each in self.measured.values() if each.requests), default=math.inf)
-        if self.told_within_s > APART * shortest_s:
-            yield (
-                f"the workers were told to begin within {self.told_within_s * 1e3:.2g} ms of each other, and the "
-                f"shortest share took {shortest_s * 1e3:.3g} ms: they were hardly one load; ask for a longer one"
-            )
+        if self.spread_s > APART * shortest_s:
+            yield Doubt("spread start", {"spread_ms": self.spread_s * 1e3, "shortest_ms": shortest_s * 1e3})
         if self.spare:
-            yield f"{len(self.spare)} of the workers had nothing to do: each needs a connection, ask for more of them"
-        yield from (f"{count} x {kind}: {self.examples[kind]}" for kind, count in self.errors.items() if kind != LOST)
+            yield Doubt("spare workers", {"count": len(self.spare)})
+        for error, count in self.errors.items():
+            if error != LOST:
+                yield Doubt("error", {"error": error, "count": count, "example": self.examples[error]})
 
     def percentiles(self) -> list[dict[str, Any]]:
         """Return the percentiles as `Records.percentiles` does, to the three figures of the histograms."""
@@ -138,10 +138,10 @@ class Merged:
         """Return all of it in the form of the JSON output."""
         return self.summary() | {
             "workers": self.rows(),
-            "lost": list(self.losses()),
-            "doubts": self.doubts,
+            "lost": [str(loss) for loss in self.losses()],
+            "doubts": [doubt.as_dict() for doubt in self.doubts],
             "percentiles": self.percentiles(),
-            "told_within_ms": round(self.told_within_s * 1e3, 3),
+            "spread_ms": round(self.spread_s * 1e3, 3),
         }
 
 

@@ -1,9 +1,8 @@
 """What each of many machines does of one load."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from iolab.kernel import descriptors
 from iolab.traffic.workload import Workload
 
 
@@ -47,18 +46,8 @@ def _part(work: Workload, number: int, count: int) -> Workload:
     if work.requests is not None:
         each, rest = divmod(work.requests, work.connections)
         changed["requests"] = each * connections + _dealt(rest, number, count)
-    # Not checked here: whether a process can hold it is for the worker to say.
-    return Workload.of(work.message() | changed)
+    return replace(work, **changed)
 
 
 def _dealt(total: int, number: int, count: int) -> int:
     return (total - number + count - 1) // count
-
-
-def whole(**work: Any) -> Workload:
-    """Return a workload for many machines, which may ask for more connections than this one can hold."""
-    room, connections, idle = descriptors.most_connections(), work.get("connections", 10), work.get("idle", 0)
-    if connections + idle <= room:
-        return Workload(**work)
-    least = Workload(**work | {"connections": min(connections, room), "idle": 0})
-    return Workload.of(least.message() | {"connections": connections, "idle": idle})

@@ -19,7 +19,7 @@ from iolab.traffic.process import Client
 from iolab.traffic.workload import Tick
 
 LOOK_S = 0.5
-UNKNOWN = "it knows nothing of its share: it was started anew"
+UNKNOWN = "it was restarted, and has lost its share"
 
 NO_TICK = Tick(0.0, 0, 0)
 
@@ -43,7 +43,7 @@ class Held:
     def __init__(self, address: tuple[str, int], share: Share, lease_s: float) -> None:
         self.address, self.share, self.lease_s = address, share, lease_s
         self.seen, self.asked_s = Seen(), time.monotonic()
-        self.told, self.dropped = threading.Event(), threading.Event()
+        self.go, self.dropped = threading.Event(), threading.Event()
         self.thread = threading.Thread(target=self._work, name="share of a load", daemon=True)
         threads.start(self.thread)
 
@@ -61,12 +61,12 @@ class Held:
             self.seen = replace(self.seen, failed=f"{type(error).__name__}: {error}")
 
     def _do(self) -> None:
-        empty()  # what is missing for the figures is said before the load, not after it
-        # replace() checks the workload anew: this machine holds it, or says why not.
-        with Client(self.address, replace(self.share.workload)) as client:
+        empty()  # a package that is missing fails here, before the load
+        self.share.workload.require()
+        with Client(self.address, self.share.workload) as client:
             client.connect()
             self.seen = replace(self.seen, connected=True)
-            while not self.told.wait(LOOK_S) and not self.alone:
+            while not self.go.wait(LOOK_S) and not self.alone:
                 pass
             self.dropped.wait(self.share.delay_s)
             if self.alone:
@@ -91,7 +91,7 @@ def begin(load: str, *, dask_worker: Any) -> None:
     """Begin: all are connected."""
     held = HELD.get((load, dask_worker.address))
     if held is not None:  # `look` says that it is not there
-        held.told.set()
+        held.go.set()
 
 
 def look(load: str, *, dask_worker: Any) -> Seen:

@@ -1,4 +1,4 @@
-"""Latency: of every connection, and of all requests together."""
+"""Figures of runs: latency of every connection and of all requests, CPU use, and one stall by three clocks."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,12 +9,13 @@ from matplotlib.ticker import MaxNLocator
 
 from iolab.figures.style import (
     BLUE,
+    GREEN,
     ORANGE,
     VERMILION,
     CourseFigure,
     beware,
-    drawn,
     finish,
+    in_style,
     key,
     line,
     new,
@@ -27,7 +28,7 @@ from iolab.measurement.run import Run
 from iolab.traffic.records import Nanoseconds
 
 
-@drawn
+@in_style
 def latency(run: Run) -> CourseFigure:
     """Draw the service times of every connection, and the percentile curve of all.
 
@@ -43,7 +44,7 @@ def latency(run: Run) -> CourseFigure:
     return finish(figure, _alt(run), f"{len(run.records):,} requests, {run.placement}", beware(run))
 
 
-@drawn
+@in_style
 def percentiles(*runs: Run, labels: Sequence[str] = ()) -> CourseFigure:
     """Draw the percentile curves of several runs over one another, under their models' names or your labels."""
     figure, (axes,) = new()
@@ -56,6 +57,53 @@ def percentiles(*runs: Run, labels: Sequence[str] = ()) -> CourseFigure:
         _sentence(name, run.records.service_ns) for run, name in zip(runs, names, strict=True)
     )
     return finish(figure, alt, placements(*runs), beware(*runs, names=names))
+
+
+@in_style
+def cpu(*runs: Run, labels: Sequence[str] = ()) -> CourseFigure:
+    """Draw the CPU use of the server over time, one line a run, under its model's name or your label.
+
+    Each line ends with its load, and not with the last reading of the clock, which came later.
+    """
+    figure, (axes,) = new(height_in=2.95)
+    names = labels or [run.model for run in runs]
+    for number, (run, name) in enumerate(zip(runs, names, strict=True)):
+        at_ns, share = run.cpu.until(run.records.end_ns).share()
+        per_request = "" if run.cpu_us_per_request is None else f", {run.cpu_us_per_request:.1f} µs a request"
+        label = f"{name}: {run.cpu_share:.0%} of a CPU{per_request}"
+        axes.plot((at_ns - run.cpu.at_ns[0]) / 1e9, 100 * share, label=label, **line(number, run.model))
+    axes.set_ylim(0, 1.06 * max(1, axes.dataLim.y1))
+    axes.set_xlim(0, None)
+    axes.set_xlabel("seconds")
+    axes.set_ylabel("CPU use of the server, %")
+    axes.set_title("CPU use of the server")
+    key(axes)
+    alt = "CPU use of the server over time. " + " ".join(
+        f"{name}: {run.cpu_share:.0%} of one CPU on average." for run, name in zip(runs, names, strict=True)
+    )
+    return finish(figure, alt, placements(*runs), beware(*runs, names=names))
+
+
+@in_style
+def omission(closed: Run, open_: Run) -> CourseFigure:
+    """Draw a closed loop, and an open one timed twice: from the send, and from when each request was due."""
+    curves = (
+        ("closed loop", closed.records.service_ns, BLUE, "--"),
+        ("open loop, timed from the send", open_.records.service_ns, GREEN, ":"),
+        ("open loop, timed from when it was due", open_.records.response_ns, VERMILION, "-"),
+    )
+    figure, (axes,) = new()
+    for label, times_ns, colour, dash in curves:
+        curve(axes, times_ns, label, color=colour, linestyle=dash)
+    key(axes)
+    axes.set_title("one server that stalls, seen by three clocks")
+    alt = "Percentile curves of one stalling server. " + " ".join(
+        f"{label}: 99 % within {short_time(float(np.percentile(times_ns, 99)) / 1e3)}."
+        for label, times_ns, _, _ in curves
+        if len(times_ns)
+    )
+    warning = beware(closed, open_, names=("closed loop", "open loop"))
+    return finish(figure, alt, placements(closed, open_), warning)
 
 
 def _connections(axes: Axes, run: Run) -> None:

@@ -195,7 +195,7 @@ class TestAClientThatBreaks:
             ('print(\'{"ready": {"connect_ns": 1}}\')', "the load client ended: it said nothing"),
             (
                 'print(\'{"ready": {"connect_ns": 1}}\\n{"done": {"columns": [["due", "q", 9]]}}\\n1234\')',
-                "the load client ended: in the midst of its records",
+                "the load client ended: in the middle of its records",
             ),
         ],
     )

@@ -12,7 +12,7 @@ import select
 import socket
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from iolab.errors import UsageError
 
@@ -33,12 +33,26 @@ class Stopped(SystemExit):
 class ListeningSocket(socket.socket):
     """Listen for connections, remember the accepted ones, and stop them all at once."""
 
-    def __init__(self, family: int, address: tuple[Any, ...]) -> None:
-        super().__init__(family, socket.SOCK_STREAM)
+    def __init__(self, family: int = -1, address: tuple[Any, ...] | None = None, *, fileno: int | None = None) -> None:
+        super().__init__(family, socket.SOCK_STREAM, fileno=fileno)
         self.stopping = False
+        self._shared = fileno is not None
         self._accepted: dict[int, weakref.ref[socket.socket]] = {}
         self._kept: list[socket.socket] = []
         self._spare: int | None = None
+        if address is not None:
+            self._bind(address)
+        self._keep_spare()
+
+    @classmethod
+    def adopt(cls, descriptor: int) -> Self:
+        """Take over a descriptor that listens already and that other processes hold too.
+
+        Whoever shuts it down, here or there, stops it here.
+        """
+        return cls(fileno=descriptor)
+
+    def _bind(self, address: tuple[Any, ...]) -> None:
         self.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Accepted sockets inherit TCP_NODELAY from the listening one (tcp(7)).
         self.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -48,7 +62,6 @@ class ListeningSocket(socket.socket):
         except BaseException:
             self.close()
             raise
-        self._keep_spare()
 
     def listen(self, backlog: int = BACKLOG, /) -> None:
         """Listen; a socket that was stopped stays stopped, though an asyncio server listens again."""
@@ -65,6 +78,7 @@ class ListeningSocket(socket.socket):
         try:
             connection, peer = super().accept()
         except OSError as error:
+            self.stopping = self.stopping or self._was_stopped_elsewhere()
             if self.stopping:
                 raise self._stopped() from None
             if error.errno not in (errno.EMFILE, errno.ENFILE):
@@ -101,6 +115,10 @@ class ListeningSocket(socket.socket):
         """Close the socket and the spare descriptor; connections stay as they are."""
         self._drop_spare()
         super().close()
+
+    def _was_stopped_elsewhere(self) -> bool:
+        # Another process shut it down: what listened no longer does (socket(7)). A system call for every EAGAIN.
+        return self._shared and not self.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
 
     def _stopped(self) -> Stopped:
         # The server's frames and tasks are about to go, and would drop the connections

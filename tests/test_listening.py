@@ -1,6 +1,7 @@
 """The listening socket: whom it lets in, how it stops whoever waits, what it does without descriptors."""
 
 import asyncio
+import os
 import resource
 import select
 import selectors
@@ -266,6 +267,44 @@ class TestStop:
         listening.stop()
         waiting.thread.join(10)
         assert isinstance(waiting.ended_by, Stopped)
+
+
+@pytest.fixture
+def adopted(listening: ListeningSocket) -> Iterator[ListeningSocket]:
+    with ListeningSocket.adopt(os.dup(listening.fileno())) as socket_:
+        yield socket_
+
+
+class TestAdopt:
+    def test_it_accepts_and_remembers_as_the_first_one_does(
+        self, listening: ListeningSocket, adopted: ListeningSocket
+    ) -> None:
+        assert adopted.getsockname() == listening.getsockname()
+        with connect(listening.getsockname()) as client, adopted.accept()[0] as connection:
+            client.sendall(b"hello")
+            assert connection.recv(5) == b"hello"
+            assert adopted.connections() == [connection]
+
+    @pytest.mark.parametrize("wait", [wait_in_accept, wait_in_select, wait_in_epoll, wait_behind_a_broad_except])
+    def test_whoever_stops_the_first_one_stops_it(
+        self, listening: ListeningSocket, adopted: ListeningSocket, wait: Callable[[ListeningSocket], None]
+    ) -> None:
+        waiting = Waiting(wait, adopted)
+        listening.stop()
+        waiting.thread.join()
+        assert isinstance(waiting.ended_by, Stopped)
+        assert adopted.stopping
+
+    def test_nobody_waiting_is_no_stop(self, adopted: ListeningSocket) -> None:
+        adopted.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            adopted.accept()
+        assert not adopted.stopping
+
+    def test_closing_it_leaves_the_first_one_alone(self, listening: ListeningSocket) -> None:
+        ListeningSocket.adopt(os.dup(listening.fileno())).close()
+        with connect(listening.getsockname()) as client, listening.accept()[0] as connection:
+            assert connection.getpeername() == client.getsockname()
 
 
 class TestConnections:

@@ -1,6 +1,6 @@
-"""Judge every answer of the corpus again and again, and write what came out into docs/exercises.md.
+"""Judge every answer of the corpus again and again, and write the result into docs/exercises.md.
 
-Each judgement is kept in build/corpus.jsonl at once: run again, this goes on where it was ended, as long as
+Each judgement goes into build/corpus.jsonl at once: run again, this goes on where it was ended, as long as
 judge and corpus are the same. Exit status 1, and no page, if the judge was wrong once.
 """
 
@@ -18,42 +18,67 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from iolab.exercises import EXERCISES, Report, grade  # noqa: E402
-from iolab.exercises.report import report  # noqa: E402
 from iolab.measurement.machine import machine  # noqa: E402
 from tests.exercises.corpus import ANSWERS, TAMPERING  # noqa: E402
 from tests.exercises.corpus.answers import Answer  # noqa: E402
 from tools.matrix import commit  # noqa: E402
 
 PAGE = ROOT / "docs" / "exercises.md"
-KEPT, KEEPING = ROOT / "build" / "corpus.jsonl", threading.Lock()
+LOG, WRITING = ROOT / "build" / "corpus.jsonl", threading.Lock()
 
 
-@dataclass
+@dataclass(frozen=True)
+class Round:
+    """What one round is: the version of judge and corpus, the seed, and whether a CPU was kept busy."""
+
+    version: str
+    busy: bool
+    seed: int
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One answer in one round: the report on it, and how long that took."""
+
+    answer: str
+    report: Report
+    seconds: float
+
+    def as_line(self, round_: Round) -> str:
+        line = asdict(round_) | {"answer": self.answer, "seconds": self.seconds, "report": self.report.as_dict()}
+        return json.dumps(line) + "\n"
+
+
+@dataclass(frozen=True)
 class Verdicts:
     """What the judge said of one answer, in all rounds."""
 
     answer: Answer
-    reports: list[Report]
-    seconds: list[float]
+    judgements: Sequence[Judgement]
+
+    def reports(self) -> list[Report]:
+        return [each.report for each in self.judgements]
 
     def wrong(self) -> list[Report]:
-        return [report for report in self.reports if not self.answer.is_judged_by(report)]
+        return [report for report in self.reports() if not self.answer.is_judged_by(report)]
 
     def median_s(self) -> float:
-        return median(self.seconds)
+        return median(each.seconds for each in self.judgements)
+
+    def longest_s(self) -> float:
+        return max(each.seconds for each in self.judgements)
 
 
 @contextmanager
-def spinning() -> Iterator[None]:
+def keep_busy() -> Iterator[None]:
     """Keep one CPU busy for the length of a block."""
     with subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]) as process:
         try:
@@ -62,50 +87,48 @@ def spinning() -> Iterator[None]:
             process.kill()
 
 
-def version() -> str:
+def read_version() -> str:
     """Return what identifies the judge and the corpus, as committed."""
     trees = [f"HEAD:{folder}" for folder in ("iolab/exercises", "iolab/kernel", "tests/exercises")]
-    done = subprocess.run(["git", "rev-parse", *trees], cwd=ROOT, capture_output=True, text=True, check=True)
-    return hashlib.sha256(done.stdout.encode()).hexdigest()
+    git = subprocess.run(["git", "rev-parse", *trees], cwd=ROOT, capture_output=True, text=True, check=True)
+    return hashlib.sha256(git.stdout.encode()).hexdigest()
 
 
-def kept(mark: dict[str, Any]) -> dict[tuple[str, int], dict[str, Any]]:
-    """Return the judgements of this version that are there already, by answer and seed."""
-    lines = KEPT.read_text(encoding="utf-8").splitlines() if KEPT.exists() else []
-    found = [json.loads(line) for line in lines]
-    return {(each["answer"], each["report"]["seed"]): each for each in found if mark.items() <= each.items()}
+def read_log() -> dict[tuple[str, Round], Judgement]:
+    """Return the judgements that are there already, by answer and round."""
+    judgements = {}
+    for line in LOG.read_text(encoding="utf-8").splitlines() if LOG.exists() else []:
+        values = json.loads(line)
+        judgement = Judgement(values["answer"], Report.from_dict(values["report"]), values["seconds"])
+        judgements[judgement.answer, Round(values["version"], values["busy"], values["seed"])] = judgement
+    return judgements
 
 
-def judge(answer: Answer, seed: int, mark: dict[str, Any]) -> dict[str, Any]:
-    """Judge one answer, and keep what came out."""
-    begin = time.monotonic()
-    found = grade(answer.exercise, answer.text, seed)
-    made = mark | {"answer": str(answer), "seconds": time.monotonic() - begin, "report": found.as_dict()}
-    with KEEPING, KEPT.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(made) + "\n")
-    return made
+def judge(answer: Answer, round_: Round) -> Judgement:
+    """Judge one answer, and write the judgement into the log."""
+    start_s = time.monotonic()
+    report = grade(answer.exercise, answer.text, round_.seed)
+    judgement = Judgement(str(answer), report, time.monotonic() - start_s)
+    with WRITING, LOG.open("a", encoding="utf-8") as file:
+        file.write(judgement.as_line(round_))
+    return judgement
 
 
-def run(answers: list[Answer], seeds: Sequence[int], at_once: int, mark: dict[str, Any]) -> list[Verdicts]:
+def run(answers: list[Answer], rounds: list[Round], at_once: int) -> list[Verdicts]:
     """Judge what was not judged yet, round by round, and return the verdicts on each answer."""
-    KEPT.parent.mkdir(exist_ok=True)
-    done = kept(mark)
-    left = [(answer, seed) for seed in seeds for answer in answers if (str(answer), seed) not in done]
+    LOG.parent.mkdir(exist_ok=True)
+    judgements = read_log()
+    left = [(answer, each) for each in rounds for answer in answers if (str(answer), each) not in judgements]
     with ThreadPoolExecutor(at_once) as pool:
-        for (answer, seed), made in zip(left, pool.map(lambda each: judge(each[0], each[1], mark), left), strict=True):
-            done[str(answer), seed] = made
-            tell(verdicts(answer, [made]))
-    return [verdicts(answer, [done[str(answer), seed] for seed in seeds]) for answer in answers]
-
-
-def verdicts(answer: Answer, made: list[dict[str, Any]]) -> Verdicts:
-    reports = [report(each["report"]["exercise"], each["report"]["seed"], each["report"]["checks"]) for each in made]
-    return Verdicts(answer, reports, [each["seconds"] for each in made])
+        for (answer, each), judgement in zip(left, pool.map(lambda pair: judge(*pair), left), strict=True):
+            judgements[str(answer), each] = judgement
+            tell(Verdicts(answer, [judgement]))
+    return [Verdicts(answer, [judgements[str(answer), each] for each in rounds]) for answer in answers]
 
 
 def tell(verdicts: Verdicts) -> None:
     wrong = verdicts.wrong()
-    print(f"{'WRONG' if wrong else 'right'} {max(verdicts.seconds):5.1f} s  {verdicts.answer}", flush=True)
+    print(f"{'WRONG' if wrong else 'right'} {verdicts.longest_s():5.1f} s  {verdicts.answer}", flush=True)
     for each in wrong:
         print(f"    seed {each.seed}: {each.score} of {each.out_of}, expected: {verdicts.answer.expected()}")
         for check in each.checks:
@@ -113,15 +136,16 @@ def tell(verdicts: Verdicts) -> None:
                 print(f"    lacks {check.name}: {check.says}")
 
 
-def page(found: dict[bool, list[Verdicts]], rounds: int, command: str) -> str:
-    judged = sum(len(each.reports) for all_ in found.values() for each in all_)
+def write_page(verdicts: dict[bool, list[Verdicts]], rounds: int, command: str) -> str:
+    count = sum(len(each.judgements) for all_ in verdicts.values() for each in all_)
     times = "once" if rounds == 1 else f"{rounds} times"
+    more = f", and {times} more beside a busy CPU" if True in verdicts else ""
     lines = [
         "# Every answer before the judge",
         "",
-        f"{len(found[False])} answers, each judged {times}{f', and {times} more beside a busy CPU' * (True in found)}, "
-        f"each time on other cases: {judged:,} judgements, 0 of them wrong.",
-        *[how_long(all_, "Beside the busy CPU the" if busy else "The") for busy, all_ in found.items()],
+        f"{len(verdicts[False])} answers, each judged {times}{more}, "
+        f"each time on other cases: {count:,} judgements, 0 of them wrong.",
+        *[say_how_long(all_, "Beside the busy CPU the" if busy else "The") for busy, all_ in verdicts.items()],
         "",
         "A wrong answer must lack the property named beside it; a right one must have all points.",
         "One that tampers may not have a point more than the same answer without the attempt.",
@@ -133,32 +157,32 @@ def page(found: dict[bool, list[Verdicts]], rounds: int, command: str) -> str:
         "",
     ]
     for name in EXERCISES:
-        lines += table(name, found)
+        lines += write_table(name, verdicts)
     return "\n".join(lines)
 
 
-def how_long(all_: list[Verdicts], the: str) -> str:
-    longest, once = max(each.median_s() for each in all_), max(max(each.seconds) for each in all_)
-    return f"{the} slowest answer took {longest:.1f} s (median of its rounds); the slowest round, {once:.1f} s."
+def say_how_long(verdicts: list[Verdicts], the: str) -> str:
+    longest_s, once_s = max(each.median_s() for each in verdicts), max(each.longest_s() for each in verdicts)
+    return f"{the} slowest answer took {longest_s:.1f} s (median of its rounds); the slowest round, {once_s:.1f} s."
 
 
-def table(name: str, found: dict[bool, list[Verdicts]]) -> list[str]:
+def write_table(name: str, verdicts: dict[bool, list[Verdicts]]) -> list[str]:
     """Return the answers to one exercise, with the points of all rounds and the median time of a judgement."""
     rows = []
-    for same in zip(*found.values(), strict=True):
+    for same in zip(*verdicts.values(), strict=True):
         answer = same[0].answer
         if answer.exercise == name:
-            cells = [answer.name, answer.expected(), scores(same), *[f"{each.median_s():.1f}" for each in same]]
+            cells = [answer.name, answer.expected(), write_scores(same), *[f"{each.median_s():.1f}" for each in same]]
             rows.append(f"| {' | '.join(cells)} |")
-    head = ["answer", "expected", "points", *["s, busy" if busy else "s" for busy in found]]
-    rule = f"|---|---|---|{'--:|' * len(found)}"
+    head = ["answer", "expected", "points", *["s, busy" if busy else "s" for busy in verdicts]]
+    rule = f"|---|---|---|{'--:|' * len(verdicts)}"
     return [f"## {name}", "", EXERCISES[name].asks, "", f"| {' | '.join(head)} |", rule, *rows, ""] if rows else []
 
 
-def scores(same: Sequence[Verdicts]) -> str:
-    found = sorted({report.score for each in same for report in each.reports})
-    shown = f"{found[0]}" if len(found) == 1 else f"{found[0]} to {found[-1]}"
-    return f"{shown} of {same[0].reports[0].out_of}"
+def write_scores(same: Sequence[Verdicts]) -> str:
+    reports = [report for each in same for report in each.reports()]
+    least, most = min(each.score for each in reports), max(each.score for each in reports)
+    return f"{least if least == most else f'{least} to {most}'} of {reports[0].out_of}"
 
 
 def main() -> None:
@@ -168,20 +192,21 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=2, help="answers judged at the same time (default 2)")
     parser.add_argument("--only", default="", help="only answers whose name holds this; nothing is written")
     parser.add_argument("--busy", action="store_true", help="the same again, with one CPU kept busy")
-    given = parser.parse_args()
-    answers = [answer for answer in [*ANSWERS, *TAMPERING] if given.only in str(answer)]
-    seeds = range(given.seed, given.seed + given.repeats)
-    found = {}
-    for busy in (False, True) if given.busy else (False,):
-        with spinning() if busy else contextlib.nullcontext():
-            found[busy] = run(answers, seeds, given.at_once, {"version": version(), "busy": busy})
-    wrong = sum(len(each.wrong()) for all_ in found.values() for each in all_)
+    options = parser.parse_args()
+    answers = [answer for answer in [*ANSWERS, *TAMPERING] if options.only in str(answer)]
+    seeds, version, verdicts = range(options.seed, options.seed + options.repeats), read_version(), {}
+    for busy in (False, True) if options.busy else (False,):
+        with keep_busy() if busy else contextlib.nullcontext():
+            verdicts[busy] = run(answers, [Round(version, busy, seed) for seed in seeds], options.at_once)
+    wrong = sum(len(each.wrong()) for all_ in verdicts.values() for each in all_)
     if wrong:
         raise SystemExit(f"corpus: {wrong} judgements were wrong; nothing is written")
-    if not given.only:
-        command = f"python tools/corpus.py --repeats {given.repeats} --seed {given.seed} --at-once {given.at_once}"
-        command += " --busy" if given.busy else ""
-        PAGE.write_text(page(found, given.repeats, command), encoding="utf-8")
+    if not options.only:
+        command = (
+            f"python tools/corpus.py --repeats {options.repeats} --seed {options.seed} --at-once {options.at_once}"
+        )
+        command += " --busy" if options.busy else ""
+        PAGE.write_text(write_page(verdicts, options.repeats, command), encoding="utf-8")
 
 
 if __name__ == "__main__":

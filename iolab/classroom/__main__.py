@@ -4,17 +4,28 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from iolab.classroom.course import Course
-from iolab.classroom.judging import Submission, judged, keep, submissions
-from iolab.cli import terminal
-from iolab.cli.arguments import Commands
+from iolab.classroom.judging import NotJudged, Submission, judge_all, list_submissions, save
+from iolab.display import tables
+from iolab.errors import UsageError
+from iolab.exercises import Report
 
 SOURCE = Path("notebooks/exercises")
 
 
-def course(command: Any) -> Any:
+class ClassCommands(click.Group):
+    """Commands whose known errors end in one line and exit status 2, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, and say what stopped it."""
+        try:
+            return super().invoke(ctx)
+        except UsageError as error:
+            raise click.UsageError(" ".join(str(error).split())) from None
+
+
+def add_course_options(command: Any) -> Any:
     """Add the options that say which course it is."""
     kind = click.Path(file_okay=False, path_type=Path)
     for option in (
@@ -26,38 +37,37 @@ def course(command: Any) -> Any:
     return command
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.group(cls=ClassCommands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 def main() -> None:
     """Hand out the exercises, and grade what comes back."""
 
 
 @main.command()
 @click.argument("exercises", nargs=-1, metavar="[EXERCISE]...")
-@course
+@add_course_options
 def release(exercises: tuple[str, ...], root: Path, source: Path, database: str) -> None:
-    """Make what students get of each EXERCISE (all, if none is named)."""
+    """Make the students' version of each EXERCISE (all, if none is named)."""
     for folder in Course(root, source, database).release(exercises):
         click.echo(str(folder))
 
 
-@main.command()
+@main.command("grade")
 @click.option("--scheduler", help="Address of a Dask scheduler.  [default: a cluster of this machine]")
 @click.option("--seed", default="iolab", help="What the cases of this course are drawn from.")
-@course
-def grade(scheduler: str | None, seed: str, root: Path, source: Path, database: str) -> None:
-    """Grade all that stands in the class's folder `submitted/STUDENT/EXERCISE/`."""
-    made = Course(root, source, database)
-    handed_in = submissions(root / "submitted", made.exercises)
-    console = Console(highlight=False)
+@add_course_options
+def grade_class(scheduler: str | None, seed: str, root: Path, source: Path, database: str) -> None:
+    """Grade everything in the class's folder `submitted/STUDENT/EXERCISE/`."""
+    course = Course(root, source, database)
+    submissions = list_submissions(root / "submitted", course.exercises)
 
-    def kept(submission: Submission, report: dict[str, Any]) -> None:
-        keep(report, made.report_of(submission))
-        said = report.get("unread") or f"{report['score']} of {report['out_of']}"
-        click.echo(f"{submission.student}, {submission.exercise}: {said}", err=True)
+    def on_report(submission: Submission, outcome: Report | NotJudged) -> None:
+        save(outcome, course.path_of_report(submission))
+        score = outcome if isinstance(outcome, NotJudged) else f"{outcome.score} of {outcome.out_of}"
+        click.echo(f"{submission.student}, {submission.exercise}: {score}", err=True)
 
-    made.release(sorted({each.exercise for each in handed_in}))  # the gradebook must know what there was to do
-    judged(handed_in, seed, scheduler, kept)
-    console.print(terminal.table([made.score(each) for each in handed_in]))
+    course.release(sorted({each.exercise for each in submissions}))  # the gradebook must know what there was to do
+    judge_all(submissions, seed, scheduler, on_report)
+    click.echo(tables.as_text([course.score(each) for each in submissions]))
     click.echo(f"feedback: {root / 'feedback'}; gradebook: {database or root / 'gradebook.db'}")
 
 

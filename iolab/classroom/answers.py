@@ -12,17 +12,17 @@ from iolab.errors import UsageError
 DEFINES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 
 
-def answer_in(notebook: Path) -> str:
+def read_answer(notebook: Path) -> str:
     """Return the text that a notebook's unlocked code cells define, in their order.
 
     Functions, classes, imports and constants may stand in any cell. Calls that try the answer
     out are left aside, and so is a cell that Python cannot read, unless it is the answer's own:
-    then the judge says what is wrong with it. Raise UsageError for a file that is no notebook.
+    then the judge says what is wrong with it. Raise UsageError for a file that is not a notebook.
     """
-    return "\n\n".join(_defined(cell) for cell in _cells(notebook) if not _locked(cell)) + "\n"
+    return "\n\n".join(_select_definitions(cell) for cell in _read_cells(notebook) if not _is_locked(cell)) + "\n"
 
 
-def fair_copy(released: Path, text: str, copy: Path) -> None:
+def write_fair_copy(released: Path, text: str, copy: Path) -> None:
     """Write the released notebook with this answer in its place, and nothing else that a learner can change.
 
     Cells that were doubled, deleted or relabelled come back as they were handed out.
@@ -35,30 +35,32 @@ def fair_copy(released: Path, text: str, copy: Path) -> None:
     nbformat.write(book, copy)
 
 
-def _cells(notebook: Path) -> Iterator[Any]:
+def _read_cells(notebook: Path) -> Iterator[Any]:
     try:
         book = nbformat.read(notebook, as_version=4)
     except Exception as error:  # nbformat raises whatever it stumbles over
-        raise UsageError(f"{notebook.name} is no notebook that can be read: {error}") from None
+        raise UsageError(f"{notebook.name} cannot be read as a notebook: {error}") from None
     yield from (cell for cell in book.cells if cell.cell_type == "code")
 
 
-def _locked(cell: Any) -> bool:
+def _is_locked(cell: Any) -> bool:
     """Say whether a cell is the teacher's: what a learner writes into it does not count."""
     about = cell.metadata.get("nbgrader", {})
     return bool(about.get("grade")) or (bool(about.get("locked")) and not about.get("solution"))
 
 
-def _defined(cell: Any) -> str:
+def _select_definitions(cell: Any) -> str:
     text = "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in cell.source.splitlines())
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return text if cell.metadata.get("nbgrader", {}).get("solution") else ""
-    return "\n".join(ast.get_source_segment(text, each) or "" for each in map(_whole, tree.body) if _defines(each))
+    return "\n".join(
+        ast.get_source_segment(text, each) or "" for each in map(_include_decorators, tree.body) if _defines(each)
+    )
 
 
-def _whole(statement: ast.stmt) -> ast.stmt:
+def _include_decorators(statement: ast.stmt) -> ast.stmt:
     """Return a statement that begins where its first decorator does."""
     decorators = getattr(statement, "decorator_list", [])
     if decorators:

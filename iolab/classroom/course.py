@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from iolab.classroom.answers import fair_copy
+from iolab.classroom.answers import write_fair_copy
 from iolab.classroom.judging import Submission
 from iolab.errors import UsageError
 from iolab.exercises.catalogue import find
 
 COPIES = "copies"
-"""Where the fair copies are that nbgrader gets to see; what was handed in stays as it is."""
+"""The fair copies, which is all that nbgrader sees; what was handed in stays as it is."""
 
 
 @dataclass(frozen=True)
@@ -32,44 +32,44 @@ class Course:
 
     @property
     def exercises(self) -> list[str]:
-        """The exercises that there are source notebooks of."""
+        """The exercises that have a source notebook."""
         return sorted(path.stem for path in self.source.glob("*/*.ipynb") if path.stem == path.parent.name)
 
-    def report_of(self, submission: Submission) -> Path:
+    def path_of_report(self, submission: Submission) -> Path:
         """Return the file of one report of the judge."""
         return self._reports / submission.student / f"{submission.exercise}.json"
 
     def release(self, exercises: Sequence[str] = ()) -> list[Path]:
-        """Make what students get, without solutions and tests, and return the folders.
+        """Make the students' versions, without solutions and tests, and return their folders.
 
-        Raise UsageError for an exercise that there is no source notebook of.
+        Raise UsageError for an exercise without a source notebook.
         """
         unknown = set(exercises) - set(self.exercises)
         if unknown:
             raise UsageError(f"there is no exercise {min(unknown)!r}; there are {', '.join(self.exercises)}")
         self.root.mkdir(parents=True, exist_ok=True)
         for name in exercises or self.exercises:
-            with self.nbgrader(name) as api:
-                _must(api.generate_assignment(name), f"{name} could not be released")
+            with self.open_nbgrader(name) as api:
+                _require_success(api.generate_assignment(name), f"{name} could not be released")
         return [self.root / "release" / name for name in exercises or self.exercises]
 
     def score(self, submission: Submission) -> dict[str, Any]:
         """Put the report on a submission into the gradebook, write the feedback, and return its row.
 
-        Raise UsageError where nbgrader does not do it.
+        Raise UsageError if nbgrader fails.
         """
         name, student = submission.exercise, submission.student
         otherwise = f"{name} of {student} could not be scored"
-        self._copy(submission)
-        with self.nbgrader(name) as api:
-            _must(api.autograde(name, student), otherwise)
-            _must(api.generate_feedback(name, student), otherwise)
+        self._write_copy(submission)
+        with self.open_nbgrader(name) as api:
+            _require_success(api.autograde(name, student), otherwise)
+            _require_success(api.generate_feedback(name, student), otherwise)
             with api.gradebook as book:
-                found = book.find_submission(name, student)
-                return {"student": student, "exercise": name, "score": found.score, "out of": found.max_score}
+                graded = book.find_submission(name, student)
+                return {"student": student, "exercise": name, "score": graded.score, "out of": graded.max_score}
 
     @contextmanager
-    def nbgrader(self, exercise: str) -> Iterator[Any]:
+    def open_nbgrader(self, exercise: str) -> Iterator[Any]:
         """Yield nbgrader's own interface to this course, with the stub of this exercise."""
         from nbgrader.apps import NbGraderAPI
 
@@ -78,28 +78,28 @@ class Course:
         os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), before])
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # those of nbgrader about the libraries that it is built on
-                yield NbGraderAPI(config=self._config(exercise))
+                warnings.simplefilter("ignore")  # nbgrader's own, about the libraries that it uses
+                yield NbGraderAPI(config=self._configure(exercise))
         finally:
             os.environ["PATH"] = before
 
-    def _copy(self, submission: Submission) -> None:
+    def _write_copy(self, submission: Submission) -> None:
         released = self.root / "release" / submission.exercise / f"{submission.exercise}.ipynb"
         copy = self.root / COPIES / submission.student / submission.exercise / released.name
-        fair_copy(released, submission.text or "", copy)
-        said_when = submission.notebook.with_name("timestamp.txt")
-        if said_when.is_file():
-            shutil.copyfile(said_when, copy.with_name(said_when.name))
+        write_fair_copy(released, submission.answer or "", copy)
+        timestamp = submission.notebook.with_name("timestamp.txt")
+        if timestamp.is_file():
+            shutil.copyfile(timestamp, copy.with_name(timestamp.name))
 
     @property
     def _reports(self) -> Path:
         return self.root / "reports"
 
-    def _config(self, exercise: str) -> Any:
+    def _configure(self, exercise: str) -> Any:
         from nbgrader.preprocessors import SaveAutoGrades
         from traitlets.config import Config
 
-        from iolab.classroom.scoring import Score
+        from iolab.classroom.scoring import ReportToOutput
 
         root, config = self.root.resolve(), Config()
         config.CourseDirectory.root = str(root)
@@ -107,12 +107,12 @@ class Course:
         config.CourseDirectory.source_directory = str(self.source.resolve())
         config.CourseDirectory.db_url = self.database or f"sqlite:///{root / 'gradebook.db'}"
         config.ClearSolutions.code_stub = {"python": find(exercise).stub.rstrip("\n")}
-        config.Autograde.autograde_preprocessors = [Score, SaveAutoGrades]
-        config.Score.reports = str(self._reports.resolve())
+        config.Autograde.autograde_preprocessors = [ReportToOutput, SaveAutoGrades]
+        config.ReportToOutput.reports = str(self._reports.resolve())
         return config
 
 
-def _must(result: dict[str, Any], otherwise: str) -> None:
+def _require_success(result: dict[str, Any], otherwise: str) -> None:
     if not result["success"]:
-        said = [line for line in (result.get("error") or result.get("log") or "").splitlines() if line.strip()]
-        raise UsageError(f"{otherwise}: {said[-1].strip() if said else 'nbgrader does not say why'}")
+        lines = [line for line in (result.get("error") or result.get("log") or "").splitlines() if line.strip()]
+        raise UsageError(f"{otherwise}: {lines[-1].strip() if lines else 'nbgrader does not say why'}")

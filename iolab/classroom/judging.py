@@ -1,4 +1,4 @@
-"""Many answers judged at once, on Dask: no answer disturbs another, and a lost worker's share is done again."""
+"""Many answers judged at once, on Dask: no answer disturbs another, and a lost worker's share is judged again."""
 
 import asyncio
 import json
@@ -10,18 +10,34 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from iolab.classroom.answers import answer_in
+from iolab.classroom.answers import read_answer
 from iolab.errors import UsageError
-from iolab.exercises import grade
+from iolab.exercises import Report, grade
 from iolab.traffic.cluster import dask as cluster
 
 RETRIES = 3
-ALONE_S = 60.0
-"""A cluster that has had no worker for so long will have none any more."""
+CLASS_WAITS_FOR_WORKER_S = 60.0
+"""A cluster that has had no worker for so long will get none."""
 
-LOOK_S = 1.0
-Judge = Callable[[str, str, int], dict[str, Any]]
-OnReport = Callable[["Submission", dict[str, Any]], None]
+CLASS_LOOKS_FOR_WORKERS_EVERY_S = 1.0
+
+
+@dataclass(frozen=True)
+class NotJudged:
+    """Why there is no report on a submission."""
+
+    why: str
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the reason as JSON has it."""
+        return {"not judged": self.why}
+
+    def __str__(self) -> str:
+        return self.why
+
+
+Judge = Callable[[str, str, int], Report]
+OnReport = Callable[["Submission", Report | NotJudged], None]
 
 
 @dataclass(frozen=True)
@@ -33,10 +49,10 @@ class Submission:
     notebook: Path
 
     @cached_property
-    def text(self) -> str | None:
-        """The answer; None if the file is no notebook."""
+    def answer(self) -> str | None:
+        """The text of the answer; None if the file is not a notebook."""
         try:
-            return answer_in(self.notebook)
+            return read_answer(self.notebook)
         except UsageError:
             return None
 
@@ -45,84 +61,85 @@ class Submission:
         return zlib.crc32(f"{course} {self.student} {self.exercise}".encode())
 
 
-def submissions(folder: Path, exercises: Sequence[str]) -> list[Submission]:
+def list_submissions(folder: Path, exercises: Sequence[str]) -> list[Submission]:
     """List what was handed in, as nbgrader lays it out: `STUDENT/EXERCISE/EXERCISE.ipynb`.
 
     Raise UsageError if there is nothing.
     """
-    found = [
+    submissions = [
         Submission(path.parents[1].name, path.stem, path)
         for path in sorted(folder.glob("*/*/*.ipynb"))
         if path.stem == path.parent.name and path.stem in exercises
     ]
-    if not found:
+    if not submissions:
         raise UsageError(f"nothing was handed in: expected {folder}/STUDENT/EXERCISE/EXERCISE.ipynb")
-    return found
+    return submissions
 
 
-def judge(exercise: str, text: str, seed: int) -> dict[str, Any]:
-    """Judge one answer, on whatever machine this runs."""
-    return grade(exercise, text, seed).as_dict()
-
-
-def judged(
-    handed_in: Sequence[Submission], course: str, scheduler: str | None, on_report: OnReport, judge: Judge = judge
+def judge_all(
+    submissions: Sequence[Submission], course: str, scheduler: str | None, on_report: OnReport, judge: Judge = grade
 ) -> None:
-    """Judge all submissions on a Dask cluster, and tell each report as it comes.
+    """Judge all submissions on a Dask cluster, and hand over each report as it arrives.
 
     Without the address of a scheduler the cluster is of this machine: one worker a CPU.
     Raise UsageError if the cluster cannot be used, or has lost its scheduler or all its workers.
     """
-    asyncio.run(_judged(handed_in, course, scheduler, on_report, judge))
+    asyncio.run(_judge_all(submissions, course, scheduler, on_report, judge))
 
 
-async def _judged(
-    handed_in: Sequence[Submission], course: str, scheduler: str | None, on_report: OnReport, judge: Judge
+async def _judge_all(
+    submissions: Sequence[Submission], course: str, scheduler: str | None, on_report: OnReport, judge: Judge
 ) -> None:
     async with cluster.connect(scheduler) if scheduler else cluster.of_this_machine() as client:
         if scheduler:
             await cluster.workers_of(client, scheduler)
-        judging = asyncio.create_task(_reports(client, handed_in, course, on_report, judge))
-        alone = asyncio.create_task(_alone(client, scheduler or "this machine"))
+        judging = asyncio.create_task(_collect(client, submissions, course, on_report, judge))
+        watching = asyncio.create_task(watch_workers(client, scheduler or "this machine"))
         try:
-            ended, _ = await asyncio.wait({judging, alone}, return_when=asyncio.FIRST_COMPLETED)
-            (judging if judging in ended else alone).result()
+            over, _ = await asyncio.wait({judging, watching}, return_when=asyncio.FIRST_COMPLETED)
+            (judging if judging in over else watching).result()
         finally:
             judging.cancel()
-            alone.cancel()
-            await asyncio.gather(judging, alone, return_exceptions=True)
+            watching.cancel()
+            await asyncio.gather(judging, watching, return_exceptions=True)
 
 
-async def _reports(
-    client: Any, handed_in: Sequence[Submission], course: str, on_report: OnReport, judge: Judge
+async def _collect(
+    client: Any, submissions: Sequence[Submission], course: str, on_report: OnReport, judge: Judge
 ) -> None:
     from distributed import as_completed
 
     waiting = {}
-    for each in handed_in:
-        if each.text is None:
-            on_report(each, {"unread": f"{each.notebook.name} is no notebook that can be read"})
+    for each in submissions:
+        if each.answer is None:
+            on_report(each, NotJudged(f"{each.notebook.name} cannot be read as a notebook"))
         else:
-            asked = (each.exercise, each.text, each.seed(course))
-            waiting[client.submit(judge, *asked, retries=RETRIES, pure=False)] = each
+            job = (each.exercise, each.answer, each.seed(course))
+            waiting[client.submit(judge, *job, retries=RETRIES, pure=False)] = each
     async for future in as_completed(waiting, loop=client.loop):
         if future.cancelled():  # not by us
             raise UsageError("the Dask scheduler is gone: start it, and grade again")
-        failed = await future.exception()
-        on_report(waiting[future], {"unread": f"the judge failed: {failed!r}"} if failed else await future.result())
+        error = await future.exception()
+        on_report(waiting[future], NotJudged(f"the judge failed: {error!r}") if error else await future.result())
 
 
-async def _alone(client: Any, where: str) -> None:
-    """Raise UsageError once the cluster has had no worker for ALONE_S."""
-    seen_s = time.monotonic()
-    while time.monotonic() < seen_s + ALONE_S:
-        await asyncio.sleep(LOOK_S)
+async def watch_workers(client: Any, where: str) -> None:
+    """Raise UsageError once the cluster has had no worker for CLASS_WAITS_FOR_WORKER_S."""
+    last_s = time.monotonic()
+    while time.monotonic() < last_s + CLASS_WAITS_FOR_WORKER_S:
+        await asyncio.sleep(CLASS_LOOKS_FOR_WORKERS_EVERY_S)
         if await cluster.addresses(client):
-            seen_s = time.monotonic()
-    raise UsageError(f"{where} has had no Dask worker for {ALONE_S:g} s: start one, and grade again")
+            last_s = time.monotonic()
+    raise UsageError(f"{where} has had no Dask worker for {CLASS_WAITS_FOR_WORKER_S:g} s: start one, and grade again")
 
 
-def keep(report: dict[str, Any], path: Path) -> None:
-    """Write a report to its file."""
+def save(outcome: Report | NotJudged, path: Path) -> None:
+    """Write a report, or why there is none, to a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=1, ensure_ascii=False), encoding="utf-8")
+    path.write_text(json.dumps(outcome.as_dict(), indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def load(path: Path) -> Report | NotJudged:
+    """Return what `save` wrote. Raise Malformed for anything else."""
+    values = json.loads(path.read_text(encoding="utf-8"))
+    return NotJudged(values["not judged"]) if "not judged" in values else Report.from_dict(values)

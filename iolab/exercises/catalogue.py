@@ -1,64 +1,95 @@
 """The exercises, and the properties that each is judged by."""
 
+import random
+from collections.abc import Callable
+
 from iolab.errors import unknown
-from iolab.exercises.exercise import GROWTH, Exercise, Property, model, served
+from iolab.exercises.exercise import Exercise, Property
 from iolab.exercises.flaws import FLAWS, RIGHT
 from iolab.exercises.properties import chats, exposure, faults, loops, nature, wire
+from iolab.exercises.trial import Trial
+
+GROWTH = 100
+"""Bytes of reply to a byte of a request, where much is to be owed."""
 
 SIGNALS = 16
 """Signals that may be queued at once, where an exercise is about what is lost."""
 
+
+def require(name: str, points: int, check: Callable[[Trial], str], factor: int = 1, **limits: int) -> Property:
+    """Return a property of a server; `factor` bytes of reply are due to a byte of a request."""
+
+    def look(answer: str, entry: str, draw: random.Random) -> str:
+        with Trial(answer, entry, draw, factor=factor, limits=limits) as trial:
+            return check(trial)
+
+    return Property(name, points, look)
+
+
+def require_model(
+    name: str, waits_in: str, also: str = "", *, one_thread: bool = True, watches: bool = False
+) -> Property:
+    """Return the property of being a server of a model.
+
+    It is seen in one of the calls that it waits in, and else in none but those that it may
+    wait in also; without any, it never waits.
+    """
+    must = frozenset(waits_in.split())
+    footprint = nature.Footprint(name, must | frozenset(also.split()), must, one_thread, watches)
+    return require("the model", 3, nature.expect_model(footprint), GROWTH)
+
+
 SERVES = (
-    served("respond is called", 1, wire.responds),
-    served("binary data", 1, wire.binary),
-    served("megabytes", 1, wire.megabytes),
-    served("many clients", 2, wire.clients),
-    served("half-close", 1, wire.half_close, GROWTH),
-    served("resets", 2, faults.resets, GROWTH),
-    served("slow reader's bytes", 2, faults.slow_bytes, GROWTH),
-    served("others meanwhile", 2, faults.others, GROWTH),
-    served("bounded memory", 1, faults.memory, 16),
-    served("descriptors", 1, faults.descriptors, GROWTH),
+    require("respond is called", 1, wire.check_reply),
+    require("binary data", 1, wire.check_binary),
+    require("megabytes", 1, wire.check_megabytes),
+    require("many clients", 2, wire.check_many_clients),
+    require("half-close", 1, wire.check_half_close, GROWTH),
+    require("resets", 2, faults.check_resets, GROWTH),
+    require("slow reader's bytes", 2, faults.check_slow_reader, GROWTH),
+    require("others meanwhile", 2, faults.check_others, GROWTH),
+    require("bounded memory", 1, faults.check_memory, 16),
+    require("descriptors", 1, faults.check_descriptors, GROWTH),
 )
-END = served("a clean end", 1, wire.ends)
-PROMPT = served("no sleeps", 1, nature.prompt)
+END = require("a clean end", 1, wire.check_clean_end)
+PROMPT = require("no sleeps", 1, nature.check_promptness)
 RESTS = (
-    served("idle", 1, nature.idle, GROWTH),
-    served("idle while it owes", 1, nature.owing, GROWTH),
+    require("idle", 1, nature.check_idle, GROWTH),
+    require("idle while it owes", 1, nature.check_owing, GROWTH),
     PROMPT,
 )
 
-THREADS = model(
+THREADS = require_model(
     "blocking calls, one thread or process for each client",
     "recv read timeout",
     "accept send write futex wait",
     one_thread=False,
 )
-NEVER_WAITS = model("one thread that never waits", "")
-SELECT = model("one thread that waits in `select`", "select")
-EPOLL = model("one thread that waits in `epoll_wait`", "epoll_wait", watches=True)
-SELECTOR = model("one thread that waits in a selector", "epoll_wait select poll timeout")
-SIGNAL = model("one thread that waits for signals", "sigwaitinfo sigsuspend pause")
-COMPLETIONS = model(
+NEVER_WAITS = require_model("one thread that never waits", "")
+SELECT = require_model("one thread that waits in `select`", "select")
+EPOLL = require_model("one thread that waits in `epoll_wait`", "epoll_wait", watches=True)
+SELECTOR = require_model("one thread that waits in a selector", "epoll_wait select poll timeout")
+SIGNAL = require_model("one thread that waits for signals", "sigwaitinfo sigsuspend pause")
+COMPLETIONS = require_model(
     "operations that the system completes, and a wait for these alone",
     "io_uring_enter futex",
     "accept read write",
     one_thread=False,
 )
 
-OVERFLOW = served("a full queue", 2, faults.overflow, RLIMIT_SIGPENDING=SIGNALS)
-SLEEPERS = served("tasks that sleep", 2, loops.sleeps)
-RAISERS = served("tasks that raise", 2, loops.exceptions)
+OVERFLOW = require("a full queue", 2, faults.check_overflow, RLIMIT_SIGPENDING=SIGNALS)
+SLEEPERS = require("tasks that sleep", 2, loops.check_sleepers)
+RAISERS = require("tasks that raise", 2, loops.check_raisers)
 CHATS = (
-    served("lines are passed on", 1, chats.welcomes),
-    served("whole lines", 2, chats.lines),
-    served("500 clients", 3, chats.many, RLIMIT_NOFILE=1024, RLIMIT_AS=1 << 34),
-    served("a frozen client", 3, chats.frozen),
-    served("fairness", 2, chats.fairness),
-    served("those who leave", 2, chats.leaving),
-    served("idle", 1, chats.idle),
-    served("a clean end", 1, chats.ends),
-    Property("CPU per message", 2, chats.cheap),
+    require("lines are passed on", 1, chats.check_welcome),
+    require("whole lines", 2, chats.check_lines),
+    require("500 clients", 3, chats.check_many_clients, RLIMIT_NOFILE=1024, RLIMIT_AS=1 << 34),
+    require("a frozen client", 3, chats.check_frozen_client),
+    require("fairness", 2, chats.check_fairness),
+    require("those who leave", 2, chats.check_leaving),
+    require("idle", 1, chats.check_idle),
+    require("a clean end", 1, chats.check_clean_end),
+    Property("CPU per message", 2, chats.check_cost),
 )
 
 EXERCISES = {
@@ -135,21 +166,21 @@ EXPOSES = (
 )
 
 
-def break_it(name: str) -> Exercise:
+def build_break_it(name: str) -> Exercise:
     """Return the exercise of exposing three flaws."""
     flaws, right = FLAWS[name], RIGHT[name]
     one, two, three = (flaw.name for flaw in flaws)
-    properties = [Property(f"one that {flaw.name}", 3, exposure.exposes(flaw, right)) for flaw in flaws]
+    properties = [Property(f"one that {flaw.name}", 3, exposure.catch_flaw(flaw, right)) for flaw in flaws]
     return Exercise(
         name,
         EXPOSES.replace("FLAWS", f"{one}, {two}, or {three}"),
-        (Property("right servers are left alone", 1, exposure.tells_apart(flaws, right)), *properties),
+        (Property("right servers are left alone", 1, exposure.spare_right_servers(flaws, right)), *properties),
         entry="exposes",
         parameters="address",
     )
 
 
-EXERCISES |= {name: break_it(name) for name in FLAWS}
+EXERCISES |= {name: build_break_it(name) for name in FLAWS}
 EXERCISES = dict(sorted(EXERCISES.items()))
 
 

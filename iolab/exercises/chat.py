@@ -1,34 +1,34 @@
-"""A chat server to measure others by: one thread, epoll, and nobody waits for a client that does not read."""
+"""A chat server to compare others with: one thread, epoll, and nobody waits for a client that does not read."""
 
 from select import EPOLLIN, EPOLLOUT, epoll
 from socket import socket
 
 MOST_BYTES = 1 << 20
-"""A client that is owed more is cut off: it has stopped reading."""
+"""A client that is owed more is disconnected: it has stopped reading."""
 
 
-class Client:
-    """One connection: the beginning of a line, what it is owed, and its name once it has said it."""
+class Member:
+    """One connection: the beginning of a line, what it is owed, and its name once it has sent it."""
 
     def __init__(self, connection: socket) -> None:
         connection.setblocking(False)
         self.connection = connection
-        self.begun = b""
-        self.owed = bytearray()
+        self.partial = b""
+        self.unsent = bytearray()
         self.name = b""
 
-    def lines(self) -> list[bytes]:
+    def receive(self) -> list[bytes]:
         """Receive, and return the lines that are whole. Raise OSError at the end."""
-        came = self.connection.recv(65536)
-        if not came:
+        data = self.connection.recv(65536)
+        if not data:
             raise ConnectionError
-        *whole, self.begun = (self.begun + came).split(b"\n")
+        *whole, self.partial = (self.partial + data).split(b"\n")
         return whole
 
-    def pay(self) -> None:
+    def send(self) -> None:
         """Send what the peer takes of what it is owed."""
         try:
-            del self.owed[: self.connection.send(self.owed)]
+            del self.unsent[: self.connection.send(self.unsent)]
         except BlockingIOError:
             pass
 
@@ -36,53 +36,53 @@ class Client:
 def chat(listening: socket) -> None:
     """Pass every line of a client on to all others, behind its name."""
     listening.setblocking(False)
-    clients: dict[int, Client] = {}
+    members: dict[int, Member] = {}
 
     def accept() -> None:
         try:
             connection, _ = listening.accept()
         except OSError:  # the peer gave up while it waited in the backlog
             return
-        clients[connection.fileno()] = Client(connection)
+        members[connection.fileno()] = Member(connection)
         interest.register(connection, EPOLLIN)
 
     def receive(descriptor: int) -> None:
-        client = clients[descriptor]
-        said = []
-        for line in client.lines():
-            if client.name:
-                said.append(client.name + b": " + line + b"\n")
+        member = members[descriptor]
+        news = []
+        for line in member.receive():
+            if member.name:
+                news.append(member.name + b": " + line + b"\n")
             else:
-                client.name = line
+                member.name = line
                 owe(descriptor, b"welcome " + line + b"\n")
-        if said:
-            spread(descriptor, b"".join(said))
+        if news:
+            spread(descriptor, b"".join(news))
 
-    def spread(speaker: int, said: bytes) -> None:
-        for descriptor in [number for number, client in clients.items() if client.name and number != speaker]:
-            owe(descriptor, said)
+    def spread(speaker: int, news: bytes) -> None:
+        for descriptor in [number for number, member in members.items() if member.name and number != speaker]:
+            owe(descriptor, news)
 
-    def owe(descriptor: int, said: bytes) -> None:
-        client = clients[descriptor]
-        waits = bool(client.owed)
-        client.owed += said
+    def owe(descriptor: int, news: bytes) -> None:
+        member = members[descriptor]
+        waits = bool(member.unsent)
+        member.unsent += news
         if not waits:
             pay(descriptor)
-        if descriptor in clients and len(client.owed) > MOST_BYTES:
+        if descriptor in members and len(member.unsent) > MOST_BYTES:
             close(descriptor)
 
     def pay(descriptor: int) -> None:
-        client = clients[descriptor]
+        member = members[descriptor]
         try:
-            client.pay()
+            member.send()
         except OSError:
             close(descriptor)
         else:
-            interest.modify(descriptor, EPOLLIN | EPOLLOUT if client.owed else EPOLLIN)
+            interest.modify(descriptor, EPOLLIN | EPOLLOUT if member.unsent else EPOLLIN)
 
     def close(descriptor: int) -> None:
         interest.unregister(descriptor)
-        clients.pop(descriptor).connection.close()
+        members.pop(descriptor).connection.close()
 
     with epoll() as interest:
         interest.register(listening, EPOLLIN)
@@ -91,9 +91,9 @@ def chat(listening: socket) -> None:
                 try:
                     if descriptor == listening.fileno():
                         accept()
-                    elif descriptor in clients and events & EPOLLOUT:
+                    elif descriptor in members and events & EPOLLOUT:
                         pay(descriptor)
-                    elif descriptor in clients:
+                    elif descriptor in members:
                         receive(descriptor)
                 except BlockingIOError:
                     pass

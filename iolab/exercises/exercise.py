@@ -4,11 +4,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from iolab.exercises.properties import nature
-from iolab.exercises.trial import Trial
-
 Look = Callable[[str, str, random.Random], str]
-"""Look for a property of a text that defines a name, on cases drawn; say what was seen, or raise Violated."""
+"""Look for a property of an answer that defines a name, on cases drawn; say what was seen, or raise Violated."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +19,7 @@ class Property:
 
 @dataclass(frozen=True)
 class Exercise:
-    """One exercise: what the learner writes, and what is asked of it; the first property is asked for by all others."""
+    """One exercise: what the learner writes, and what is asked of it; all other properties build on the first."""
 
     name: str
     asks: str
@@ -42,32 +39,11 @@ class Exercise:
         function = f'def {self.entry}({self.parameters}):\n    """{self.asks}"""\n    raise NotImplementedError\n'
         return self.begin or function
 
-    def wanted(self, only: str | None) -> tuple[Property, ...]:
+    def complete(self, answer: str) -> tuple[str, str]:
+        """Return an answer with the program that is run on it, and the name of the function to call."""
+        return answer + self.program, "serve" if self.program else self.entry
+
+    def select(self, only: str | None) -> tuple[Property, ...]:
         """Return the properties to look for: all, or the first and the one of this name."""
         first, *others = self.properties
         return (first, *(each for each in others if only in (None, each.name)))
-
-
-GROWTH = 100
-"""Bytes of reply to a byte of a request, where much is to be owed."""
-
-
-def served(name: str, points: int, look: Callable[[Trial], str], factor: int = 1, **limits: int) -> Property:
-    """Return a property of a server; `factor` bytes of reply are due to a byte of a request."""
-
-    def run(text: str, entry: str, draw: random.Random) -> str:
-        with Trial(text, entry, draw, factor=factor, limits=limits) as trial:
-            return look(trial)
-
-    return Property(name, points, run)
-
-
-def model(name: str, waits_in: str, also: str = "", *, one_thread: bool = True, watches: bool = False) -> Property:
-    """Return the property of being a server of a model.
-
-    It is seen in one of the calls that it waits in, and else in none but those that it may
-    wait in also; without any, it never waits.
-    """
-    must = frozenset(waits_in.split())
-    asked = nature.Model(name, must | frozenset(also.split()), must, one_thread, watches)
-    return served("the model", 3, nature.keeps_to(asked), GROWTH)

@@ -1,10 +1,8 @@
-"""The judge, in a process of its own: it is told an exercise and an answer, and tells what it found.
+"""The judge, in a process of its own: a `Job` comes in, and a `Check` goes out as soon as it is made.
 
-This is a script. It is told its work as one line of JSON, and prints one line for each
-property as soon as that is judged.
+Its argument is the process that started it, without which it ends.
 """
 
-import json
 import os
 import random
 import signal
@@ -12,25 +10,29 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any
+
+from iolab.exercises.catalogue import find
+from iolab.exercises.exercise import Property
+from iolab.exercises.peers import Violated
+from iolab.exercises.protocol import Check, Job, decode, encode
+from iolab.exercises.sandbox import watch
+from iolab.kernel import confinement
 
 
 def main() -> None:
     """Judge one answer."""
-    told = json.loads(sys.stdin.buffer.readline())
-    sys.path[:] = told["path"]
-    stay()
-    if os.getppid() != told["parent"]:
+    secure()
+    if os.getppid() != int(sys.argv[1]):
         return
-    for found in judge(told["exercise"], told["text"], told["seed"], told["only"]):
-        print(json.dumps(found), flush=True)
+    job = decode(sys.stdin.buffer.readline(), Job)
+    for check in judge(job):
+        sys.stdout.buffer.write(encode(check))
+        sys.stdout.buffer.flush()
     sweep()
 
 
-def stay() -> None:
+def secure() -> None:
     """Let nothing that an answer may do end this process; it ends with the one that started it."""
-    from iolab.kernel import confinement
-
     confinement.end_with_parent(signal.SIGKILL)
     confinement.guard()
     # A descriptor may be made to send its owner one of these (F_SETOWN), and any process may be named as its owner.
@@ -40,10 +42,8 @@ def stay() -> None:
 
 def sweep() -> None:
     """End what answers have left behind."""
-    from iolab.exercises.sandbox import watch as outside
-
     with suppress(ChildProcessError):  # none is left
-        while left := outside.family(os.getpid())[1:]:
+        while left := watch.list_family(os.getpid())[1:]:
             for pid in left:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -51,39 +51,27 @@ def sweep() -> None:
                 pass
 
 
-def judge(name: str, text: str, seed: int, only: str | None = None) -> Iterator[dict[str, Any]]:
-    """Yield what was found of each property, in the order of the exercise."""
-    from iolab.exercises.catalogue import find
-    from iolab.exercises.exercise import Property
-
-    exercise = find(name)
-
-    def look(asked: Property) -> dict[str, Any]:
-        return look_for(asked, text + exercise.program, "serve" if exercise.program else exercise.entry, seed)
-
-    first, *others = exercise.wanted(only)
-    yield (found := look(first))
-    if not found["passed"]:
-        says = f"not looked for: {found['says']}"
-        yield from ({"name": each.name, "passed": False, "points": each.points, "says": says} for each in others)
+def judge(job: Job) -> Iterator[Check]:
+    """Yield a check of each property, in the order of the exercise."""
+    exercise = find(job.exercise)
+    answer, entry = exercise.complete(job.answer)
+    first, *others = exercise.select(job.only)
+    check = look_for(first, answer, entry, job.seed)
+    yield check
+    if not check.passed:
+        yield from (Check(each.name, False, each.points, f"not checked: {check.says}") for each in others)
         return
     with ThreadPoolExecutor(exercise.at_once) as pool:
-        yield from pool.map(look, others)
+        yield from pool.map(lambda each: look_for(each, answer, entry, job.seed), others)
 
 
-def look_for(asked: Any, text: str, entry: str, seed: int) -> dict[str, Any]:
+def look_for(wanted: Property, answer: str, entry: str, seed: int) -> Check:
     """Look for one property in a trial of its own."""
-    from iolab.exercises.peers import Violated
-
-    draw = random.Random(f"{seed} {asked.name}")
+    draw = random.Random(f"{seed} {wanted.name}")
     try:
-        says, passed = asked.look(text, entry, draw), True
+        return Check(wanted.name, True, wanted.points, wanted.look(answer, entry, draw))
     except Violated as violated:
-        says, passed = str(violated), False
+        says = str(violated)
     except OSError as error:  # the server closed, or never took, a connection that was to be misused
-        says, passed = f"a connection failed: {error}", False
-    return {"name": asked.name, "passed": passed, "points": asked.points, "says": says}
-
-
-if __name__ == "__main__":
-    main()
+        says = f"a connection failed: {error}"
+    return Check(wanted.name, False, wanted.points, says)

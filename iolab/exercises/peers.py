@@ -6,21 +6,22 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import NoReturn, Self
 
+from iolab.exercises.trial import Trial
 from iolab.kernel import threads
 from iolab.traffic import faults
 
-if TYPE_CHECKING:
-    from iolab.exercises.trial import Trial
+CLIENT_WAITS_FOR_BUSY_SERVER_S = 6.0
+"""A server that does something, but not what is due, has so long."""
 
-LONGEST_S = 6.0
-"""How long to wait for a server that does something, but not what is due."""
+CLIENT_WAITS_FOR_SLEEPING_SERVER_S = 0.8
+"""A server that slept so long, and was not woken by what arrived, will not be."""
 
-AT_REST_S = 0.8
-"""A process that slept so long, and was not woken by what came, will not be."""
+JUDGE_WAITS_FOR_EXIT_S = 3.0
+"""A process that is about to end may sleep in the kernel for longer than one that serves."""
 
-LOOK_S = 0.1
+CLIENT_LOOKS_EVERY_S = 0.1
 
 
 class Violated(Exception):
@@ -28,76 +29,86 @@ class Violated(Exception):
 
 
 class Patience:
-    """Wait for a process to do what is due.
+    """Wait for the process of a trial to do what is due.
 
     It ends early where the wait is in vain: all threads have slept since, on no CPU time at
     all, so that a busy machine is not the reason; or the process has ended.
     """
 
-    def __init__(self, trial: "Trial", at_rest_s: float = AT_REST_S) -> None:
+    def __init__(self, trial: Trial, at_rest_s: float = CLIENT_WAITS_FOR_SLEEPING_SERVER_S) -> None:
         self._trial, self._at_rest_s = trial, at_rest_s
         self.renew()
 
     def renew(self) -> None:
-        """Begin anew: something came."""
+        """Begin anew: something arrived."""
         self._motion: tuple[int, int] | None = None
         self._since = time.monotonic()
-        self._deadline = self._since + LONGEST_S
+        self._deadline = self._since + CLIENT_WAITS_FOR_BUSY_SERVER_S
 
     def over(self) -> bool:
         """Say whether waiting on is in vain."""
-        now, motion = time.monotonic(), self._trial.motion()
+        now, motion = time.monotonic(), self._trial.read_motion()
         if motion is None or motion != self._motion:
             self._motion, self._since = motion, now
         return not self._trial.alive() or now - self._since > self._at_rest_s or now > self._deadline
 
-    def sleep(self) -> None:
-        """Wait for a moment; raise Violated if that is in vain, and the process still there."""
-        if self.over() and self._trial.alive():
-            raise Violated(f"it does not end: it {self._trial_does()}")
-        time.sleep(0.01)
-
     def why(self) -> str:
         """Say what the process does instead, in a half sentence."""
-        if not self._trial.alive():
-            return self._trial.how_it_ended()
-        return f"the server {self._trial_does()}"
+        return f"the server {self._activity()}" if self._trial.alive() else self._trial.describe_end()
 
-    def _trial_does(self) -> str:
-        names = sorted(set(self._trial.calls()))
-        return f"sleeps in {' and '.join(names)}" if names else "goes on computing"
+    def wait_for_exit(self) -> int:
+        """Wait until the process ends by itself, and return its status. Raise Violated if that is in vain."""
+        while self._trial.alive():
+            if self.over() and self._trial.alive():
+                raise Violated(f"the server does not end: it {self._activity()}")
+            time.sleep(0.01)
+        return self._trial.wait_for_end()
+
+    def _activity(self) -> str:
+        names = sorted(set(self._trial.list_calls()))
+        return f"sleeps in {' and '.join(names)}" if names else "is still computing"
+
+
+def expect_clean_exit(trial: Trial, function: str) -> None:
+    """Raise Violated unless the process ends by itself and without an error, now that its socket is shut down."""
+    if Patience(trial, JUDGE_WAITS_FOR_EXIT_S).wait_for_exit():
+        raise Violated(
+            f"shutting the listening socket down should end `{function}` without an error: {trial.describe_end()}"
+        )
 
 
 class Peer:
-    """One connection of the judge."""
+    """One connection of the judge; a narrow one takes a reply in hundreds of partial sends."""
 
-    def __init__(self, trial: "Trial", *, narrow: bool = False) -> None:
+    def __init__(self, trial: Trial, *, narrow: bool = False) -> None:
         self._trial = trial
         self.connection = (faults.connect_narrow if narrow else faults.connect)(trial.address)
-        self.connection.settimeout(LOOK_S)
-        self.sent_bytes = 0
+        self.connection.settimeout(CLIENT_LOOKS_EVERY_S)
 
     def send(self, request: bytes) -> None:
         """Send all of it. Raise Violated if the server takes no more of it."""
-        rest, patience = memoryview(request), self._trial.patience()
+        rest, patience = memoryview(request), Patience(self._trial)
         while rest:
             try:
                 sent = self.connection.send(rest)
             except TimeoutError:
                 if patience.over():
-                    self._fail(f"it took {len(request) - len(rest):,} of {len(request):,} bytes of a request", patience)
+                    self._fail(
+                        f"the server took only {len(request) - len(rest):,} of the {len(request):,} bytes of a request",
+                        patience,
+                    )
             except OSError:
-                self._fail("it closed the connection of a client that was about to ask", patience)
+                self._fail("the server closed the connection before the client could send its request", patience)
             else:
                 rest = rest[sent:]
                 patience.renew()
 
     def receive(self, length: int, *, bite_bytes: int = 1 << 18) -> bytes:
         """Return the next bytes, as many as are due; fewer if the connection ends, or waiting on is in vain."""
-        came, patience = bytearray(), self._trial.patience()
-        while len(came) < length:
+        received, patience = bytearray(), Patience(self._trial)
+        while len(received) < length:
             try:
-                chunk = self.connection.recv(min(bite_bytes, length - len(came)))
+                chunk = self.connection.recv(min(bite_bytes, length - len(received)))
             except TimeoutError:
                 if patience.over():
                     break
@@ -106,39 +117,39 @@ class Peer:
                 break
             if not chunk:
                 break
-            came += chunk
+            received += chunk
             patience.renew()
-        return bytes(came)
+        return bytes(received)
 
-    def expect(self, due: bytes, what: str, *, bite_bytes: int = 1 << 18) -> None:
-        """Receive what is due. Raise Violated if anything else comes."""
-        came = self.receive(len(due), bite_bytes=bite_bytes)
-        if came != due:
-            self._fail(difference(came, due, what), self._trial.patience())
+    def expect(self, due: bytes, who: str, *, bite_bytes: int = 1 << 18) -> None:
+        """Receive what is due. Raise Violated if anything else arrives."""
+        received = self.receive(len(due), bite_bytes=bite_bytes)
+        if received != due:
+            self._fail(describe_difference(received, due, who), Patience(self._trial))
 
     def why(self) -> str:
         """Say what the server does instead of what is due, in a half sentence."""
-        return self._trial.patience().why()
+        return Patience(self._trial).why()
 
-    def ask(self, request: bytes, what: str) -> None:
+    def ask(self, request: bytes, who: str) -> None:
         """Send a request, and expect the reply that is due."""
         self.send(request)
-        self.expect(self._trial.due(request), what)
+        self.expect(self._trial.due(request), who)
 
-    def ends(self, what: str) -> None:
+    def expect_end(self, who: str) -> None:
         """Expect the end of file, and nothing before it."""
-        patience = self._trial.patience()
+        patience = Patience(self._trial)
         while True:
             try:
-                came = self.connection.recv(1 << 16)
+                received = self.connection.recv(1 << 16)
             except TimeoutError:
                 if patience.over():
-                    self._fail(f"{what} did not see the end of its connection", patience)
+                    self._fail(f"the server did not close the connection of {who}", patience)
                 continue
             except ConnectionError:
-                self._fail(f"{what} saw a reset in place of the end of file", patience)
-            if came:
-                raise Violated(f"{what} got {len(came):,} bytes that were not due")
+                self._fail(f"the server reset the connection of {who} instead of closing it", patience)
+            if received:
+                raise Violated(f"{who} received {len(received):,} bytes too many")
             return
 
     def half_close(self) -> None:
@@ -151,7 +162,7 @@ class Peer:
         faults.reset(self.connection)
 
     @contextmanager
-    def sending(self, request: bytes) -> Iterator[None]:
+    def send_meanwhile(self, request: bytes) -> Iterator[None]:
         """Send in the background for the length of a block."""
         thread = threads.start(threading.Thread(target=self._send_or_give_up, args=(request,), daemon=True))
         yield
@@ -166,18 +177,18 @@ class Peer:
         self.connection.close()
 
     def _send_or_give_up(self, request: bytes) -> None:
-        with suppress(Violated):  # who reads the reply says the same
+        with suppress(Violated):  # whoever reads the reply says the same
             self.send(request)
 
     def _fail(self, says: str, patience: Patience) -> NoReturn:
         raise Violated(f"{says}; {patience.why()}")
 
 
-def difference(came: bytes, due: bytes, what: str) -> str:
+def describe_difference(received: bytes, due: bytes, who: str) -> str:
     """Say in numbers how replies differ from what is due."""
-    if due.startswith(came):
-        missing = len(due) - len(came)
-        hint = " (did `send` take a part of them, and was the rest dropped?)" if came else ""
-        return f"of {len(due):,} bytes owed to {what} {missing:,} never came{hint}"
-    first = next(place for place, (one, other) in enumerate(zip(came, due, strict=False)) if one != other)
-    return f"of {len(due):,} bytes owed to {what} byte {first + 1:,} is another one than `respond` gave"
+    if due.startswith(received):
+        hint = " (did `send` take only a part of the reply, and was the rest dropped?)" if received else ""
+        count = f"only {len(received):,}" if received else "none"
+        return f"{who} received {count} of the {len(due):,} bytes owed to it{hint}"
+    first = next(place for place, (one, other) in enumerate(zip(received, due, strict=False)) if one != other)
+    return f"{who} was owed {len(due):,} bytes, and byte {first + 1:,} is not the one that it was owed"

@@ -1,25 +1,10 @@
 """What the judge hands back: one line for every property, points, and a hint where they are missing."""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from iolab.display import tables
-
-
-@dataclass(frozen=True)
-class Check:
-    """One property: whether the answer has it, what that is worth, and what was seen."""
-
-    name: str
-    passed: bool
-    points: int
-    says: str
-
-    def row(self) -> dict[str, Any]:
-        """Return the check as a row of a table."""
-        got = f"{self.points if self.passed else 0} of {self.points}"
-        return {"property": self.name, "": "✓" if self.passed else "✗", "points": got, "what was seen": self.says}
+from iolab.exercises.protocol import Check, Malformed, build
 
 
 @dataclass(frozen=True)
@@ -29,6 +14,15 @@ class Report:
     exercise: str
     seed: int
     checks: tuple[Check, ...]
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Return the report that `as_dict` gave. Raise Malformed if it gave something else."""
+        try:
+            checks = tuple(build(Check, each) for each in values["checks"])
+            return cls(str(values["exercise"]), int(values["seed"]), checks)
+        except (LookupError, TypeError, ValueError):
+            raise Malformed(f"expected a report with its exercise, seed and checks, got {values!r:.80}") from None
 
     @property
     def score(self) -> int:
@@ -56,7 +50,7 @@ class Report:
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the checks as rows of a table."""
-        return [check.row() for check in self.checks]
+        return [_write_row(check) for check in self.checks]
 
     def __str__(self) -> str:
         return f"{self.exercise}: {self.score} of {self.out_of} points (seed {self.seed})"
@@ -68,6 +62,6 @@ class Report:
         return tables.as_html(self.rows(), str(self))
 
 
-def report(exercise: str, seed: int, checks: Iterable[Mapping[str, Any]]) -> Report:
-    """Return a report from checks as JSON has them."""
-    return Report(exercise, seed, tuple(Check(**check) for check in checks))
+def _write_row(check: Check) -> dict[str, Any]:
+    points = f"{check.points if check.passed else 0} of {check.points}"
+    return {"property": check.name, "": "✓" if check.passed else "✗", "points": points, "what was seen": check.says}

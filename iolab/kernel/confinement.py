@@ -1,7 +1,18 @@
 """Confine a process: no signals to others, no way out of its session, no writing outside its folder.
 
-Each step is taken where the kernel offers it, and none needs a privilege
-(`seccomp(2)`, `landlock(7)`, `capabilities(7)`). What is denied fails with EPERM.
+Theory of operation
+
+Three things of the kernel do it, each where there is one, and none needs a privilege; what is denied fails with EPERM.
+
+- *Landlock* (`landlock(7)`) denies writing to all paths but those of a list. It knows paths, and nothing else.
+- *No capabilities* (`capabilities(7)`): root loses what makes it more than any user.
+- *A filter of system calls* (`seccomp(2)`): a program in the kernel's own small machine language, run at each call. It
+  sees the number of the call and its arguments as plain numbers, so it can tell `kill(own pid)` from `kill(other)`, but
+  cannot follow a pointer. It denies another architecture first, since the numbers mean other calls there; then all
+  of a list; then calls with arguments that reach beyond the process itself.
+
+PR_SET_NO_NEW_PRIVS comes first, without which Landlock and the filter are refused. All of it is inherited by children
+and cannot be taken back.
 """
 
 import ctypes
@@ -45,7 +56,7 @@ def confine(folder: str) -> None:
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     _landlock(libc, folder)
     _drop_capabilities(libc)
-    _filter(libc)
+    _install_filter(libc)
 
 
 def guard() -> None:
@@ -69,54 +80,54 @@ def end_with_parent(number: int) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
-def _filter(libc: ctypes.CDLL) -> None:
+def _install_filter(libc: ctypes.CDLL) -> None:
     if platform.machine() not in ARCHITECTURES:
         return
-    instructions = b"".join(_program(os.getpid()))
+    instructions = b"".join(_build_filter(os.getpid()))
     text = ctypes.create_string_buffer(instructions, len(instructions))
     program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(instructions) // 8, ctypes.addressof(text)))
     libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0)
 
 
-def _program(pid: int) -> Iterator[bytes]:
+def _build_filter(pid: int) -> Iterator[bytes]:
     """Yield the instructions of the filter (`bpf(4)`); a jump counts the instructions that it leaves out."""
     architecture, named, denied = ARCHITECTURES[platform.machine()]
     yield _load(ARCHITECTURE)
-    yield _unless_equal(architecture, 0, 1)  # 32-bit calls have other numbers
-    yield _end(DENY)
+    yield _jump_if_equal(architecture, 1, 0)  # 32-bit calls have other numbers
+    yield _return(DENY)
     for number in denied:
-        yield from (_load(NUMBER), _unless_equal(number, 1, 0), _end(DENY))
+        yield from (_load(NUMBER), _jump_if_equal(number, 0, 1), _return(DENY))
     for name in ("kill", "tgkill"):  # to itself alone
-        yield from _only(named[name], 0, (pid,))
+        yield from _restrict(named[name], 0, (pid,))
     for name in ("prlimit64", "sched_setaffinity"):  # of itself alone
-        yield from _only(named[name], 0, (0, pid))
+        yield from _restrict(named[name], 0, (0, pid))
     # The owner of a descriptor, which may be any process, is sent this signal: not one that cannot be ignored.
-    yield from (_load(NUMBER), _unless_equal(named["fcntl"], 5, 0))
-    yield from (_load(ARGUMENTS + 8), _unless_equal(F_SETSIG, 3, 0))
-    yield from (_load(ARGUMENTS + 16), _at_least(FIRST_REALTIME, 1, 0), _end(DENY))
-    yield _end(ALLOW)
+    yield from (_load(NUMBER), _jump_if_equal(named["fcntl"], 0, 5))
+    yield from (_load(ARGUMENTS + 8), _jump_if_equal(F_SETSIG, 0, 3))
+    yield from (_load(ARGUMENTS + 16), _jump_if_at_least(FIRST_REALTIME, 1, 0), _return(DENY))
+    yield _return(ALLOW)
 
 
-def _only(number: int, argument: int, values: tuple[int, ...]) -> Iterator[bytes]:
-    yield from (_load(NUMBER), _unless_equal(number, 2 + len(values), 0), _load(ARGUMENTS + 8 * argument))
+def _restrict(number: int, argument: int, values: tuple[int, ...]) -> Iterator[bytes]:
+    yield from (_load(NUMBER), _jump_if_equal(number, 0, 2 + len(values)), _load(ARGUMENTS + 8 * argument))
     for left, value in zip(range(len(values), 0, -1), values, strict=True):
-        yield _instruction(0x15, left, 0, value)
-    yield _end(DENY)
+        yield _jump_if_equal(value, left, 0)
+    yield _return(DENY)
 
 
 def _load(offset: int) -> bytes:
     return _instruction(0x20, 0, 0, offset)
 
 
-def _unless_equal(value: int, otherwise: int, then: int) -> bytes:
-    return _instruction(0x15, then, otherwise, value)
+def _jump_if_equal(value: int, true: int, false: int) -> bytes:
+    return _instruction(0x15, true, false, value)
 
 
-def _at_least(value: int, then: int, otherwise: int) -> bytes:
-    return _instruction(0x35, then, otherwise, value)
+def _jump_if_at_least(value: int, true: int, false: int) -> bytes:
+    return _instruction(0x35, true, false, value)
 
 
-def _end(verdict: int) -> bytes:
+def _return(verdict: int) -> bytes:
     return _instruction(0x06, 0, 0, verdict)
 
 

@@ -20,10 +20,10 @@ def read(path: Path) -> Book:
 
 def cell(book: Book, grade_id: str) -> Book:
     """Return the cell of this name in nbgrader's metadata."""
-    found: Book = next(
+    named: Book = next(
         each for each in book["cells"] if each["metadata"].get("nbgrader", {}).get("grade_id") == grade_id
     )
-    return found
+    return named
 
 
 def solution(exercise: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from iolab.classroom.answers import answer_in, fair_copy
+from iolab.classroom.answers import read_answer, write_fair_copy
 from iolab.errors import UsageError
 from tests.classroom.support import code
 
@@ -24,7 +24,7 @@ def names(path: Path, *cells: dict[str, object]) -> list[str]:
     numbered = [dict(each, id=f"c{number}") for number, each in enumerate(cells)]
     path.write_text(json.dumps({"cells": numbered, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
     defined: dict[str, object] = {}
-    exec(compile(answer_in(path), "answer", "exec"), defined)
+    exec(compile(read_answer(path), "answer", "exec"), defined)
     return [name for name in defined if not name.startswith("__")]
 
 
@@ -73,12 +73,12 @@ def test_an_answer_that_python_cannot_read_is_handed_on(path: Path) -> None:
 )
 def test_what_is_no_notebook(content: bytes, path: Path) -> None:
     path.write_bytes(content)
-    with pytest.raises(UsageError, match=r"book\.ipynb is no notebook that can be read"):
-        answer_in(path)
+    with pytest.raises(UsageError, match=r"book\.ipynb cannot be read as a notebook"):
+        read_answer(path)
 
 
 def test_a_fair_copy_has_the_answer_and_all_else_as_it_was_handed_out(path: Path, tmp_path: Path) -> None:
     names(path, code("mine = 1"), answer("raise NotImplementedError"), locked("# the judge's"))
-    fair_copy(path, "def serve(): pass", tmp_path / "new" / "copy.ipynb")
+    write_fair_copy(path, "def serve(): pass", tmp_path / "new" / "copy.ipynb")
     copied = nbformat.read(tmp_path / "new" / "copy.ipynb", as_version=4)
     assert [each.source for each in copied.cells] == ["mine = 1", "def serve(): pass", "# the judge's"]

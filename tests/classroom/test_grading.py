@@ -1,9 +1,10 @@
 """A class is graded: everyone gets a score, nobody disturbs another, and what a notebook claims counts for nothing."""
 
+import asyncio
 import json
 import os
 import signal
-import time
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from click.testing import CliRunner
 from iolab.classroom import judging
 from iolab.classroom.__main__ import main
 from iolab.classroom.course import Course
-from iolab.classroom.judging import Submission, judged, keep, submissions
+from iolab.classroom.judging import NotJudged, Submission, judge_all, list_submissions, save
 from iolab.errors import UsageError
-from iolab.exercises.catalogue import find
+from iolab.exercises import Check, Report, find
 from iolab.traffic.cluster import dask as cluster
 from tests.classroom.support import SOURCE, Book, Edit, answering, cell, code, hand_in, solution
 from tests.clusters import Cluster, Processes
@@ -63,12 +64,10 @@ def splits_the_answer(book: Book) -> None:
 
 JUDGED: dict[str, tuple[Edit, bool]] = {
     "right": (right, True),
-    "does nothing": (lambda book: None, False),
-    "loops for ever": (answering("while True:\n    pass"), False),
     "kills its parent": (answering("import os, signal\nos.kill(os.getppid(), signal.SIGKILL)"), False),
     "prints the output": (prints_the_output, False),
 }
-"""What the judge itself looks at, and whether it is right."""
+"""What the judge itself looks at, and whether it is right; the corpus has more of them."""
 
 REARRANGED: dict[str, tuple[Edit, bool]] = {
     "rewrites the test": (rewrites_the_test, False),
@@ -82,9 +81,9 @@ REARRANGED: dict[str, tuple[Edit, bool]] = {
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
-    made = Course(tmp_path_factory.mktemp("class"), SOURCE)
-    made.release([EXERCISE])
-    return made
+    course = Course(tmp_path_factory.mktemp("class"), SOURCE)
+    course.release([EXERCISE])
+    return course
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +96,7 @@ def scores(course: Course) -> dict[str, float]:
     broken.write_text("{")
     done = CliRunner().invoke(main, ["grade", "--course", str(course.root), "--source", str(SOURCE)])
     assert done.exit_code == 0, done.output
-    with course.nbgrader(EXERCISE) as api, api.gradebook as book:
+    with course.open_nbgrader(EXERCISE) as api, api.gradebook as book:
         return {each.student_id: each.score for each in book.assignment_submissions(EXERCISE)}
 
 
@@ -117,18 +116,17 @@ class TestAClass:
         pages = {path.parts[-3]: path.read_text() for path in course.root.glob("feedback/*/*/*.html")}
         assert set(pages) == set(scores)
         assert "what was seen" in pages["right"] and "many clients" in pages["right"]
-        assert "is no notebook that can be read" in pages["no notebook"]
+        assert "cannot be read as a notebook" in pages["no notebook"]
 
 
 @pytest.mark.parametrize("student", REARRANGED)
 def test_a_notebook_that_was_rearranged_is_scored_by_its_answer(course: Course, student: str) -> None:
     edit, good = REARRANGED[student]
-    handed = Submission(student, EXERCISE, hand_in(course, student, EXERCISE, edit))
-    judged_well = "def serve" in (handed.text or "") and "interest" in (handed.text or "")
-    checks = [{"name": "all", "passed": judged_well, "points": 1, "says": "made up"}]
-    keep({"exercise": EXERCISE, "seed": 1, "checks": checks}, course.report_of(handed))
-    scored = course.score(handed)
-    assert (scored["score"], scored["out of"]) == (OUT_OF if good else 0, OUT_OF)
+    submission = Submission(student, EXERCISE, hand_in(course, student, EXERCISE, edit))
+    is_right = "def serve" in (submission.answer or "") and "interest" in (submission.answer or "")
+    save(Report(EXERCISE, 1, (Check("all", is_right, 1, "invented"),)), course.path_of_report(submission))
+    row = course.score(submission)
+    assert (row["score"], row["out of"]) == (OUT_OF if good else 0, OUT_OF)
 
 
 @pytest.fixture
@@ -137,7 +135,7 @@ def handed_in(tmp_path: Path) -> list[Submission]:
         path = tmp_path / f"student{number}" / EXERCISE / f"{EXERCISE}.ipynb"
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
-    return submissions(tmp_path, [EXERCISE])
+    return list_submissions(tmp_path, [EXERCISE])
 
 
 class TestJudging:
@@ -147,58 +145,55 @@ class TestJudging:
         assert seeds == [each.seed("course") for each in handed_in]
         assert seeds != [each.seed("another course") for each in handed_in]
 
-    def test_the_share_of_a_worker_that_dies_is_done_again(self, handed_in: list[Submission], tmp_path: Path) -> None:
-        died, found = tmp_path / "died", {}
+    def test_a_lost_share_is_judged_again_and_a_judge_that_fails_is_named(
+        self, handed_in: list[Submission], tmp_path: Path
+    ) -> None:
+        died, unlucky = tmp_path / "died", handed_in[-1].seed("course")
 
-        def judge(exercise: str, text: str, seed: int) -> dict[str, Any]:
+        def judge(exercise: str, answer: str, seed: int) -> Report:
             if not died.exists():
                 died.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
-            return {"seed": seed}
+            if seed == unlucky:
+                raise RuntimeError("no room")
+            return Report(exercise, seed, ())
 
-        judged(handed_in, "course", None, lambda each, report: found.update({each.student: report}), judge)
+        reports: dict[str, Report | NotJudged] = {}
+        judge_all(handed_in, "course", None, lambda each, report: reports.update({each.student: report}), judge)
         assert died.exists()
-        assert found == {each.student: {"seed": each.seed("course")} for each in handed_in}
-
-    def test_a_judge_that_fails_is_named(self, handed_in: list[Submission]) -> None:
-        def judge(exercise: str, text: str, seed: int) -> dict[str, Any]:
-            raise RuntimeError("no room")
-
-        reports: list[dict[str, Any]] = []
-        judged(handed_in[:1], "course", None, lambda each, report: reports.append(report), judge)
-        assert reports == [{"unread": "the judge failed: RuntimeError('no room')"}]
+        expected = {each.student: Report(EXERCISE, each.seed("course"), ()) for each in handed_in[:-1]}
+        assert reports == expected | {
+            handed_in[-1].student: NotJudged("the judge failed: RuntimeError('no room')"),
+        }
 
     def test_a_scheduler_that_is_silent(self, handed_in: list[Submission], monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(cluster, "ANSWERS_S", 1.0)
-        with Peer(silent) as peer, pytest.raises(UsageError, match=r"no Dask scheduler answers at .* for 1 s"):
-            judged(handed_in, "course", "{}:{}".format(*peer.address), lambda each, report: None)
+        monkeypatch.setattr(cluster, "ANSWERS_S", 0.25)
+        with Peer(silent) as peer, pytest.raises(UsageError, match=r"no Dask scheduler answers at .* for 0.25 s"):
+            judge_all(handed_in, "course", "{}:{}".format(*peer.address), lambda each, report: None)
 
     def test_the_scheduler_dies(self, handed_in: list[Submission], tmp_path: Path) -> None:
+        last = handed_in[-1].seed("course")
+
+        def judge(exercise: str, answer: str, seed: int) -> Report:
+            if seed == last:
+                threading.Event().wait()  # the worker ends with the test
+            return Report(exercise, seed, ())
+
         with Processes(tmp_path / "cluster") as processes:
             lost = Cluster(processes, 1)
-
-            def judge(exercise: str, text: str, seed: int) -> dict[str, Any]:
-                time.sleep(0.5)
-                return {}
-
             with pytest.raises(UsageError, match="the Dask scheduler is gone: start it, and grade again"):
-                judged(handed_in, "course", lost.address, lambda each, report: lost.scheduler.kill(), judge)
+                judge_all(handed_in, "course", lost.address, lambda each, report: lost.scheduler.kill(), judge)
 
-    def test_nobody_is_left_to_judge(self, handed_in: list[Submission], monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(judging, "ALONE_S", 0.5)
-        monkeypatch.setattr(judging, "LOOK_S", 0.1)
-
+    def test_nobody_is_left_to_judge(self, monkeypatch: pytest.MonkeyPatch) -> None:
         async def nobody(client: Any) -> None:
             return None
 
-        def judge(exercise: str, text: str, seed: int) -> dict[str, Any]:
-            time.sleep(2)
-            return {}
-
+        monkeypatch.setattr(judging, "CLASS_WAITS_FOR_WORKER_S", 0.5)
+        monkeypatch.setattr(judging, "CLASS_LOOKS_FOR_WORKERS_EVERY_S", 0.1)
         monkeypatch.setattr(cluster, "known", nobody)
-        with pytest.raises(UsageError, match="this machine has had no Dask worker for 0"):
-            judged(handed_in, "course", None, lambda each, report: None, judge)
+        with pytest.raises(UsageError, match=r"this machine has had no Dask worker for 0\.5 s"):
+            asyncio.run(judging.watch_workers(None, "this machine"))
 
     def test_nothing_handed_in(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"nothing was handed in: expected .*STUDENT/EXERCISE/EXERCISE\.ipynb"):
-            submissions(tmp_path, [EXERCISE])
+            list_submissions(tmp_path, [EXERCISE])

@@ -7,14 +7,13 @@ import threading
 import time
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from iolab.classroom.course import Course
-from iolab.classroom.judging import judged, submissions
-from iolab.exercises.report import report
-from iolab.exercises.sandbox import watch as outside
+from iolab.classroom.judging import NotJudged, judge_all, list_submissions
+from iolab.exercises import Report
+from iolab.exercises.sandbox import watch
 from tests.classroom.support import SOURCE, answering, hand_in
 from tests.exercises.corpus import ANSWERS, tampering
 from tests.exercises.corpus.answers import Answer
@@ -24,7 +23,7 @@ CIVIL = [answer for answer in ANSWERS if answer.exercise == EXERCISE and answer.
 HOSTILE = [answer for answer in tampering.ANSWERS if answer.exercise == EXERCISE]
 
 
-def kept(text: str) -> str:
+def wrap(text: str) -> str:
     """Put a text where a notebook's answer keeps what it does, and not only what it defines."""
     return f"if True:\n{textwrap.indent(text, '    ')}"
 
@@ -32,7 +31,7 @@ def kept(text: str) -> str:
 def kill_a_worker_once(over: threading.Event) -> None:
     """End one process of the cluster when it has begun to work."""
     time.sleep(15)
-    family = outside.family(os.getpid())
+    family = watch.list_family(os.getpid())
     workers = [pid for pid in family if b"multiprocessing.spawn" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     if not over.is_set():
         os.kill(workers[0], signal.SIGKILL)
@@ -41,26 +40,26 @@ def kill_a_worker_once(over: threading.Event) -> None:
 @pytest.mark.certify
 @pytest.mark.timeout(3600)
 def test_200_submissions_of_which_20_are_hostile(tmp_path: Path) -> None:
-    course, written = Course(tmp_path, SOURCE), {}
+    course, answer_of = Course(tmp_path, SOURCE), {}
     course.release([EXERCISE])
     answers = [*islice(cycle(CIVIL), 180), *islice(cycle(HOSTILE), 20)]
     for number, answer in enumerate(answers):
-        written[f"student{number:03}"] = answer
-        text = kept(answer.text) if answer.at_most is not None else answer.text
+        answer_of[f"student{number:03}"] = answer
+        text = wrap(answer.text) if answer.at_most is not None else answer.text
         hand_in(course, f"student{number:03}", EXERCISE, answering(text))
 
-    reports: dict[str, dict[str, Any]] = {}
+    reports: dict[str, Report | NotJudged] = {}
     over = threading.Event()
     killer = threading.Thread(target=kill_a_worker_once, args=(over,))
     killer.start()
-    judged(submissions(tmp_path / "submitted", [EXERCISE]), "2026", None, lambda s, r: reports.update({s.student: r}))
+    submissions = list_submissions(tmp_path / "submitted", [EXERCISE])
+    judge_all(submissions, "2026", None, lambda submission, report: reports.update({submission.student: report}))
     over.set()
     killer.join()
 
-    assert set(reports) == set(written)
-    assert [said["unread"] for said in reports.values() if "unread" in said] == []
-    assert [student for student, answer in written.items() if not well(answer, reports[student])] == []
+    assert set(reports) == set(answer_of)
+    assert [student for student, answer in answer_of.items() if not is_right(answer, reports[student])] == []
 
 
-def well(answer: Answer, said: dict[str, Any]) -> bool:
-    return answer.is_judged_by(report(said["exercise"], said["seed"], said["checks"]))
+def is_right(answer: Answer, report: Report | NotJudged) -> bool:
+    return isinstance(report, Report) and answer.is_judged_by(report)

@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
@@ -16,9 +15,11 @@ NAMES = sorted(path.stem for path in SOURCE.glob("*/*.ipynb"))
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
-    made = Course(tmp_path_factory.mktemp("class"), SOURCE)
-    assert [path.name for path in made.release()] == NAMES
-    return made
+    """A class whose gradebook is elsewhere; that of `test_grading` is in its folder."""
+    folder = tmp_path_factory.mktemp("class")
+    course = Course(folder / "class", SOURCE, f"sqlite:///{folder / 'other.db'}")
+    assert [path.name for path in course.release()] == NAMES
+    return course
 
 
 def test_every_exercise_has_a_notebook() -> None:
@@ -34,8 +35,8 @@ class TestEveryRelease:
     def test_it_holds_nothing_of_the_solution_or_the_test(self, course: Course, name: str) -> None:
         text = (course.root / "release" / name / f"{name}.ipynb").read_text()
         lines = {line.strip() for line in solution(name).splitlines() if len(line.strip()) > 24}
-        told = {line.strip() for line in find(name).stub.splitlines()}
-        assert [line for line in lines - told if json.dumps(line)[1:-1] in text] == []
+        stub = {line.strip() for line in find(name).stub.splitlines()}
+        assert [line for line in lines - stub if json.dumps(line)[1:-1] in text] == []
         assert not re.search(r"HIDDEN|SOLUTION|\.score", text)
         assert all(not each.get("outputs") for each in json.loads(text)["cells"])
 
@@ -55,8 +56,6 @@ def test_an_unknown_exercise(course: Course) -> None:
         course.release(["99-none"])
 
 
-def test_the_gradebook_may_be_elsewhere(tmp_path: Path) -> None:
-    made = Course(tmp_path / "class", SOURCE, f"sqlite:///{tmp_path / 'other.db'}")
-    made.release(NAMES[:1])
-    assert (tmp_path / "other.db").stat().st_size > 0
-    assert not (tmp_path / "class" / "gradebook.db").exists()
+def test_the_gradebook_may_be_elsewhere(course: Course) -> None:
+    assert (course.root.parent / "other.db").stat().st_size > 0
+    assert not (course.root / "gradebook.db").exists()

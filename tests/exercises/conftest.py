@@ -7,7 +7,7 @@ import pytest
 from iolab.exercises import Report, grade
 from tests.exercises.corpus.answers import Answer
 
-Judged = Callable[[Answer], Report]
+Judge = Callable[[Answer], Report]
 
 
 def seed_of(answer: Answer) -> int:
@@ -16,7 +16,7 @@ def seed_of(answer: Answer) -> int:
 
 
 @pytest.fixture(scope="session")
-def judged() -> Judged:
+def judge() -> Judge:
     """Return a function that judges an answer.
 
     A wrong answer is looked at for the property that it lacks: `tools/corpus.py` looks for all.

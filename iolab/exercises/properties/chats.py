@@ -8,10 +8,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 
-from iolab.exercises.peers import Peer, Violated
+from iolab.exercises.peers import Patience, Peer, Violated, expect_clean_exit
 from iolab.exercises.properties import nature, wire
 from iolab.exercises.properties.faults import GROWTH_BYTES
-from iolab.exercises.sandbox import watch as outside
+from iolab.exercises.sandbox import watch
 from iolab.exercises.sandbox.confined import MIB
 from iolab.exercises.trial import Trial
 from iolab.kernel import descriptors
@@ -29,53 +29,55 @@ TIMES = 10.0
 
 
 def join(trial: Trial, stack: ExitStack, name: str, *, narrow: bool = False) -> Peer:
-    """Connect a client, say its name, and expect its welcome."""
-    peer = stack.enter_context(trial.peer(narrow=narrow))
+    """Connect a client, send its name, and expect its welcome."""
+    peer = stack.enter_context(Peer(trial, narrow=narrow))
     peer.send(name.encode() + b"\n")
-    peer.expect(f"welcome {name}\n".encode(), "a client that has said its name")
+    peer.expect(f"welcome {name}\n".encode(), "a client that sent its name")
     return peer
 
 
 @contextmanager
-def members(trial: Trial, *names: str) -> Iterator[list[Peer]]:
+def join_all(trial: Trial, *names: str) -> Iterator[list[Peer]]:
     """Yield clients that have joined."""
     with ExitStack() as stack:
         yield [join(trial, stack, name) for name in names]
 
 
-def say(speaker: Peer, name: str, said: bytes, hearers: list[Peer], who: str = "a client of the chat") -> None:
+def say(speaker: Peer, name: str, text: bytes, hearers: list[Peer], who: str = "a client of the chat") -> None:
     """Say a line, and expect that all hearers get it."""
-    speaker.send(said + b"\n")
+    speaker.send(text + b"\n")
     for hearer in hearers:
-        hearer.expect(name.encode() + b": " + said + b"\n", who)
+        hearer.expect(name.encode() + b": " + text + b"\n", who)
 
 
-def welcomes(trial: Trial) -> str:
+def check_welcome(trial: Trial) -> str:
     """Welcome clients, and pass a line on to others and not to the one who said it."""
-    with members(trial, "ann", "bob", "cleo") as (ann, bob, cleo):
-        say(ann, "ann", wire.line(trial), [bob, cleo])
-        say(bob, "bob", wire.line(trial), [ann, cleo])
-    return "three clients joined, and heard each other"
+    with join_all(trial, "ann", "bob", "cleo") as (ann, bob, cleo):
+        say(ann, "ann", wire.draw_line(trial), [bob, cleo])
+        say(bob, "bob", wire.draw_line(trial), [ann, cleo])
+    return "three clients joined and heard each other"
 
 
-def lines(trial: Trial) -> str:
-    """Pass on whole lines, however they come: in pieces, several at once, and in any script."""
-    with members(trial, "ann", "bob") as (ann, bob):
+def check_lines(trial: Trial) -> str:
+    """Pass on whole lines, however they arrive: in pieces, several at once, and in any script."""
+    with join_all(trial, "ann", "bob") as (ann, bob):
         text = " ".join(trial.draw.sample(["über", "多路复用", "épée", "сокет", "😀", "plain"], 4)).encode()
         for number in range(0, len(text), 2):
             ann.send(text[number : number + 2])
             time.sleep(0.002)
         say(ann, "ann", b"", [])
-        bob.expect(b"ann: " + text + b"\n", "a client, of a line that came in pieces")
-        several = [wire.line(trial) for _ in range(20)]
+        bob.expect(b"ann: " + text + b"\n", "a client that was to hear a line sent in pieces")
+        several = [wire.draw_line(trial) for _ in range(20)]
         ann.send(b"".join(each + b"\n" for each in several))
-        bob.expect(b"".join(b"ann: " + each + b"\n" for each in several), "a client, of lines that came at once")
+        bob.expect(
+            b"".join(b"ann: " + each + b"\n" for each in several), "a client that was to hear lines sent all at once"
+        )
         long = trial.draw.choice(wire.WORDS) * 20_000
         say(ann, "ann", long, [bob])
-    return "lines came whole: in pieces, many at once, and a long one"
+    return "lines were passed on whole: one sent in pieces, many at once, and a long one"
 
 
-def many(trial: Trial) -> str:
+def check_many_clients(trial: Trial) -> str:
     """Serve hundreds of clients, one of them frozen."""
     count = min(MANY, descriptors.most_connections() - RESERVED)
     with ExitStack() as stack:
@@ -84,66 +86,65 @@ def many(trial: Trial) -> str:
         speakers = trial.draw.sample(range(len(peers)), 6)
         for number in speakers:
             hearers = [peer for peer in peers if peer is not peers[number]]
-            say(peers[number], f"client{number}", wire.line(trial), hearers, f"one of {count} clients")
-    return f"{count} clients heard {len(speakers)} of them; one of them was frozen"
+            say(peers[number], f"client{number}", wire.draw_line(trial), hearers, f"one of {count} clients")
+    return f"{count} clients, one of them frozen, heard what {len(speakers)} of them said"
 
 
-def frozen(trial: Trial) -> str:
+def check_frozen_client(trial: Trial) -> str:
     """Pass everything on to those who read, while one does not, and keep what that one costs bounded."""
     with ExitStack() as stack:
         ann, bob = join(trial, stack, "ann"), join(trial, stack, "bob")
         join(trial, stack, "frozen", narrow=True)
-        before = outside.resident_bytes(trial.pid)
+        before = watch.measure_resident_bytes(trial.pid)
         block = (trial.draw.choice(wire.WORDS) * 100)[:995]
-        said, due = (block + b"\n") * 64, (b"ann: " + block + b"\n") * 64
-        for _ in range(FROZEN_BYTES // len(said)):
-            ann.send(said)
-            bob.expect(due, "a client that reads, while another one is frozen")
-        grown = outside.resident_bytes(trial.pid) - before
+        text, due = (block + b"\n") * 64, (b"ann: " + block + b"\n") * 64
+        for _ in range(FROZEN_BYTES // len(text)):
+            ann.send(text)
+            bob.expect(due, "a client that read while another one was frozen")
+        grown = watch.measure_resident_bytes(trial.pid) - before
         if grown > GROWTH_BYTES:
             raise Violated(
-                f"{FROZEN_BYTES // MIB} MiB were said while a client read nothing, and the memory grew by "
-                f"{grown / MIB:.0f} MiB; cut off a client that is owed too much, or drop its lines"
+                f"while a client read nothing, {FROZEN_BYTES // MIB} MiB were said and the memory grew by "
+                f"{grown / MIB:.0f} MiB; disconnect a client that is owed too much, or drop its lines"
             )
-    return f"{FROZEN_BYTES // MIB} MiB were said and heard while one client read nothing"
+    return f"{FROZEN_BYTES // MIB} MiB were passed on while one client read nothing"
 
 
-def fairness(trial: Trial) -> str:
+def check_fairness(trial: Trial) -> str:
     """Give every client its turn, when several have much to say.
 
     Threads may take their turns so that one is heard to its end first. That is chance once, and not every time.
     """
     for number in range(ROUNDS):
-        missing, why = _unheard(trial, number)
+        missing, why = _count_unheard(trial, number)
         if not missing:
-            return f"3 clients said {MUCH_BYTES:,} bytes each, all at once, and took turns"
+            return f"3 clients sent {MUCH_BYTES:,} bytes each at the same time, and took turns"
     raise Violated(
-        f"3 clients had {MUCH_BYTES:,} bytes each to say, all at once: one was heard to its end "
+        f"3 clients sent {MUCH_BYTES:,} bytes each at the same time: all of one was passed on "
         f"before the first line of {missing} others, {ROUNDS} times out of {ROUNDS}; {why}"
     )
 
 
-def _unheard(trial: Trial, number: int) -> tuple[int, str]:
+def _count_unheard(trial: Trial, number: int) -> tuple[int, str]:
     """Return how many of three speakers were not heard before one was heard to its end, and what the server does."""
     names = [f"{name}{number}" for name in ("ann", "cleo", "dan")]
     trial.draw.shuffle(names)
-    with members(trial, *names, f"bob{number}") as (*speakers, bob):
-        with trial.stopped():
+    with join_all(trial, *names, f"bob{number}") as (*speakers, bob):
+        with trial.pause():
             for speaker in speakers:
                 speaker.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * MUCH_BYTES)
                 speaker.send((b"x" * 99 + b"\n") * (MUCH_BYTES // 100))
         due = sum(MUCH_BYTES // 100 * len(name + ": \n" + "x" * 99) for name in names)
-        heard = bob.receive(due).splitlines()
-        whose = [line.partition(b":")[0].decode() for line in heard]
+        whose = [line.partition(b":")[0].decode() for line in bob.receive(due).splitlines()]
         last = min((len(whose) - whose[::-1].index(name) for name in names if name in whose), default=0)
         return sum(name not in whose[:last] for name in names), bob.why()
 
 
-def leaving(trial: Trial) -> str:
-    """Go on when clients leave, reset, or never say their name; pass on no half line, keep no descriptor."""
-    with members(trial, "ann", "bob") as (ann, bob):
-        say(ann, "ann", wire.line(trial), [bob])
-        before = outside.descriptors(trial.pid)
+def check_leaving(trial: Trial) -> str:
+    """Go on when clients leave, reset, or never send a name; pass on no half line, keep no descriptor."""
+    with join_all(trial, "ann", "bob") as (ann, bob):
+        say(ann, "ann", wire.draw_line(trial), [bob])
+        before = watch.count_descriptors(trial.pid)
         for number in range(10):
             with ExitStack() as stack:
                 guest = join(trial, stack, f"guest{number}")
@@ -152,58 +153,57 @@ def leaving(trial: Trial) -> str:
                     guest.reset()
             faults.reset_midway(trial.address)
             faults.connect_and_close(trial.address, 1)
-        say(ann, "ann", wire.line(trial), [bob], "a client, after others have left")
-        patience = trial.patience()
-        while (held := outside.descriptors(trial.pid)) > before:
+        say(ann, "ann", wire.draw_line(trial), [bob], "a client that stayed when others left")
+        patience = Patience(trial)
+        while (count := watch.count_descriptors(trial.pid)) > before:
             if patience.over():
-                raise Violated(f"30 clients have come and gone, and {held - before} descriptors more are open")
+                raise Violated(f"30 clients connected and left, and {count - before} descriptors were never closed")
             time.sleep(0.01)
-    return "30 clients came and went, half of them without a word; others did not notice"
+    return "30 clients connected and left, and the others did not notice"
 
 
-def idle(trial: Trial) -> str:
+def check_idle(trial: Trial) -> str:
     """Use no CPU while nobody says anything."""
-    with members(trial, *(f"client{number}" for number in range(20))) as peers:
-        say(peers[0], "client0", wire.line(trial), peers[1:])
+    with join_all(trial, *(f"client{number}" for number in range(20))) as peers:
+        say(peers[0], "client0", wire.draw_line(trial), peers[1:])
         time.sleep(0.1)
-        nature.rests(trial, "while nobody says anything")
-        say(peers[0], "client0", wire.line(trial), peers[1:])
+        nature.expect_rest(trial, "while nobody says anything")
+        say(peers[0], "client0", wire.draw_line(trial), peers[1:])
     return "less than 1 % of a CPU while nobody said anything"
 
 
-def ends(trial: Trial) -> str:
+def check_clean_end(trial: Trial) -> str:
     """End when the listening socket is shut down."""
-    with members(trial, "ann", "bob") as (ann, bob):
-        say(ann, "ann", wire.line(trial), [bob])
+    with join_all(trial, "ann", "bob") as (ann, bob):
+        say(ann, "ann", wire.draw_line(trial), [bob])
         trial.listening.stop()
-    if trial.wait():
-        raise Violated(f"the listening socket was shut down, which should end `chat`: {trial.how_it_ended()}")
+    expect_clean_exit(trial, "chat")
     return "the listening socket was shut down, and the server ended"
 
 
-def cheap(text: str, entry: str, draw: random.Random) -> str:
+def check_cost(answer: str, entry: str, draw: random.Random) -> str:
     """Use about as much CPU for a message as the reference."""
     reference = REFERENCE.read_text(encoding="utf-8") + PROGRAM
     # In turns, since what else the machine does changes what a line costs by half. Never both at once: an answer that
     # finds the reference could join its chat, and make its lines dear.
-    turns = [[_cpu_us(Trial(each, entry, draw)) for each in (text, reference)] for _ in range(TURNS)]
+    turns = [[_measure_line_us(Trial(each, entry, draw)) for each in (answer, reference)] for _ in range(TURNS)]
     ours, theirs = (median(costs) for costs in zip(*turns, strict=True))
     times = median(mine / its for mine, its in turns)
-    says = f"{ours:.1f} µs of CPU for a line passed on, {times:.1f} times the reference's {theirs:.1f} µs"
+    says = f"passing on a line takes {ours:.1f} µs of CPU, {times:.1f} times the {theirs:.1f} µs of the reference"
     if times > TIMES:
-        raise Violated(f"{says}; {TIMES:.0f} times as much is allowed")
+        raise Violated(f"{says}; at most {TIMES:.0f} times is allowed")
     return says
 
 
-def _cpu_us(trial: Trial) -> float:
-    """Return what a line costs that one client says and another hears, once much was said."""
+def _measure_line_us(trial: Trial) -> float:
+    """Return the CPU time for one line to one client, after a warm-up."""
     names = [f"client{number}" for number in range(TALKING)]
-    with trial, members(trial, *names) as peers:
+    with trial, join_all(trial, *names) as peers:
         before_ns = 0
         for number in range(WARM_UP + LINES):
             if number == WARM_UP:
-                before_ns = outside.cpu_ns(trial.pid)
+                before_ns = watch.measure_cpu_ns(trial.pid)
             speaker = number % TALKING
             hearers = [peer for peer in peers if peer is not peers[speaker]]
-            say(peers[speaker], names[speaker], wire.line(trial), hearers)
-        return (outside.cpu_ns(trial.pid) - before_ns) / 1000 / LINES / (TALKING - 1)
+            say(peers[speaker], names[speaker], wire.draw_line(trial), hearers)
+        return (watch.measure_cpu_ns(trial.pid) - before_ns) / 1000 / LINES / (TALKING - 1)

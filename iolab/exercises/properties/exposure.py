@@ -4,70 +4,70 @@ import os
 import random
 import select
 from collections.abc import Callable, Sequence
+from io import FileIO
 
+from iolab.exercises.exercise import Look
 from iolab.exercises.flaws import Flaw
 from iolab.exercises.peers import Violated
-from iolab.exercises.sandbox.confined import Confined
+from iolab.exercises.protocol import ClientLaunch
+from iolab.exercises.sandbox.confined import LIMITS, Confined
 from iolab.exercises.trial import Trial
 from iolab.models import MODELS
 from iolab.traffic.faults import Address
 
 UPPER = bytes(range(256)).upper()
-ANSWERS_S = 8.0
-
-Run = Callable[[str, str, random.Random], str]
+JUDGE_WAITS_FOR_VERDICT_S = 8.0
 
 
-def exposes(flaw: Flaw, right: Sequence[str]) -> Run:
+def catch_flaw(flaw: Flaw, right: Sequence[str]) -> Look:
     """Return the property of catching one flaw, twice, and of leaving right servers alone."""
 
-    def run(text: str, entry: str, draw: random.Random) -> str:
+    def look(answer: str, entry: str, draw: random.Random) -> str:
         servers = [(flaw.text, True)] * 2 + [(MODELS[name].source, False) for name in right]
         draw.shuffle(servers)
         for server, flawed in servers:
-            said = claim(text, entry, server, draw)
-            if said and not flawed:
+            verdict = ask_verdict(answer, entry, server, draw)
+            if verdict and not flawed:
                 raise Violated("it called a right server flawed")
-            if flawed and not said:
+            if flawed and not verdict:
                 raise Violated(f"it called a server right that {flaw.name}")
-        return f"it told twice a server that {flaw.name} from {len(right)} right ones"
+        return f"twice it told a server that {flaw.name} from {len(right)} right ones"
 
-    return run
+    return look
 
 
-def tells_apart(flaws: Sequence[Flaw], right: Sequence[str]) -> Run:
+def spare_right_servers(flaws: Sequence[Flaw], right: Sequence[str]) -> Look:
     """Return the property of leaving every right server alone, and of catching at least one that is flawed."""
 
-    def run(text: str, entry: str, draw: random.Random) -> str:
-        if any(claim(text, entry, MODELS[name].source, draw) for name in right):
+    def look(answer: str, entry: str, draw: random.Random) -> str:
+        if any(ask_verdict(answer, entry, MODELS[name].source, draw) for name in right):
             raise Violated("it called a right server flawed")
-        if not any(claim(text, entry, flaw.text, draw) for flaw in draw.sample(list(flaws), len(flaws))):
-            raise Violated(f"it called each of {len(flaws)} flawed servers right")
-        return f"it left {len(right)} right servers alone, and not every flawed one"
+        if not any(ask_verdict(answer, entry, flaw.text, draw) for flaw in draw.sample(list(flaws), len(flaws))):
+            raise Violated(f"it called all {len(flaws)} flawed servers right")
+        return f"it called {len(right)} right servers right, and at least one flawed server flawed"
 
-    return run
-
-
-def claim(text: str, entry: str, server: str, draw: random.Random) -> bool:
-    """Return whether the learner's client calls a server flawed. Raise Violated if it does not say."""
-    with Trial(server, "serve", draw, table=UPPER) as trial:
-        return _claim(text, entry, trial.address)
+    return look
 
 
-def _claim(text: str, entry: str, address: Address) -> bool:
-    ear, mouth = os.pipe()
-    try:
-        with Confined(text, entry, mouth, {}, address=address) as client:
-            os.close(mouth)
-            mouth = -1
-            if not select.select([ear], [], [], ANSWERS_S)[0]:
-                raise Violated(f"it did not say within {ANSWERS_S:.0f} s whether the server is flawed")
-            said = os.read(ear, 1)
-            if not said:
-                client.wait_for_end()
-                raise Violated(f"it did not say whether the server is flawed: {client.how_it_ended()}")
-            return said == b"1"
-    finally:
-        for descriptor in (ear, mouth):
-            if descriptor >= 0:
-                os.close(descriptor)
+def ask_verdict(answer: str, entry: str, server: str, draw: random.Random) -> bool:
+    """Return whether the learner's client calls a server flawed. Raise Violated if it gives no verdict."""
+    read_end, write_end = os.pipe()
+    with os.fdopen(read_end, "rb", 0) as reader, os.fdopen(write_end, "wb", 0) as writer:
+        with Trial(server, "serve", draw, table=UPPER) as trial:
+            with Confined(_prepare_launch(answer, entry, trial.address), writer.fileno()) as client:
+                writer.close()  # so that the end of file comes with the end of the client
+                return _read_verdict(reader, client)
+
+
+def _prepare_launch(answer: str, entry: str, address: Address) -> Callable[[str], ClientLaunch]:
+    return lambda folder: ClientLaunch(answer, entry, folder, LIMITS, os.getpid(), *address)
+
+
+def _read_verdict(reader: FileIO, client: Confined) -> bool:
+    if not select.select([reader], [], [], JUDGE_WAITS_FOR_VERDICT_S)[0]:
+        raise Violated(f"it did not say within {JUDGE_WAITS_FOR_VERDICT_S:.0f} s whether the server is flawed")
+    verdict = reader.read(1)
+    if not verdict:
+        client.wait_for_end()
+        raise Violated(f"it did not say whether the server is flawed: {client.describe_end()}")
+    return verdict == b"1"

@@ -4,9 +4,9 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from iolab.exercises.peers import Peer, Violated
-from iolab.exercises.properties.wire import converse, line
-from iolab.exercises.sandbox import watch as outside
+from iolab.exercises.peers import Patience, Peer, Violated
+from iolab.exercises.properties.wire import converse, draw_line
+from iolab.exercises.sandbox import watch
 from iolab.exercises.sandbox.confined import MIB
 from iolab.exercises.trial import Trial
 from iolab.traffic import faults
@@ -19,107 +19,107 @@ QUIET_LOOKS = 10
 
 
 @contextmanager
-def slow_reader(trial: Trial) -> Iterator[tuple[Peer, bytes]]:
-    """Yield a client that asked and does not read, and the megabytes that are due to it; the server is at them."""
+def connect_slow_reader(trial: Trial) -> Iterator[tuple[Peer, bytes]]:
+    """Yield a client that asked and does not read, and the megabytes due to it, which the server has begun to send."""
     request = trial.draw.randbytes(trial.draw.randrange(6_000, 8_000))
-    with trial.peer(narrow=True) as peer:
+    with Peer(trial, narrow=True) as peer:
         peer.send(request)
         time.sleep(0.1)
         yield peer, trial.due(request)
 
 
-def resets(trial: Trial) -> str:
+def check_resets(trial: Trial) -> str:
     """Go on when clients reset their connections: in mid request, while owed bytes, and before `accept`."""
-    who = "a client that has nothing to do with others' resets"
-    with trial.peer() as bystander:
+    who = "a client that did not reset"
+    with Peer(trial) as bystander:
         converse(trial, bystander)
         for _ in range(5):
-            faults.reset_midway(trial.address, line(trial))
+            faults.reset_midway(trial.address, draw_line(trial))
         converse(trial, bystander, who)
-        with trial.stopped():
+        with trial.pause():
             for _ in range(5):
-                faults.reset_midway(trial.address, line(trial))
+                faults.reset_midway(trial.address, draw_line(trial))
             faults.connect_and_close(trial.address, 3)
         converse(trial, bystander, who)
         for _ in range(3):
-            with slow_reader(trial) as (peer, _):
+            with connect_slow_reader(trial) as (peer, _):
                 peer.reset()
-            faults.reset_together(trial.address, 5, line(trial))
+            faults.reset_together(trial.address, 5, draw_line(trial))
         converse(trial, bystander, who)
-        with trial.peer() as late:
-            converse(trial, late, "a client that came after others' resets")
-    return "28 connections were reset, and others did not notice"
+        with Peer(trial) as late:
+            converse(trial, late, "a client that connected after the resets")
+    return "28 connections were reset, and the other clients did not notice"
 
 
-def slow_bytes(trial: Trial) -> str:
+def check_slow_reader(trial: Trial) -> str:
     """Lose nothing of what is owed to a slow reader."""
-    with slow_reader(trial) as (peer, due):
+    with connect_slow_reader(trial) as (peer, due):
         third = len(due) // 3
         peer.expect(due[:3000], "the slow reader", bite_bytes=500)
         time.sleep(0.05)
         peer.expect(due[3000:third], "the slow reader")
         time.sleep(0.05)
         peer.expect(due[third:], "the slow reader")
-        converse(trial, peer, "the slow reader, which asks again")
-    return f"{len(due):,} bytes came to a slow reader, none of them lost"
+        converse(trial, peer, "the slow reader, which then asked again,")
+    return f"a slow reader received all of its {len(due):,} bytes"
 
 
-def others(trial: Trial) -> str:
+def check_others(trial: Trial) -> str:
     """Answer others while a slow reader does not read."""
-    with trial.peer() as before:
+    with Peer(trial) as before:
         converse(trial, before)
-        with slow_reader(trial) as (peer, due):
+        with connect_slow_reader(trial) as (peer, due):
             for _ in range(3):
-                converse(trial, before, "a client, while another one does not read its reply")
-                with trial.peer() as late:
-                    converse(trial, late, "a client that comes while another one does not read its reply")
-            peer.expect(due[:1000], "the slow reader, in the end")
-    return f"others were answered while {len(due):,} bytes were owed to one who did not read"
+                converse(trial, before, "a client that asked while another one was not reading its reply")
+                with Peer(trial) as late:
+                    converse(trial, late, "a client that connected while another one was not reading its reply")
+            peer.expect(due[:1000], "the slow reader, which began to read at last,")
+    return f"others were answered while a client did not read the {len(due):,} bytes owed to it"
 
 
-def overflow(trial: Trial) -> str:
+def check_overflow(trial: Trial) -> str:
     """Miss nobody when more became ready at once than there is room for in the queue of signals."""
     with ExitStack() as stack:
-        peers = [stack.enter_context(trial.peer()) for _ in range(40)]
+        peers = [stack.enter_context(Peer(trial)) for _ in range(40)]
         for peer in peers:
             converse(trial, peer)
         for _ in range(3):
-            requests = [line(trial) for _ in peers]
-            with trial.stopped():
+            requests = [draw_line(trial) for _ in peers]
+            with trial.pause():
                 for peer, request in zip(peers, requests, strict=True):
                     peer.send(request)
-                late = stack.enter_context(trial.peer())
-            who = f"one of {len(peers)} clients that asked while the server could take no signal"
+                late = stack.enter_context(Peer(trial))
+            who = f"one of {len(peers)} clients that asked while the server could take no signals"
             for peer, request in zip(peers, requests, strict=True):
                 peer.expect(trial.due(request), who)
-            converse(trial, late, "a client that came while the queue of signals was full")
-    return f"{len(peers)} clients asked at once, three times, and none was missed"
+            converse(trial, late, "a client that connected while the queue of signals was full")
+    return f"three times {len(peers)} clients asked at once, and all were answered"
 
 
-def memory(trial: Trial) -> str:
+def check_memory(trial: Trial) -> str:
     """Stop reading from a client that does not read, so that what is owed to it stays bounded."""
-    with trial.peer() as first:
+    with Peer(trial) as first:
         converse(trial, first)
-    before = outside.resident_bytes(trial.pid)
-    with trial.peer(narrow=True) as peer:
+    before = watch.measure_resident_bytes(trial.pid)
+    with Peer(trial, narrow=True) as peer:
         taken = _flood(trial, peer)
-        grown = _grown(trial, before)
+        grown = _measure_growth(trial, before)
         if grown > GROWTH_BYTES:
             raise Violated(
-                f"it read {taken:,} bytes of requests from a client that read no reply, and its memory grew by "
-                f"{grown / MIB:.0f} MiB; while bytes are owed to a client, read no more of it"
+                f"the server read {taken:,} bytes of requests from a client that read no replies, and its memory grew "
+                f"by {grown / MIB:.0f} MiB; stop reading from a client while you owe it bytes"
             )
-        with trial.peer() as late:
-            converse(trial, late, "a client that comes after the flood")
+        with Peer(trial) as late:
+            converse(trial, late, "a client that connected after the flood")
         peer.receive(1 << 16)
-    return "a client asked for megabytes and read nothing: the server stopped reading it"
+    return "a client asked for megabytes and read nothing: the server stopped reading from it"
 
 
-def _grown(trial: Trial, before: int) -> int:
-    """Return by how much its memory has grown, when it is done with what it has read."""
+def _measure_growth(trial: Trial, before: int) -> int:
+    """Return by how much its memory has grown once it has dealt with what it read."""
     for _ in range(25):
-        grown = outside.resident_bytes(trial.pid) - before
-        if grown > GROWTH_BYTES or trial.motion():
+        grown = watch.measure_resident_bytes(trial.pid) - before
+        if grown > GROWTH_BYTES or trial.read_motion():
             break
         time.sleep(0.02)
     return grown
@@ -133,28 +133,26 @@ def _flood(trial: Trial, peer: Peer) -> int:
             taken += peer.connection.send(block)
             quiet = 0
         except TimeoutError:
-            quiet += 1 if trial.motion() is None else 3  # at work, or kept from the CPU; or it sleeps
+            quiet += 1 if trial.read_motion() is None else 3  # at work, or kept from the CPU; or it sleeps
         except OSError:
-            raise Violated("it closed the connection of a client that was slow to read") from None
+            raise Violated("the server closed the connection of a client that was slow to read") from None
     return taken
 
 
-def descriptors(trial: Trial) -> str:
+def check_descriptors(trial: Trial) -> str:
     """Give back the descriptor of every client that has left."""
-    with trial.peer() as staying:
+    with Peer(trial) as staying:
         converse(trial, staying)
-        before = outside.descriptors(trial.pid)
+        before = watch.count_descriptors(trial.pid)
         for _ in range(20):
-            with trial.peer() as peer:
+            with Peer(trial) as peer:
                 converse(trial, peer)
         faults.connect_and_close(trial.address, 20)
-        faults.reset_together(trial.address, 20, line(trial))
-        converse(trial, staying, "a client that stays while 60 others come and go")
-        patience = trial.patience()
-        while (held := outside.descriptors(trial.pid)) > before:
+        faults.reset_together(trial.address, 20, draw_line(trial))
+        converse(trial, staying, "a client that stayed while 60 others connected and left")
+        patience = Patience(trial)
+        while (count := watch.count_descriptors(trial.pid)) > before:
             if patience.over():
-                raise Violated(
-                    f"60 clients have come and gone, and {held - before} descriptors more are open than before"
-                )
+                raise Violated(f"60 clients connected and left, and {count - before} descriptors were never closed")
             time.sleep(0.01)
-    return "60 clients came and went, and no descriptor was left"
+    return "60 clients connected and left, and every descriptor was closed"

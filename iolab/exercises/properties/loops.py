@@ -16,7 +16,7 @@ def serve(listening, respond):
     loop = Loop()
     listening.setblocking(False)
 
-    def door():
+    def accept_all():
         while True:
             connection = yield from loop.accept(listening)
             connection.setblocking(False)
@@ -28,10 +28,10 @@ def serve(listening, respond):
                 if request.startswith({SLEEP!r}):
                     yield from loop.sleep(float(request.split()[-1]))
                 if request.startswith({RAISE!r}):
-                    raise ValueError("a task of the judge's that fails")
+                    raise ValueError("this task of the judge's raises on purpose")
                 yield from loop.send(connection, respond(request))
 
-    loop.spawn(door())
+    loop.spawn(accept_all())
     loop.run()
 """
 """A server on the learner's loop, which is called in the place of a function of the learner's."""
@@ -65,57 +65,57 @@ STUB = '''class Loop:
 '''
 
 
-def sleeps(trial: Trial) -> str:
-    """Wake sleeping tasks in the order of their time and none too early, and run the others meanwhile."""
+def check_sleepers(trial: Trial) -> str:
+    """Wake sleeping tasks in order and not too early, and run the others meanwhile."""
     seconds = [1.2, 0.3, 0.6]
     trial.draw.shuffle(seconds)
     with ExitStack() as stack:
-        peers = {each: stack.enter_context(trial.peer()) for each in seconds}
-        awake = stack.enter_context(trial.peer())
+        peers = {each: stack.enter_context(Peer(trial)) for each in seconds}
+        awake = stack.enter_context(Peer(trial))
         for peer in (awake, *peers.values()):
             converse(trial, peer)
-        began = time.monotonic()
+        start_s = time.monotonic()
         for each, peer in peers.items():
-            peer.send(_asking(each))
-        for _ in range(2):  # the second one is asked when all requests before it lie there
-            converse(trial, awake, "a client, while three tasks of others sleep")
+            peer.send(_request_sleep(each))
+        for _ in range(2):  # the second one is sent when all requests before it have arrived
+            converse(trial, awake, "a client that asked while three tasks of others slept")
         longest = max(seconds)
         if peers[longest].connection in select.select([peers[longest].connection], [], [], 0)[0]:
-            raise Violated(f"a client was answered only after the one whose task sleeps {longest} s")
+            raise Violated(f"a client had to wait for one whose task sleeps {longest} s")
         for expected in sorted(seconds):
-            _wakes_next(peers, expected, began)
-            peers.pop(expected).expect(trial.due(_asking(expected)), "a client whose task slept")
-    return "three tasks slept at once, and woke in the order of their time"
+            _expect_next(peers, expected, start_s)
+            peers.pop(expected).expect(trial.due(_request_sleep(expected)), "a client whose task slept")
+    return "three tasks slept at the same time, and woke in the right order"
 
 
-def _wakes_next(peers: dict[float, Peer], expected: float, began: float) -> None:
+def _expect_next(peers: dict[float, Peer], expected: float, start_s: float) -> None:
     """Wait for the next reply. Raise Violated if it is not that of the task expected, or if one comes too early."""
     waiting = select.poll()
     for peer in peers.values():
         waiting.register(peer.connection, select.POLLIN)
     ready = {descriptor for descriptor, _ in waiting.poll(10_000)}
-    passed_s = time.monotonic() - began  # a busy machine makes it longer, nothing makes it shorter
+    passed_s = time.monotonic() - start_s  # a busy machine makes it longer, nothing makes it shorter
     woken = [each for each, peer in peers.items() if peer.connection.fileno() in ready]
     for each in woken:
         if passed_s < each:
-            raise Violated(f"a task that was to sleep {each} s was answered after {passed_s:.2f} s at the most")
+            raise Violated(f"a task that should sleep {each} s woke after at most {passed_s:.2f} s")
     if expected not in woken:
-        says = f"the task that sleeps {woken[0]} s" if woken else "none"
-        raise Violated(f"three tasks sleep; the one of {expected} s was to wake next, and {says} did")
+        says = f"the one that sleeps {woken[0]} s woke instead" if woken else "none woke"
+        raise Violated(f"of the tasks that sleep, the one of {expected} s should wake next, but {says}")
 
 
-def _asking(seconds: float) -> bytes:
+def _request_sleep(seconds: float) -> bytes:
     return SLEEP + b" %.1f" % seconds
 
 
-def exceptions(trial: Trial) -> str:
+def check_raisers(trial: Trial) -> str:
     """Go on when a task raises: that one ends, and no other."""
-    with trial.peer() as bystander:
+    with Peer(trial) as bystander:
         converse(trial, bystander)
         for _ in range(3):
-            with trial.peer() as peer:
+            with Peer(trial) as peer:
                 converse(trial, peer)
                 peer.send(RAISE)
-                peer.ends("a client whose task raised an exception")
-            converse(trial, bystander, "a client, when another one's task has raised an exception")
+                peer.expect_end("a client whose task raised an exception")
+            converse(trial, bystander, "a client that asked after another one's task had raised an exception")
     return "three tasks raised an exception, and the others went on"

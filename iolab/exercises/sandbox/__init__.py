@@ -1,1 +1,1 @@
-"""The processes that an answer runs in, and the watch on them from outside. What is asked of an answer is not here."""
+"""The processes that an answer runs in, and the watch on them. What is asked of an answer is not here."""

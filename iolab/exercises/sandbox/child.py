@@ -1,12 +1,9 @@
-"""The fork server's own process, and what runs in those that it forks: the limits, and the learner's text.
+"""The other end of the sandbox: the fork server's process, and the answer in those that it forks.
 
-This is a script. It imports what every trial needs, and forks for each message that brings it a file with the
-work, the descriptor to serve on or to answer into, and the one to speak into. Nothing that a forked process
-says is believed.
+`forkserver` has the theory of operation. Nothing that a forked process says is believed.
 """
 
 import gc
-import json
 import os
 import resource
 import signal
@@ -14,85 +11,34 @@ import socket
 import sys
 import time
 import types
+from functools import partial
 from typing import Any
 
+from iolab.exercises.protocol import ClientLaunch, Launch, ServerLaunch, decode, reply
+from iolab.kernel import confinement
+from iolab.listening import ListeningSocket
 
-def limit(told: dict[str, Any]) -> None:
-    """End with the judge, take no more than was granted, and stay inside."""
-    from iolab.kernel import confinement
-
-    confinement.end_with_parent(signal.SIGKILL)
-    if os.getppid() != told["judge"]:
-        os._exit(1)
-    for name, most in told["limits"].items():
-        number, (_, hard) = getattr(resource, name), resource.getrlimit(getattr(resource, name))
-        granted = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(number, (granted, granted))
-    for number in (signal.SIGIO, *range(signal.SIGRTMIN, signal.SIGRTMAX + 1)):
-        signal.signal(number, signal.SIG_DFL)  # the judge ignores them, and that is inherited
-    os.chdir(told["folder"])
-    os.environ["HOME"] = told["folder"]
-    confinement.show()
-    confinement.confine(told["folder"])
+DESCRIPTORS = 3
+"""What a message of the judge brings: the launch, the socket to serve on or to answer into, and the output."""
 
 
-def load(text: str) -> dict[str, Any]:
-    """Run the learner's text as a module, and return its names."""
-    module = types.ModuleType("answer")
-    module.__dict__["__file__"] = "answer.py"
-    sys.modules["answer"] = module
-    exec(compile(text, "answer.py", "exec"), module.__dict__)  # noqa: S102  it is what we are here for
-    return module.__dict__
+def main() -> None:
+    """Fork whenever the judge asks for it; a forked process returns when its work is done."""
+    with socket.socket(fileno=int(sys.argv[1])) as control:
+        gc.collect()
+        gc.freeze()  # a collection writes into every object, which would unshare its page
+        confinement.end_with_parent(signal.SIGKILL)
+        confinement.hide()
+        while descriptors := socket.recv_fds(control, 16, DESCRIPTORS)[1]:
+            if middle := fork_twice():
+                work(middle, control, *descriptors)
+                return
+            for descriptor in descriptors:
+                os.close(descriptor)
 
 
-def responder(table: bytes, factor: int) -> Any:
-    """Return a reply function: every byte stands for another one, said `factor` times."""
-
-    def respond(request: bytes) -> bytes:
-        reply = bytes(request).translate(table)
-        if factor == 1:
-            return reply
-        grown = bytearray(factor * len(reply))
-        for offset in range(factor):
-            grown[offset::factor] = reply
-        return bytes(grown)
-
-    return respond
-
-
-def door(descriptor: int) -> Any:
-    """Return the judge's listening socket as one of iolab's; it is stopped from outside."""
-    from iolab.listening import ListeningSocket
-
-    class Door(ListeningSocket):
-        def __init__(self) -> None:
-            socket.socket.__init__(self, fileno=descriptor)
-            self.stopping, self._accepted, self._kept, self._spare = False, {}, [], None
-            self._keep_spare()
-
-        def accept(self) -> tuple[socket.socket, Any]:
-            try:
-                return super().accept()
-            except OSError:
-                if self.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                    raise
-                self.stopping = True  # shut down: what listened no longer does (socket(7))
-                raise self._stopped() from None
-
-    return Door()
-
-
-def prepare() -> None:
-    """Import what every trial needs, and leave it out of every collection, so that its memory stays shared."""
-    import iolab.kernel.confinement
-    import iolab.listening  # noqa: F401
-
-    gc.collect()
-    gc.freeze()
-
-
-def forked() -> int:
-    """Fork twice, and return 0 here, and in the second process the number of the one in the middle, which ends."""
+def fork_twice() -> int:
+    """Return 0 here, and in a grandchild the number of the process between the two, which ends at once."""
     middle = os.fork()
     if middle:
         os.waitpid(middle, 0)
@@ -103,42 +49,53 @@ def forked() -> int:
     return middle
 
 
-def work(middle: int, control: socket.socket, told_in: int, descriptor: int, mouth: int) -> None:
-    """Do what the judge says: run the learner's function on what it was given."""
-    with open(told_in, "rb") as file:
-        told = json.load(file)
+def work(middle: int, control: socket.socket, launch_file: int, descriptor: int, output: int) -> None:
+    """Report to the judge, shut this process in, and run the answer."""
     os.setsid()
     while os.getppid() == middle:  # not adopted yet
         time.sleep(0.0005)
     for number in (1, 2):
-        os.dup2(mouth, number)
-    os.close(mouth)
+        os.dup2(output, number)
+    os.close(output)
     with control:
         control.send(os.getpid().to_bytes(4, sys.byteorder))
-    limit(told)
-    answer = load(told["text"])[told["entry"]]
-    if "address" in told:
-        os.write(descriptor, b"1" if answer(tuple(told["address"])) else b"0")
-    else:
-        answer(door(descriptor), responder(bytes.fromhex(told["table"]), told["factor"]))
+    with open(launch_file, "rb") as file:
+        launch = decode(file.read(), ServerLaunch, ClientLaunch)
+    shut_in(launch)
+    run(launch, descriptor)
 
 
-def main() -> None:
-    """Fork whenever the judge asks for it; a forked process returns when its work is done."""
-    from iolab.kernel import confinement
+def shut_in(launch: Launch) -> None:
+    """End with the judge, take no more than is granted, and write nowhere but into the folder."""
+    confinement.end_with_parent(signal.SIGKILL)
+    if os.getppid() != launch.judge:
+        os._exit(1)
+    for name, most in launch.limits.items():
+        number, (_, hard) = getattr(resource, name), resource.getrlimit(getattr(resource, name))
+        allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(number, (allowed, allowed))
+    for number in (signal.SIGIO, *range(signal.SIGRTMIN, signal.SIGRTMAX + 1)):
+        signal.signal(number, signal.SIG_DFL)  # the judge ignores them, and that is inherited
+    os.chdir(launch.folder)
+    os.environ["HOME"] = launch.folder
+    confinement.show()
+    confinement.confine(launch.folder)
 
-    with socket.socket(fileno=int(sys.argv[1])) as control:
-        prepare()
-        confinement.end_with_parent(signal.SIGKILL)
-        confinement.hide()
-        while (came := socket.recv_fds(control, 16, 3))[1]:
-            if middle := forked():
-                work(middle, control, *came[1])
-                return
-            for descriptor in came[1]:
-                os.close(descriptor)
+
+def run(launch: Launch, descriptor: int) -> None:
+    """Call the answer's function on what it is to serve, or to examine."""
+    function = load(launch.answer)[launch.entry]
+    if isinstance(launch, ClientLaunch):
+        os.write(descriptor, b"1" if function((launch.host, launch.port)) else b"0")
+    elif isinstance(launch, ServerLaunch):
+        respond = partial(reply, table=bytes.fromhex(launch.table), factor=launch.factor)
+        function(ListeningSocket.adopt(descriptor), respond)
 
 
-if __name__ == "__main__":
-    sys.path[:] = json.loads(sys.argv[2])
-    main()
+def load(answer: str) -> dict[str, Any]:
+    """Run the answer's text as a module, and return its names."""
+    module = types.ModuleType("answer")
+    module.__dict__["__file__"] = "answer.py"
+    sys.modules["answer"] = module
+    exec(compile(answer, "answer.py", "exec"), module.__dict__)  # noqa: S102  it is what we are here for
+    return module.__dict__

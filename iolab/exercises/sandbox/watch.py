@@ -1,4 +1,4 @@
-"""A process as it is seen from outside, in /proc: nothing here asks the process itself (`proc(5)`)."""
+"""A process as /proc shows it: nothing here asks the process itself (`proc(5)`)."""
 
 import os
 import platform
@@ -57,14 +57,14 @@ EPOLLOUT, EPOLLET = 0x4, 1 << 31
 
 
 @dataclass(frozen=True)
-class Call:
+class SystemCall:
     """A system call that a thread sleeps in, and its arguments."""
 
     name: str
     arguments: tuple[int, ...]
 
 
-def call_of(pid: int, task: int) -> Call | None:
+def read_call(pid: int, task: int) -> SystemCall | None:
     """Return what a thread sleeps in; None if it runs, waits for a CPU, or is gone.
 
     A thread that was taken off the CPU within a call counts as running: the kernel names
@@ -75,14 +75,14 @@ def call_of(pid: int, task: int) -> Call | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     except PermissionError:
-        return Call("hiding", ())
+        return SystemCall("hiding", ())
     if not words or words[0] in ("running", "-1"):
         return None
     arguments = tuple(int(word, 16) for word in words[1:7])
-    return Call(_name(int(words[0]), arguments), arguments)
+    return SystemCall(_name_call(int(words[0]), arguments), arguments)
 
 
-def _name(number: int, arguments: tuple[int, ...]) -> str:
+def _name_call(number: int, arguments: tuple[int, ...]) -> str:
     name = NAMES.get(number, f"system call {number}")
     # Without a descriptor to watch, select and poll are ways to sleep; with one, poll is how Python limits a call.
     if (name == "select" and not arguments[0]) or (name == "poll" and not arguments[1]):
@@ -92,84 +92,85 @@ def _name(number: int, arguments: tuple[int, ...]) -> str:
 
 @cache
 def why_not() -> str | None:
-    """Say why the system calls of a process cannot be seen from outside here, or return None."""
+    """Say why the system calls of another process cannot be seen here, or return None."""
     if not NAMES:
-        return f"the numbers of system calls are known here for x86-64 and ARM64 on Linux, not for {platform.machine()}"
+        return f"the judge knows the system calls of Linux on x86-64 and ARM64, not on {platform.machine()}"
     with subprocess.Popen([sys.executable, "-I", "-S", "-c", "input()"], stdin=subprocess.PIPE) as child:
         try:
             Path(f"/proc/{child.pid}/syscall").read_text()
         except OSError as error:
-            return f"this system does not let a process be looked at (/proc/PID/syscall: {error.strerror})"
+            return f"this system does not show what another process does (/proc/PID/syscall: {error.strerror})"
         finally:
             child.kill()
     return None
 
 
-def family(pid: int) -> list[int]:
+def list_family(pid: int) -> list[int]:
     """Return a process and all its descendants."""
-    found = [pid]
-    for each in found:
-        found += [child for task in tasks(each) for child in _children(each, task)]
-    return found
+    family = [pid]
+    for each in family:
+        family += [child for task in list_threads(each) for child in _list_children(each, task)]
+    return family
 
 
-def _children(pid: int, task: int) -> list[int]:
-    return [int(word) for word in _text(f"/proc/{pid}/task/{task}/children").split()]
+def _list_children(pid: int, task: int) -> list[int]:
+    return [int(word) for word in _read(f"/proc/{pid}/task/{task}/children").split()]
 
 
-def tasks(pid: int) -> list[int]:
+def list_threads(pid: int) -> list[int]:
     """Return the kernel's numbers of a process's threads; none if it is gone."""
-    return [int(name) for name in _listed(f"/proc/{pid}/task")]
+    return [int(name) for name in _list_folder(f"/proc/{pid}/task")]
 
 
-def calls(pid: int) -> list[Call | None]:
+def list_calls(pid: int) -> list[SystemCall | None]:
     """Return what each thread of a process and of its descendants sleeps in; None for those that do not."""
-    return [call_of(each, task) for each in family(pid) for task in tasks(each)]
+    return [read_call(each, task) for each in list_family(pid) for task in list_threads(each)]
 
 
-def cpu_ns(pid: int) -> int:
+def measure_cpu_ns(pid: int) -> int:
     """Return the CPU time of a process and of its descendants that live, in ns."""
-    return sum(_clock_ns(each) for each in family(pid))
+    return sum(_read_clock_ns(each) for each in list_family(pid))
 
 
-def _clock_ns(pid: int) -> int:
+def _read_clock_ns(pid: int) -> int:
     try:
         return time.clock_gettime_ns((~pid << 3) | 2)  # CPUCLOCK_SCHED of a process (linux/posix-timers.h)
     except OSError:
         return 0
 
 
-def descriptors(pid: int) -> int:
+def count_descriptors(pid: int) -> int:
     """Return how many descriptors a process and its descendants hold."""
-    return sum(len(_listed(f"/proc/{each}/fd")) for each in family(pid))
+    return sum(len(_list_folder(f"/proc/{each}/fd")) for each in list_family(pid))
 
 
-def resident_bytes(pid: int) -> int:
+def measure_resident_bytes(pid: int) -> int:
     """Return the memory that a process and its descendants hold in RAM (`proc_pid_statm(5)`)."""
-    pages = [_text(f"/proc/{each}/statm").split() for each in family(pid)]
+    pages = [_read(f"/proc/{each}/statm").split() for each in list_family(pid)]
     return sum(int(columns[1]) for columns in pages if columns) * os.sysconf("SC_PAGE_SIZE")
 
 
-def interest(pid: int) -> dict[int, int]:
+def read_interest(pid: int) -> dict[int, int]:
     """Return the descriptors in all epoll interests of a process, and the events of each (`proc_pid_fdinfo(5)`)."""
-    return dict(entry for number in _listed(f"/proc/{pid}/fd") for entry in _interest(f"/proc/{pid}/fdinfo/{number}"))
+    paths = [f"/proc/{pid}/fdinfo/{number}" for number in _list_folder(f"/proc/{pid}/fd")]
+    return dict(entry for path in paths for entry in _parse_interest(path))
 
 
-def _interest(path: str) -> Iterator[tuple[int, int]]:
-    for line in _text(path).splitlines():
+def _parse_interest(path: str) -> Iterator[tuple[int, int]]:
+    for line in _read(path).splitlines():
         words = line.split()
         if words and words[0] == "tfd:":
             yield int(words[1]), int(words[3], 16)
 
 
-def _listed(path: str) -> list[str]:
+def _list_folder(path: str) -> list[str]:
     try:
         return os.listdir(path)  # noqa: PTH208  names are wanted
     except OSError:
         return []
 
 
-def _text(path: str) -> str:
+def _read(path: str) -> str:
     try:
         return Path(path).read_text()
     except OSError:

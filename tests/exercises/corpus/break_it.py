@@ -130,7 +130,9 @@ for exercise, flaws in FLAWS.items():
             ANSWERS.append(wrong(exercise, missing, f"does not see {missing}", client(*others)))
 
 ANSWERS += [
-    wrong("03-break-it", RIGHT_ALONE, "calls everything flawed", says("return True")),
+    *(wrong(each, RIGHT_ALONE, "calls everything flawed", says("return True")) for each in FLAWS),
+    wrong("03-break-it", "one that ends when a client resets", "only counts bytes", client("loses_bytes")),
+    wrong("04-break-it", "one that ends when a client resets", "only sends bytes", client("text_only")),
     wrong("03-break-it", RIGHT_ALONE, "calls everything right", says("return False")),
     wrong("03-break-it", RIGHT_ALONE, "never says", says("while True:\n        pass")),
     wrong("03-break-it", RIGHT_ALONE, "raises", says("raise ValueError")),

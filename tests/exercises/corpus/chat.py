@@ -135,30 +135,30 @@ THREADS = text("""
 
 
 def put(*swaps: Swap) -> str:
-    made = COURSE
+    flawed = COURSE
     for before, after in swaps:
-        assert before in made, before
-        made = made.replace(before, after)
-    return made
+        assert before in flawed, before
+        flawed = flawed.replace(before, after)
+    return flawed
 
 
 ANSWERS: list[Answer] = [
     wrong(NAME, "lines are passed on", "nothing yet", "def chat(listening):\n    pass\n"),
     wrong(NAME, "lines are passed on", "says it to the speaker too", put((" and number != speaker", ""))),
-    wrong(NAME, "lines are passed on", "says no names", put(('client.name + b": " + line', "line"))),
+    wrong(NAME, "lines are passed on", "says no names", put(('member.name + b": " + line', "line"))),
     wrong(
         NAME,
         "whole lines",
         "takes what it received for a line",
-        put(('*whole, self.begun = (self.begun + came).split(b"\\n")', 'whole = [came.rstrip(b"\\n")]')),
+        put(('*whole, self.partial = (self.partial + data).split(b"\\n")', 'whole = [data.rstrip(b"\\n")]')),
     ),
     wrong(
         NAME,
         "whole lines",
         "decodes what it receives",
-        put(("(self.begun + came)", "(self.begun + came.decode().encode())")),
+        put(("(self.partial + data)", "(self.partial + data.decode().encode())")),
     ),
-    wrong(NAME, "whole lines", "forgets the beginning of a line", put(("(self.begun + came)", "came"))),
+    wrong(NAME, "whole lines", "forgets the beginning of a line", put(("(self.partial + data)", "data"))),
     wrong(NAME, "a frozen client", "owes without bounds", put(("MOST_BYTES = 1 << 20", "MOST_BYTES = 1 << 40"))),
     wrong(
         NAME,
@@ -172,8 +172,8 @@ ANSWERS: list[Answer] = [
         "has room for 100",
         put(
             (
-                "        clients[connection.fileno()] = Client",
-                "        if len(clients) >= 100:\n            return connection.close()\n        clients[connection.fileno()] = Client",
+                "        members[connection.fileno()] = Member",
+                "        if len(members) >= 100:\n            return connection.close()\n        members[connection.fileno()] = Member",
             )
         ),
     ),
@@ -183,8 +183,8 @@ ANSWERS: list[Answer] = [
         "reads one client until it pauses",
         put(
             (
-                "        came = self.connection.recv(65536)\n",
-                '        self.connection.settimeout(0.01)\n        came, piece = b"", b"x"\n        try:\n            while piece and len(came) < 30_000_000:\n                piece = self.connection.recv(65536)\n                came += piece\n        except TimeoutError:\n            pass\n        self.connection.setblocking(False)\n',
+                "        data = self.connection.recv(65536)\n",
+                '        self.connection.settimeout(0.01)\n        data, piece = b"", b"x"\n        try:\n            while piece and len(data) < 30_000_000:\n                piece = self.connection.recv(65536)\n                data += piece\n        except TimeoutError:\n            pass\n        self.connection.setblocking(False)\n',
             )
         ),
     ),
@@ -200,10 +200,10 @@ ANSWERS: list[Answer] = [
         "keeps those who have left",
         put(
             (
-                "        interest.unregister(descriptor)\n        clients.pop(descriptor).connection.close()",
-                "        interest.unregister(descriptor)\n        left.append(clients.pop(descriptor))",
+                "        interest.unregister(descriptor)\n        members.pop(descriptor).connection.close()",
+                "        interest.unregister(descriptor)\n        left.append(members.pop(descriptor))",
             ),
-            ("    clients: dict[int, Client] = {}", "    clients: dict[int, Client] = {}\n    left = []"),
+            ("    members: dict[int, Member] = {}", "    members: dict[int, Member] = {}\n    left = []"),
         ),
     ),
     wrong(NAME, "idle", "asks without waiting", put(("interest.poll():", "interest.poll(0):"))),
@@ -219,10 +219,10 @@ ANSWERS: list[Answer] = [
         "copies all that was ever said",
         put(
             (
-                "            owe(descriptor, said)\n\n",
-                "            owe(descriptor, said)\n            said = b''.join(bytes([each]) for each in said)\n            history.extend(said)\n            sorted(history[-2000:])\n\n",
+                "            owe(descriptor, news)\n\n",
+                "            owe(descriptor, news)\n            news = b''.join(bytes([each]) for each in news)\n            history.extend(news)\n            sorted(history[-2000:])\n\n",
             ),
-            ("    clients: dict[int, Client] = {}", "    clients: dict[int, Client] = {}\n    history = []"),
+            ("    members: dict[int, Member] = {}", "    members: dict[int, Member] = {}\n    history = []"),
         ),
     ),
     *right(NAME, the_course=COURSE, streams=STREAMS, threads=THREADS),

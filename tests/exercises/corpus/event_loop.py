@@ -204,16 +204,53 @@ ON_ASYNCIO = text("""
 
 
 def put(*swaps: Swap) -> str:
-    made = HEAP
+    flawed = HEAP
     for before, after in swaps:
-        assert before in made, before
-        made = made.replace(before, after)
-    return made
+        assert before in flawed, before
+        flawed = flawed.replace(before, after)
+    return flawed
 
 
 SELECT = "self.selector.select(pause)"
 
+RECEIVE = """\
+            try:
+                return connection.recv(size)
+            except BlockingIOError:
+                continue
+"""
+RECEIVE_ALL = """\
+            data = b""
+            try:
+                while chunk := connection.recv(size):
+                    data += chunk
+                return b""
+            except BlockingIOError:
+                return data
+"""
+SEND = "    def send(self, connection, data):\n"
+SEND_LATER = """\
+    def send(self, connection, data):
+        self.spawn(self.push(connection.dup(), data))
+        return
+        yield
+
+    def push(self, connection, data):
+"""
+
 ANSWERS: list[Answer] = [
+    wrong(NAME, "half-close", "forgets what came before the end of file", put((RECEIVE, RECEIVE_ALL))),
+    wrong(NAME, "bounded memory", "sends in a task of its own", put((SEND, SEND_LATER))),
+    wrong(
+        NAME,
+        "the model",
+        "selects in another thread",
+        put(
+            ("import heapq\n", "from concurrent.futures import ThreadPoolExecutor\nimport heapq\n"),
+            ("DefaultSelector()\n", "DefaultSelector()\n        self.pool = ThreadPoolExecutor(1)\n"),
+            (SELECT, "self.pool.submit(self.selector.select, pause).result()"),
+        ),
+    ),
     wrong(
         NAME,
         "tasks that sleep",

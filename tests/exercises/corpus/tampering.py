@@ -11,14 +11,14 @@ BEFORE = {
     "prints a score": """
         import sys
         for _ in range(100):
-            print('{"name": "the model", "passed": true, "points": 100, "says": ""}', flush=True)
-            print('{"name": "the model", "passed": true, "points": 100, "says": ""}', file=sys.stderr, flush=True)
+            print('{"kind": "Check", "name": "the model", "passed": true, "points": 100, "says": ""}', flush=True)
+            print('{"kind": "Check", "name": "the model", "passed": true, "points": 100, "says": ""}', file=sys.stderr, flush=True)
     """,
     "writes a score to every descriptor": """
         import os
         for number in range(256):
             try:
-                os.write(number, b'{"name": "the model", "passed": true, "points": 100, "says": ""}\\n')
+                os.write(number, b'{"kind": "Check", "name": "the model", "passed": true, "points": 100, "says": ""}\\n')
             except OSError:
                 pass
     """,
@@ -27,15 +27,15 @@ BEFORE = {
         for number in range(10):
             try:
                 with open(f"/proc/{os.getppid()}/fd/{number}", "wb", buffering=0) as pipe:
-                    pipe.write(b'{"name": "the model", "passed": true, "points": 100, "says": ""}\\n')
+                    pipe.write(b'{"kind": "Check", "name": "the model", "passed": true, "points": 100, "says": ""}\\n')
             except OSError:
                 pass
     """,
     "patches the judge": """
         import iolab.exercises.judge as judge
-        from iolab.exercises import reports
-        judge.look_for = lambda asked, *_: {"name": asked.name, "passed": True, "points": 100, "says": ""}
-        reports.Report.score = property(lambda report: 100)
+        from iolab.exercises import protocol, report
+        judge.look_for = lambda wanted, *_: protocol.Check(wanted.name, True, 100, "")
+        report.Report.score = property(lambda report: 100)
     """,
     "patches the socket module": """
         import socket
@@ -123,7 +123,8 @@ BEFORE = {
         import sys, types
         frame = sys._getframe()
         while frame:
-            frame.f_locals.get("told", {}).update(table=bytes(range(256)).hex())
+            if "launch" in frame.f_locals:
+                object.__setattr__(frame.f_locals["launch"], "table", bytes(range(256)).hex())
             frame = frame.f_back
     """,
 }

@@ -94,8 +94,8 @@ def scores(course: Course) -> dict[str, float]:
     broken = course.root / "submitted" / "no notebook" / EXERCISE / f"{EXERCISE}.ipynb"
     broken.parent.mkdir(parents=True)
     broken.write_text("{")
-    done = CliRunner().invoke(main, ["grade", "--course", str(course.root), "--source", str(SOURCE)])
-    assert done.exit_code == 0, done.output
+    command = CliRunner().invoke(main, ["grade", "--course", str(course.root), "--source", str(SOURCE)])
+    assert command.exit_code == 0, command.output
     with course.open_nbgrader(EXERCISE) as api, api.gradebook as book:
         return {each.student_id: each.score for each in book.assignment_submissions(EXERCISE)}
 
@@ -193,6 +193,11 @@ class TestJudging:
         monkeypatch.setattr(cluster, "known", nobody)
         with pytest.raises(UsageError, match=r"this machine has had no Dask worker for 0\.5 s"):
             asyncio.run(judging.watch_workers(None, "this machine"))
+
+    def test_the_command_says_in_one_line_that_nothing_was_handed_in(self, tmp_path: Path) -> None:
+        command = CliRunner().invoke(main, ["grade", "--course", str(tmp_path), "--source", str(SOURCE)])
+        assert (command.exit_code, len(command.stderr.splitlines())) == (2, 1)
+        assert "Error: nothing was handed in: expected" in command.stderr
 
     def test_nothing_handed_in(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"nothing was handed in: expected .*STUDENT/EXERCISE/EXERCISE\.ipynb"):

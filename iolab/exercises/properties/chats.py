@@ -8,9 +8,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 
-from iolab.exercises.peers import Patience, Peer, Violated, expect_clean_exit
+from iolab.exercises.peers import Peer, Violated, expect_clean_exit
 from iolab.exercises.properties import nature, wire
-from iolab.exercises.properties.faults import GROWTH_BYTES
+from iolab.exercises.properties.faults import GROWTH_BYTES, expect_no_more_descriptors
 from iolab.exercises.sandbox import watch
 from iolab.exercises.sandbox.confined import MIB
 from iolab.exercises.trial import Trial
@@ -154,11 +154,7 @@ def check_leaving(trial: Trial) -> str:
             faults.reset_midway(trial.address)
             faults.connect_and_close(trial.address, 1)
         say(ann, "ann", wire.draw_line(trial), [bob], "a client that stayed when others left")
-        patience = Patience(trial)
-        while (count := watch.count_descriptors(trial.pid)) > before:
-            if patience.over():
-                raise Violated(f"30 clients connected and left, and {count - before} descriptors were never closed")
-            time.sleep(0.01)
+        expect_no_more_descriptors(trial, before, 30)
     return "30 clients connected and left, and the others did not notice"
 
 

@@ -150,9 +150,14 @@ def check_descriptors(trial: Trial) -> str:
         faults.connect_and_close(trial.address, 20)
         faults.reset_together(trial.address, 20, draw_line(trial))
         converse(trial, staying, "a client that stayed while 60 others connected and left")
-        patience = Patience(trial)
-        while (count := watch.count_descriptors(trial.pid)) > before:
-            if patience.over():
-                raise Violated(f"60 clients connected and left, and {count - before} descriptors were never closed")
-            time.sleep(0.01)
+        expect_no_more_descriptors(trial, before, 60)
     return "60 clients connected and left, and every descriptor was closed"
+
+
+def expect_no_more_descriptors(trial: Trial, before: int, clients: int) -> None:
+    """Raise Violated unless the descriptors of all clients that have left are closed, now or soon."""
+    patience = Patience(trial)
+    while (count := watch.count_descriptors(trial.pid)) > before:
+        if patience.over():
+            raise Violated(f"{clients} clients connected and left, and {count - before} descriptors were never closed")
+        time.sleep(0.01)

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from iolab.classroom import judging
 from iolab.classroom.__main__ import main
 from iolab.classroom.course import Course
-from iolab.classroom.judging import NotJudged, Submission, judge_all, list_submissions, save
+from iolab.classroom.judging import NotJudged, Submission, judge_all, list_submissions, save_outcome
 from iolab.errors import UsageError
 from iolab.exercises import Check, Report, find
 from iolab.traffic.cluster import dask as cluster
@@ -124,7 +124,7 @@ def test_a_notebook_that_was_rearranged_is_scored_by_its_answer(course: Course, 
     edit, good = REARRANGED[student]
     submission = Submission(student, EXERCISE, hand_in(course, student, EXERCISE, edit))
     is_right = "def serve" in (submission.answer or "") and "interest" in (submission.answer or "")
-    save(Report(EXERCISE, 1, (Check("all", is_right, 1, "invented"),)), course.path_of_report(submission))
+    save_outcome(Report(EXERCISE, 1, (Check("all", is_right, 1, "invented"),)), course.path_of_report(submission))
     row = course.score(submission)
     assert (row["score"], row["out of"]) == (OUT_OF if good else 0, OUT_OF)
 

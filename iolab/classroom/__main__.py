@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from iolab.classroom.course import Course
-from iolab.classroom.judging import NotJudged, Submission, judge_all, list_submissions, save
+from iolab.classroom.judging import NotJudged, Submission, judge_all, list_submissions, save_outcome
 from iolab.display import tables
 from iolab.errors import UsageError
 from iolab.exercises import Report
@@ -61,7 +61,7 @@ def grade_class(scheduler: str | None, seed: str, root: Path, source: Path, data
     submissions = list_submissions(root / "submitted", course.exercises)
 
     def on_report(submission: Submission, outcome: Report | NotJudged) -> None:
-        save(outcome, course.path_of_report(submission))
+        save_outcome(outcome, course.path_of_report(submission))
         score = outcome if isinstance(outcome, NotJudged) else f"{outcome.score} of {outcome.out_of}"
         click.echo(f"{submission.student}, {submission.exercise}: {score}", err=True)
 

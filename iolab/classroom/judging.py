@@ -133,13 +133,13 @@ async def watch_workers(client: Any, where: str) -> None:
     raise UsageError(f"{where} has had no Dask worker for {CLASS_WAITS_FOR_WORKER_S:g} s: start one, and grade again")
 
 
-def save(outcome: Report | NotJudged, path: Path) -> None:
+def save_outcome(outcome: Report | NotJudged, path: Path) -> None:
     """Write a report, or why there is none, to a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(outcome.as_dict(), indent=1, ensure_ascii=False), encoding="utf-8")
 
 
-def load(path: Path) -> Report | NotJudged:
-    """Return what `save` wrote. Raise Malformed for anything else."""
+def load_outcome(path: Path) -> Report | NotJudged:
+    """Return what `save_outcome` wrote. Raise Malformed for anything else."""
     values = json.loads(path.read_text(encoding="utf-8"))
     return NotJudged(values["not judged"]) if "not judged" in values else Report.from_dict(values)

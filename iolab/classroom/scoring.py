@@ -7,7 +7,7 @@ from nbformat.v4 import new_output
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Unicode
 
-from iolab.classroom.judging import NotJudged, load
+from iolab.classroom.judging import NotJudged, load_outcome
 from iolab.display.tables import as_html
 from iolab.exercises import Report
 
@@ -20,7 +20,7 @@ class ReportToOutput(NbGraderPreprocessor):  # type: ignore[misc]
     def preprocess(self, nb: Any, resources: Any) -> Any:
         """Fill in the outputs of the test cells; without a report they are an error, which scores 0."""
         about = resources["nbgrader"]
-        outcome = load(Path(self.reports, about["student"], f"{about['assignment']}.json"))
+        outcome = load_outcome(Path(self.reports, about["student"], f"{about['assignment']}.json"))
         for cell in nb.cells:
             if cell.cell_type == "code":
                 is_test = cell.metadata.get("nbgrader", {}).get("grade")

@@ -16,7 +16,7 @@ SIGNALS = 16
 """Signals that may be queued at once, where an exercise is about what is lost."""
 
 
-def require(name: str, points: int, check: Callable[[Trial], str], factor: int = 1, **limits: int) -> Property:
+def demand(name: str, points: int, check: Callable[[Trial], str], factor: int = 1, **limits: int) -> Property:
     """Return a property of a server; `factor` bytes of reply are due to a byte of a request."""
 
     def look(answer: str, entry: str, draw: random.Random) -> str:
@@ -26,7 +26,7 @@ def require(name: str, points: int, check: Callable[[Trial], str], factor: int =
     return Property(name, points, look)
 
 
-def require_model(
+def demand_model(
     name: str, waits_in: str, also: str = "", *, one_thread: bool = True, watches: bool = False
 ) -> Property:
     """Return the property of being a server of a model.
@@ -36,59 +36,59 @@ def require_model(
     """
     must = frozenset(waits_in.split())
     footprint = nature.Footprint(name, must | frozenset(also.split()), must, one_thread, watches)
-    return require("the model", 3, nature.expect_model(footprint), GROWTH)
+    return demand("the model", 3, nature.expect_model(footprint), GROWTH)
 
 
 SERVES = (
-    require("respond is called", 1, wire.check_reply),
-    require("binary data", 1, wire.check_binary),
-    require("megabytes", 1, wire.check_megabytes),
-    require("many clients", 2, wire.check_many_clients),
-    require("half-close", 1, wire.check_half_close, GROWTH),
-    require("resets", 2, faults.check_resets, GROWTH),
-    require("slow reader's bytes", 2, faults.check_slow_reader, GROWTH),
-    require("others meanwhile", 2, faults.check_others, GROWTH),
-    require("bounded memory", 1, faults.check_memory, 16),
-    require("descriptors", 1, faults.check_descriptors, GROWTH),
+    demand("respond is called", 1, wire.check_reply),
+    demand("binary data", 1, wire.check_binary),
+    demand("megabytes", 1, wire.check_megabytes),
+    demand("many clients", 2, wire.check_many_clients),
+    demand("half-close", 1, wire.check_half_close, GROWTH),
+    demand("resets", 2, faults.check_resets, GROWTH),
+    demand("slow reader's bytes", 2, faults.check_slow_reader, GROWTH),
+    demand("others meanwhile", 2, faults.check_others, GROWTH),
+    demand("bounded memory", 1, faults.check_memory, 16),
+    demand("descriptors", 1, faults.check_descriptors, GROWTH),
 )
-END = require("a clean end", 1, wire.check_clean_end)
-PROMPT = require("no sleeps", 1, nature.check_promptness)
+END = demand("a clean end", 1, wire.check_clean_end)
+PROMPT = demand("no sleeps", 1, nature.check_promptness)
 RESTS = (
-    require("idle", 1, nature.check_idle, GROWTH),
-    require("idle while it owes", 1, nature.check_owing, GROWTH),
+    demand("idle", 1, nature.check_idle, GROWTH),
+    demand("idle while it owes", 1, nature.check_owing, GROWTH),
     PROMPT,
 )
 
-THREADS = require_model(
+THREADS = demand_model(
     "blocking calls, one thread or process for each client",
     "recv read timeout",
     "accept send write futex wait",
     one_thread=False,
 )
-NEVER_WAITS = require_model("one thread that never waits", "")
-SELECT = require_model("one thread that waits in `select`", "select")
-EPOLL = require_model("one thread that waits in `epoll_wait`", "epoll_wait", watches=True)
-SELECTOR = require_model("one thread that waits in a selector", "epoll_wait select poll timeout")
-SIGNAL = require_model("one thread that waits for signals", "sigwaitinfo sigsuspend pause")
-COMPLETIONS = require_model(
+NEVER_WAITS = demand_model("one thread that never waits", "")
+SELECT = demand_model("one thread that waits in `select`", "select")
+EPOLL = demand_model("one thread that waits in `epoll_wait`", "epoll_wait", watches=True)
+SELECTOR = demand_model("one thread that waits in a selector", "epoll_wait select poll timeout")
+SIGNAL = demand_model("one thread that waits for signals", "sigwaitinfo sigsuspend pause")
+COMPLETIONS = demand_model(
     "operations that the system completes, and a wait for these alone",
     "io_uring_enter futex",
     "accept read write",
     one_thread=False,
 )
 
-OVERFLOW = require("a full queue", 2, faults.check_overflow, RLIMIT_SIGPENDING=SIGNALS)
-SLEEPERS = require("tasks that sleep", 2, loops.check_sleepers)
-RAISERS = require("tasks that raise", 2, loops.check_raisers)
+OVERFLOW = demand("a full queue", 2, faults.check_overflow, RLIMIT_SIGPENDING=SIGNALS)
+SLEEPERS = demand("tasks that sleep", 2, loops.check_sleepers)
+RAISERS = demand("tasks that raise", 2, loops.check_raisers)
 CHATS = (
-    require("lines are passed on", 1, chats.check_welcome),
-    require("whole lines", 2, chats.check_lines),
-    require("500 clients", 3, chats.check_many_clients, RLIMIT_NOFILE=1024, RLIMIT_AS=1 << 34),
-    require("a frozen client", 3, chats.check_frozen_client),
-    require("fairness", 2, chats.check_fairness),
-    require("those who leave", 2, chats.check_leaving),
-    require("idle", 1, chats.check_idle),
-    require("a clean end", 1, chats.check_clean_end),
+    demand("lines are passed on", 1, chats.check_welcome),
+    demand("whole lines", 2, chats.check_lines),
+    demand("500 clients", 3, chats.check_many_members, RLIMIT_NOFILE=1024, RLIMIT_AS=1 << 34),
+    demand("a frozen client", 3, chats.check_frozen_client),
+    demand("fairness", 2, chats.check_fairness),
+    demand("those who leave", 2, chats.check_leaving),
+    demand("idle", 1, chats.check_idle_chat),
+    demand("a clean end", 1, chats.check_end_of_chat),
     Property("CPU per message", 2, chats.check_cost),
 )
 

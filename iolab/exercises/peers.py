@@ -189,6 +189,6 @@ def describe_difference(received: bytes, due: bytes, who: str) -> str:
     if due.startswith(received):
         hint = " (did `send` take only a part of the reply, and was the rest dropped?)" if received else ""
         count = f"only {len(received):,}" if received else "none"
-        return f"{who} received {count} of the {len(due):,} bytes owed to it{hint}"
+        return f"{who} received {count} of the {len(due):,} byte{'s' * (len(due) > 1)} owed to it{hint}"
     first = next(place for place, (one, other) in enumerate(zip(received, due, strict=False)) if one != other)
     return f"{who} was owed {len(due):,} bytes, and byte {first + 1:,} is not the one that it was owed"

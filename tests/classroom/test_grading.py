@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from iolab.classroom import judging
 from iolab.classroom.__main__ import main
 from iolab.classroom.course import Course
-from iolab.classroom.judging import NotJudged, Submission, judge_all, list_submissions, save
+from iolab.classroom.judging import NotJudged, Submission, judge_all, list_submissions, save_outcome
 from iolab.errors import UsageError
 from iolab.exercises import Check, Report, find
 from iolab.traffic.cluster import dask as cluster
@@ -94,8 +94,8 @@ def scores(course: Course) -> dict[str, float]:
     broken = course.root / "submitted" / "no notebook" / EXERCISE / f"{EXERCISE}.ipynb"
     broken.parent.mkdir(parents=True)
     broken.write_text("{")
-    done = CliRunner().invoke(main, ["grade", "--course", str(course.root), "--source", str(SOURCE)])
-    assert done.exit_code == 0, done.output
+    command = CliRunner().invoke(main, ["grade", "--course", str(course.root), "--source", str(SOURCE)])
+    assert command.exit_code == 0, command.output
     with course.open_nbgrader(EXERCISE) as api, api.gradebook as book:
         return {each.student_id: each.score for each in book.assignment_submissions(EXERCISE)}
 
@@ -124,7 +124,7 @@ def test_a_notebook_that_was_rearranged_is_scored_by_its_answer(course: Course, 
     edit, good = REARRANGED[student]
     submission = Submission(student, EXERCISE, hand_in(course, student, EXERCISE, edit))
     is_right = "def serve" in (submission.answer or "") and "interest" in (submission.answer or "")
-    save(Report(EXERCISE, 1, (Check("all", is_right, 1, "invented"),)), course.path_of_report(submission))
+    save_outcome(Report(EXERCISE, 1, (Check("all", is_right, 1, "invented"),)), course.path_of_report(submission))
     row = course.score(submission)
     assert (row["score"], row["out of"]) == (OUT_OF if good else 0, OUT_OF)
 
@@ -193,6 +193,11 @@ class TestJudging:
         monkeypatch.setattr(cluster, "known", nobody)
         with pytest.raises(UsageError, match=r"this machine has had no Dask worker for 0\.5 s"):
             asyncio.run(judging.watch_workers(None, "this machine"))
+
+    def test_the_command_says_in_one_line_that_nothing_was_handed_in(self, tmp_path: Path) -> None:
+        command = CliRunner().invoke(main, ["grade", "--course", str(tmp_path), "--source", str(SOURCE)])
+        assert (command.exit_code, len(command.stderr.splitlines())) == (2, 1)
+        assert "Error: nothing was handed in: expected" in command.stderr
 
     def test_nothing_handed_in(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"nothing was handed in: expected .*STUDENT/EXERCISE/EXERCISE\.ipynb"):

@@ -8,9 +8,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 
-from iolab.exercises.peers import Patience, Peer, Violated, expect_clean_exit
+from iolab.exercises.peers import Peer, Violated, expect_clean_exit
 from iolab.exercises.properties import nature, wire
-from iolab.exercises.properties.faults import GROWTH_BYTES
+from iolab.exercises.properties.faults import GROWTH_BYTES, expect_no_more_descriptors
 from iolab.exercises.sandbox import watch
 from iolab.exercises.sandbox.confined import MIB
 from iolab.exercises.trial import Trial
@@ -43,7 +43,7 @@ def join_all(trial: Trial, *names: str) -> Iterator[list[Peer]]:
         yield [join(trial, stack, name) for name in names]
 
 
-def say(speaker: Peer, name: str, text: bytes, hearers: list[Peer], who: str = "a client of the chat") -> None:
+def say_line(speaker: Peer, name: str, text: bytes, hearers: list[Peer], who: str = "a client of the chat") -> None:
     """Say a line, and expect that all hearers get it."""
     speaker.send(text + b"\n")
     for hearer in hearers:
@@ -53,8 +53,8 @@ def say(speaker: Peer, name: str, text: bytes, hearers: list[Peer], who: str = "
 def check_welcome(trial: Trial) -> str:
     """Welcome clients, and pass a line on to others and not to the one who said it."""
     with join_all(trial, "ann", "bob", "cleo") as (ann, bob, cleo):
-        say(ann, "ann", wire.draw_line(trial), [bob, cleo])
-        say(bob, "bob", wire.draw_line(trial), [ann, cleo])
+        say_line(ann, "ann", wire.draw_line(trial), [bob, cleo])
+        say_line(bob, "bob", wire.draw_line(trial), [ann, cleo])
     return "three clients joined and heard each other"
 
 
@@ -65,7 +65,7 @@ def check_lines(trial: Trial) -> str:
         for number in range(0, len(text), 2):
             ann.send(text[number : number + 2])
             time.sleep(0.002)
-        say(ann, "ann", b"", [])
+        say_line(ann, "ann", b"", [])
         bob.expect(b"ann: " + text + b"\n", "a client that was to hear a line sent in pieces")
         several = [wire.draw_line(trial) for _ in range(20)]
         ann.send(b"".join(each + b"\n" for each in several))
@@ -73,11 +73,11 @@ def check_lines(trial: Trial) -> str:
             b"".join(b"ann: " + each + b"\n" for each in several), "a client that was to hear lines sent all at once"
         )
         long = trial.draw.choice(wire.WORDS) * 20_000
-        say(ann, "ann", long, [bob])
+        say_line(ann, "ann", long, [bob])
     return "lines were passed on whole: one sent in pieces, many at once, and a long one"
 
 
-def check_many_clients(trial: Trial) -> str:
+def check_many_members(trial: Trial) -> str:
     """Serve hundreds of clients, one of them frozen."""
     count = min(MANY, descriptors.most_connections() - RESERVED)
     with ExitStack() as stack:
@@ -86,7 +86,7 @@ def check_many_clients(trial: Trial) -> str:
         speakers = trial.draw.sample(range(len(peers)), 6)
         for number in speakers:
             hearers = [peer for peer in peers if peer is not peers[number]]
-            say(peers[number], f"client{number}", wire.draw_line(trial), hearers, f"one of {count} clients")
+            say_line(peers[number], f"client{number}", wire.draw_line(trial), hearers, f"one of {count} clients")
     return f"{count} clients, one of them frozen, heard what {len(speakers)} of them said"
 
 
@@ -143,7 +143,7 @@ def _count_unheard(trial: Trial, number: int) -> tuple[int, str]:
 def check_leaving(trial: Trial) -> str:
     """Go on when clients leave, reset, or never send a name; pass on no half line, keep no descriptor."""
     with join_all(trial, "ann", "bob") as (ann, bob):
-        say(ann, "ann", wire.draw_line(trial), [bob])
+        say_line(ann, "ann", wire.draw_line(trial), [bob])
         before = watch.count_descriptors(trial.pid)
         for number in range(10):
             with ExitStack() as stack:
@@ -153,29 +153,25 @@ def check_leaving(trial: Trial) -> str:
                     guest.reset()
             faults.reset_midway(trial.address)
             faults.connect_and_close(trial.address, 1)
-        say(ann, "ann", wire.draw_line(trial), [bob], "a client that stayed when others left")
-        patience = Patience(trial)
-        while (count := watch.count_descriptors(trial.pid)) > before:
-            if patience.over():
-                raise Violated(f"30 clients connected and left, and {count - before} descriptors were never closed")
-            time.sleep(0.01)
+        say_line(ann, "ann", wire.draw_line(trial), [bob], "a client that stayed when others left")
+        expect_no_more_descriptors(trial, before, 30)
     return "30 clients connected and left, and the others did not notice"
 
 
-def check_idle(trial: Trial) -> str:
+def check_idle_chat(trial: Trial) -> str:
     """Use no CPU while nobody says anything."""
     with join_all(trial, *(f"client{number}" for number in range(20))) as peers:
-        say(peers[0], "client0", wire.draw_line(trial), peers[1:])
+        say_line(peers[0], "client0", wire.draw_line(trial), peers[1:])
         time.sleep(0.1)
         nature.expect_rest(trial, "while nobody says anything")
-        say(peers[0], "client0", wire.draw_line(trial), peers[1:])
+        say_line(peers[0], "client0", wire.draw_line(trial), peers[1:])
     return "less than 1 % of a CPU while nobody said anything"
 
 
-def check_clean_end(trial: Trial) -> str:
+def check_end_of_chat(trial: Trial) -> str:
     """End when the listening socket is shut down."""
     with join_all(trial, "ann", "bob") as (ann, bob):
-        say(ann, "ann", wire.draw_line(trial), [bob])
+        say_line(ann, "ann", wire.draw_line(trial), [bob])
         trial.listening.stop()
     expect_clean_exit(trial, "chat")
     return "the listening socket was shut down, and the server ended"
@@ -205,5 +201,5 @@ def _measure_line_us(trial: Trial) -> float:
                 before_ns = watch.measure_cpu_ns(trial.pid)
             speaker = number % TALKING
             hearers = [peer for peer in peers if peer is not peers[speaker]]
-            say(peers[speaker], names[speaker], wire.draw_line(trial), hearers)
+            say_line(peers[speaker], names[speaker], wire.draw_line(trial), hearers)
         return (watch.measure_cpu_ns(trial.pid) - before_ns) / 1000 / LINES / (TALKING - 1)

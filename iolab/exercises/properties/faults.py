@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from iolab.exercises.peers import Patience, Peer, Violated
-from iolab.exercises.properties.wire import converse, draw_line
+from iolab.exercises.properties.wire import ask_line, draw_line
 from iolab.exercises.sandbox import watch
 from iolab.exercises.sandbox.confined import MIB
 from iolab.exercises.trial import Trial
@@ -32,22 +32,22 @@ def check_resets(trial: Trial) -> str:
     """Go on when clients reset their connections: in mid request, while owed bytes, and before `accept`."""
     who = "a client that did not reset"
     with Peer(trial) as bystander:
-        converse(trial, bystander)
+        ask_line(trial, bystander)
         for _ in range(5):
             faults.reset_midway(trial.address, draw_line(trial))
-        converse(trial, bystander, who)
+        ask_line(trial, bystander, who)
         with trial.pause():
             for _ in range(5):
                 faults.reset_midway(trial.address, draw_line(trial))
             faults.connect_and_close(trial.address, 3)
-        converse(trial, bystander, who)
+        ask_line(trial, bystander, who)
         for _ in range(3):
             with connect_slow_reader(trial) as (peer, _):
                 peer.reset()
             faults.reset_together(trial.address, 5, draw_line(trial))
-        converse(trial, bystander, who)
+        ask_line(trial, bystander, who)
         with Peer(trial) as late:
-            converse(trial, late, "a client that connected after the resets")
+            ask_line(trial, late, "a client that connected after the resets")
     return "28 connections were reset, and the other clients did not notice"
 
 
@@ -60,19 +60,19 @@ def check_slow_reader(trial: Trial) -> str:
         peer.expect(due[3000:third], "the slow reader")
         time.sleep(0.05)
         peer.expect(due[third:], "the slow reader")
-        converse(trial, peer, "the slow reader, which then asked again,")
+        ask_line(trial, peer, "the slow reader, which then asked again,")
     return f"a slow reader received all of its {len(due):,} bytes"
 
 
 def check_others(trial: Trial) -> str:
     """Answer others while a slow reader does not read."""
     with Peer(trial) as before:
-        converse(trial, before)
+        ask_line(trial, before)
         with connect_slow_reader(trial) as (peer, due):
             for _ in range(3):
-                converse(trial, before, "a client that asked while another one was not reading its reply")
+                ask_line(trial, before, "a client that asked while another one was not reading its reply")
                 with Peer(trial) as late:
-                    converse(trial, late, "a client that connected while another one was not reading its reply")
+                    ask_line(trial, late, "a client that connected while another one was not reading its reply")
             peer.expect(due[:1000], "the slow reader, which began to read at last,")
     return f"others were answered while a client did not read the {len(due):,} bytes owed to it"
 
@@ -82,7 +82,7 @@ def check_overflow(trial: Trial) -> str:
     with ExitStack() as stack:
         peers = [stack.enter_context(Peer(trial)) for _ in range(40)]
         for peer in peers:
-            converse(trial, peer)
+            ask_line(trial, peer)
         for _ in range(3):
             requests = [draw_line(trial) for _ in peers]
             with trial.pause():
@@ -92,14 +92,14 @@ def check_overflow(trial: Trial) -> str:
             who = f"one of {len(peers)} clients that asked while the server could take no signals"
             for peer, request in zip(peers, requests, strict=True):
                 peer.expect(trial.due(request), who)
-            converse(trial, late, "a client that connected while the queue of signals was full")
+            ask_line(trial, late, "a client that connected while the queue of signals was full")
     return f"three times {len(peers)} clients asked at once, and all were answered"
 
 
 def check_memory(trial: Trial) -> str:
     """Stop reading from a client that does not read, so that what is owed to it stays bounded."""
     with Peer(trial) as first:
-        converse(trial, first)
+        ask_line(trial, first)
     before = watch.measure_resident_bytes(trial.pid)
     with Peer(trial, narrow=True) as peer:
         taken = _flood(trial, peer)
@@ -110,7 +110,7 @@ def check_memory(trial: Trial) -> str:
                 f"by {grown / MIB:.0f} MiB; stop reading from a client while you owe it bytes"
             )
         with Peer(trial) as late:
-            converse(trial, late, "a client that connected after the flood")
+            ask_line(trial, late, "a client that connected after the flood")
         peer.receive(1 << 16)
     return "a client asked for megabytes and read nothing: the server stopped reading from it"
 
@@ -142,17 +142,22 @@ def _flood(trial: Trial, peer: Peer) -> int:
 def check_descriptors(trial: Trial) -> str:
     """Give back the descriptor of every client that has left."""
     with Peer(trial) as staying:
-        converse(trial, staying)
+        ask_line(trial, staying)
         before = watch.count_descriptors(trial.pid)
         for _ in range(20):
             with Peer(trial) as peer:
-                converse(trial, peer)
+                ask_line(trial, peer)
         faults.connect_and_close(trial.address, 20)
         faults.reset_together(trial.address, 20, draw_line(trial))
-        converse(trial, staying, "a client that stayed while 60 others connected and left")
-        patience = Patience(trial)
-        while (count := watch.count_descriptors(trial.pid)) > before:
-            if patience.over():
-                raise Violated(f"60 clients connected and left, and {count - before} descriptors were never closed")
-            time.sleep(0.01)
+        ask_line(trial, staying, "a client that stayed while 60 others connected and left")
+        expect_no_more_descriptors(trial, before, 60)
     return "60 clients connected and left, and every descriptor was closed"
+
+
+def expect_no_more_descriptors(trial: Trial, before: int, clients: int) -> None:
+    """Raise Violated unless the descriptors of all clients that have left are closed, now or soon."""
+    patience = Patience(trial)
+    while (count := watch.count_descriptors(trial.pid)) > before:
+        if patience.over():
+            raise Violated(f"{clients} clients connected and left, and {count - before} descriptors were never closed")
+        time.sleep(0.01)

@@ -5,7 +5,7 @@ import time
 from contextlib import ExitStack
 
 from iolab.exercises.peers import Peer, Violated
-from iolab.exercises.properties.wire import converse
+from iolab.exercises.properties.wire import ask_line
 from iolab.exercises.trial import Trial
 
 SLEEP, RAISE = b"\xf0 sleep", b"\xf0 raise"
@@ -73,12 +73,12 @@ def check_sleepers(trial: Trial) -> str:
         peers = {each: stack.enter_context(Peer(trial)) for each in seconds}
         awake = stack.enter_context(Peer(trial))
         for peer in (awake, *peers.values()):
-            converse(trial, peer)
+            ask_line(trial, peer)
         start_s = time.monotonic()
         for each, peer in peers.items():
             peer.send(_request_sleep(each))
         for _ in range(2):  # the second one is sent when all requests before it have arrived
-            converse(trial, awake, "a client that asked while three tasks of others slept")
+            ask_line(trial, awake, "a client that asked while three tasks of others slept")
         longest = max(seconds)
         if peers[longest].connection in select.select([peers[longest].connection], [], [], 0)[0]:
             raise Violated(f"a client had to wait for one whose task sleeps {longest} s")
@@ -111,11 +111,11 @@ def _request_sleep(seconds: float) -> bytes:
 def check_raisers(trial: Trial) -> str:
     """Go on when a task raises: that one ends, and no other."""
     with Peer(trial) as bystander:
-        converse(trial, bystander)
+        ask_line(trial, bystander)
         for _ in range(3):
             with Peer(trial) as peer:
-                converse(trial, peer)
+                ask_line(trial, peer)
                 peer.send(RAISE)
                 peer.expect_end("a client whose task raised an exception")
-            converse(trial, bystander, "a client that asked after another one's task had raised an exception")
+            ask_line(trial, bystander, "a client that asked after another one's task had raised an exception")
     return "three tasks raised an exception, and the others went on"

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from iolab.exercises.peers import Peer, Violated
 from iolab.exercises.properties.faults import connect_slow_reader
-from iolab.exercises.properties.wire import converse, draw_line
+from iolab.exercises.properties.wire import ask_line, draw_line
 from iolab.exercises.sandbox import watch
 from iolab.exercises.trial import Trial
 
-IDLE_SHARE, WINDOW_S = 0.01, 0.5
+IDLE_SHARE, IDLE_WINDOW_S = 0.01, 0.5
 LOOKS, PINGS = 40, 16
 
 PHRASES = {"sleep": "a sleep", "timeout": "a socket's call with a timeout"}
@@ -38,7 +38,7 @@ def connect_silent_clients(trial: Trial, count: int = 6) -> Iterator[list[Peer]]
     with ExitStack() as stack:
         peers = [stack.enter_context(Peer(trial)) for _ in range(count)]
         for peer in peers:
-            converse(trial, peer)
+            ask_line(trial, peer)
         yield peers
 
 
@@ -48,7 +48,7 @@ def check_idle(trial: Trial) -> str:
         peer.expect(due, "the slow reader")
         time.sleep(0.1)
         expect_rest(trial, "while nobody asks anything")
-        converse(trial, peer)
+        ask_line(trial, peer)
     return "less than 1 % of a CPU while nobody asked"
 
 
@@ -64,7 +64,7 @@ def check_owing(trial: Trial) -> str:
 
 def expect_rest(trial: Trial, when: str) -> None:
     """Raise Violated if the server uses 1 % of a CPU or more."""
-    share = trial.measure_cpu_share(WINDOW_S)
+    share = trial.measure_cpu_share(IDLE_WINDOW_S)
     if not trial.alive():
         raise Violated(f"the server did not stay alive: {trial.describe_end()}")
     if share >= IDLE_SHARE:
@@ -122,10 +122,10 @@ def expect_model(footprint: Footprint) -> Callable[[Trial], str]:
             calls = _count_calls(trial)
             with connect_slow_reader(trial) as (peer, due):
                 for bystander in peers[:3]:
-                    converse(trial, bystander, "a client that asked while another one was not reading its reply")
+                    ask_line(trial, bystander, "a client that asked while another one was not reading its reply")
                 calls += _count_calls(trial)
                 peer.expect(due[:1000], "the slow reader, which began to read at last,")
-            converse(trial, peers[0])
+            ask_line(trial, peers[0])
         _expect_calls(footprint, calls)
         return f"it is what the exercise asks for: {footprint.name}"
 
@@ -152,7 +152,7 @@ def _expect_census(trial: Trial, footprint: Footprint, clients: int) -> None:
         watched = len(watch.read_interest(trial.pid))
         if watched <= clients:
             raise Violated(
-                f"{clients} clients and the listening socket are open, but epoll watches only {watched} of them; "
+                f"{clients} clients and the listening socket are open, but epoll watches {watched or 'none'} of them; "
                 "register each one, and let epoll_wait say which are ready"
             )
 

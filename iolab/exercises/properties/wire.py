@@ -15,7 +15,7 @@ def draw_line(trial: Trial, words: int = 4) -> bytes:
     return b" ".join(trial.draw.choices(WORDS, k=words)) + b" %d" % trial.draw.randrange(1000)
 
 
-def converse(trial: Trial, peer: Peer, who: str = "a client") -> None:
+def ask_line(trial: Trial, peer: Peer, who: str = "a client") -> None:
     """Ask something short, and expect the reply."""
     peer.ask(draw_line(trial), who)
 
@@ -47,7 +47,7 @@ def check_binary(trial: Trial) -> str:
     cut = "äöü€😀".encode()[: trial.draw.choice((1, 3, 5, 7, 10, 12))]
     total = 0
     with Peer(trial) as peer:
-        converse(trial, peer)
+        ask_line(trial, peer)
         for request in (b"\0", b"\r\n", b"  spaces and ends \r\n\n", cut, bytes(every), b"\xff" * 3, b"a", b"\x1a\x04"):
             peer.ask(request, "a client that sent bytes that are not text")
             total += len(request)
@@ -61,10 +61,10 @@ def check_megabytes(trial: Trial) -> str:
     """Answer megabytes on one connection, and go on with it."""
     request = trial.draw.randbytes(trial.draw.randrange(2 * MIB, 3 * MIB))
     with Peer(trial) as peer:
-        converse(trial, peer)
+        ask_line(trial, peer)
         with peer.send_meanwhile(request):
             peer.expect(trial.due(request), "a client that sent megabytes and read meanwhile")
-        converse(trial, peer, "a client that asked again after megabytes")
+        ask_line(trial, peer, "a client that asked again after megabytes")
     return f"{len(request):,} bytes were answered correctly"
 
 
@@ -78,14 +78,14 @@ def check_many_clients(trial: Trial) -> str:
         for _ in range(2):
             trial.draw.shuffle(asking)
             for peer in asking:
-                converse(trial, peer, who)
+                ask_line(trial, peer, who)
         requests = [draw_line(trial) for _ in asking]
         for peer, request in zip(asking, requests, strict=True):
             peer.send(request)
         for peer, request in zip(asking, requests, strict=True):
             peer.expect(trial.due(request), f"one of {len(asking)} clients that asked at once")
         for peer in silent:
-            converse(trial, peer, "a client that had long been silent")
+            ask_line(trial, peer, "a client that had long been silent")
         with trial.pause():
             early = [stack.enter_context(Peer(trial)) for _ in range(4)]
             for peer in early:
@@ -100,7 +100,7 @@ def check_half_close(trial: Trial) -> str:
     requests = [trial.draw.randbytes(trial.draw.randrange(20_000, 30_000)) for _ in range(2)]
     who = "a client that asked and closed its sending half"
     with Peer(trial) as early:
-        converse(trial, early)
+        ask_line(trial, early)
         early.half_close()
         early.expect_end("a client that closed its sending half")
     with Peer(trial, narrow=True) as peer:
@@ -117,8 +117,8 @@ def check_half_close(trial: Trial) -> str:
 def check_clean_end(trial: Trial) -> str:
     """End when the listening socket is shut down, by itself and without an error."""
     with Peer(trial) as peer, Peer(trial) as other:
-        converse(trial, peer)
-        converse(trial, other)
+        ask_line(trial, peer)
+        ask_line(trial, other)
         trial.listening.stop()
         time.sleep(0.05)
     expect_clean_exit(trial, "serve")

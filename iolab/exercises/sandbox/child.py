@@ -31,7 +31,7 @@ def main() -> None:
         confinement.hide()
         while descriptors := socket.recv_fds(control, 16, DESCRIPTORS)[1]:
             if middle := fork_twice():
-                work(middle, control, *descriptors)
+                begin_trial(middle, control, *descriptors)
                 return
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -49,7 +49,7 @@ def fork_twice() -> int:
     return middle
 
 
-def work(middle: int, control: socket.socket, launch_file: int, descriptor: int, output: int) -> None:
+def begin_trial(middle: int, control: socket.socket, launch_file: int, descriptor: int, output: int) -> None:
     """Report to the judge, shut this process in, and run the answer."""
     os.setsid()
     while os.getppid() == middle:  # not adopted yet
@@ -62,7 +62,7 @@ def work(middle: int, control: socket.socket, launch_file: int, descriptor: int,
     with open(launch_file, "rb") as file:
         launch = decode(file.read(), ServerLaunch, ClientLaunch)
     shut_in(launch)
-    run(launch, descriptor)
+    call_answer(launch, descriptor)
 
 
 def shut_in(launch: Launch) -> None:
@@ -82,9 +82,9 @@ def shut_in(launch: Launch) -> None:
     confinement.confine(launch.folder)
 
 
-def run(launch: Launch, descriptor: int) -> None:
+def call_answer(launch: Launch, descriptor: int) -> None:
     """Call the answer's function on what it is to serve, or to examine."""
-    function = load(launch.answer)[launch.entry]
+    function = load_answer(launch.answer)[launch.entry]
     if isinstance(launch, ClientLaunch):
         os.write(descriptor, b"1" if function((launch.host, launch.port)) else b"0")
     elif isinstance(launch, ServerLaunch):
@@ -92,7 +92,7 @@ def run(launch: Launch, descriptor: int) -> None:
         function(ListeningSocket.adopt(descriptor), respond)
 
 
-def load(answer: str) -> dict[str, Any]:
+def load_answer(answer: str) -> dict[str, Any]:
     """Run the answer's text as a module, and return its names."""
     module = types.ModuleType("answer")
     module.__dict__["__file__"] = "answer.py"

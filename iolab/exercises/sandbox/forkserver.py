@@ -9,7 +9,7 @@ starts one process, the fork server (`child.main`), and asks it for a copy at ea
       ^                                               | fork
       |                                             middle, which ends at once
       |                                               | fork
-      +---- adopts <--- number of the process ----  trial: `child.work`
+      +---- adopts <--- number of the process ----  trial: `child.begin_trial`
 
 - *Why two forks.* The judge must learn how the process of a trial ended, and nobody else may; only a parent can wait
   for a process. The process in the middle ends, and its orphan goes to the nearest subreaper above, which is the judge

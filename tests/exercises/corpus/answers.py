@@ -44,6 +44,23 @@ def swapped(model: str, *swaps: Swap) -> str:
     return text
 
 
+def end_with_a_message(text: str, entry: str = "serve", parameters: str = "listening, respond") -> str:
+    """Return a text whose function says goodbye by `sys.exit`, which makes an error of it."""
+    return f"""{text}
+
+import sys
+
+run = {entry}
+
+
+def {entry}({parameters}):
+    try:
+        run({parameters})
+    finally:
+        sys.exit("the server has ended")
+"""
+
+
 def text(lines: str) -> str:
     """Return a text that stands indented here."""
     return textwrap.dedent(lines).lstrip()

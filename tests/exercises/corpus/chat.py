@@ -1,7 +1,7 @@
 """Answers to `08-chat`."""
 
 from iolab.exercises.properties.chats import REFERENCE
-from tests.exercises.corpus.answers import Answer, Swap, right, text, wrong
+from tests.exercises.corpus.answers import Answer, Swap, end_with_a_message, right, text, wrong
 
 NAME = "08-chat"
 COURSE = REFERENCE.read_text(encoding="utf-8")
@@ -207,6 +207,7 @@ ANSWERS: list[Answer] = [
         ),
     ),
     wrong(NAME, "idle", "asks without waiting", put(("interest.poll():", "interest.poll(0):"))),
+    wrong(NAME, "a clean end", "ends with a message", end_with_a_message(COURSE, "chat", "listening")),
     wrong(
         NAME,
         "a clean end",

@@ -1,7 +1,7 @@
 """Answers to `06-completion`."""
 
 from iolab.models import MODELS
-from tests.exercises.corpus.answers import Answer, right, swapped, text, wrong
+from tests.exercises.corpus.answers import Answer, end_with_a_message, right, swapped, text, wrong
 
 NAME = "06-completion"
 
@@ -136,6 +136,7 @@ ANSWERS: list[Answer] = [
         "makes a reply of its own",
         swapped("io_uring", (REPLY, "bytes(completion.result).upper()")),
     ),
+    wrong(NAME, "a clean end", "ends with a message", end_with_a_message(swapped("io_uring"))),
     wrong(NAME, "a clean end", "swallows what ends it", swapped("io_uring", (GONE, "except BaseException:"))),
     wrong(
         NAME,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tests.exercises.corpus.answers import Answer, Swap, swapped, wrong
+from tests.exercises.corpus.answers import Answer, Swap, end_with_a_message, swapped, wrong
 
 RESET = "except OSError:  # reset by the peer"
 REPLY = "respond(request)"
@@ -31,12 +31,12 @@ def mistakes(exercise: str, model: str) -> Iterator[Answer]:
     lost = "lost.append((interest.unregister(connection), connection))" if model in CLOSE else ""
     until_sent = UNTIL_SENT.replace("SEND", send.replace("(reply)", "(memoryview(reply)[sent:])"))
     put: list[tuple[str, str, list[Swap]]] = [
-        ("slow reader's bytes", "drops what a send did not take", [(PARTIAL, "if False:")]),
         (
             "slow reader's bytes",
             "hangs up where a send is partial",
             [(PARTIAL, f"{PARTIAL}\n            {LEAVE.get(model, 'return close(descriptor)')}")],
         ),
+        ("slow reader's bytes", "drops what a send did not take", [(PARTIAL, "if False:")]),
         ("resets", "ends at a reset", [(RESET, "except KeyError:")]),
         ("others meanwhile", "leaves connections blocking", [(NONBLOCKING, "pass")]),
         (
@@ -60,5 +60,6 @@ def mistakes(exercise: str, model: str) -> Iterator[Answer]:
             ],
         ),
     ]
+    yield wrong(exercise, "a clean end", "ends with a message", end_with_a_message(swapped(model)))
     for lacks, name, swaps in put:
         yield wrong(exercise, lacks, name, swapped(model, *swaps))

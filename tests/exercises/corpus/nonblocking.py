@@ -107,8 +107,8 @@ ANSWERS: list[Answer] = [
     wrong(NAME, "the model", "threads", MODELS["threads"].source),
     wrong(NAME, "many clients", "one client at a time", MODELS["blocking"].source),
     wrong(NAME, "bounded memory", "reads on while it owes", swapped("nonblocking", *READS_ON)),
-    wrong(NAME, "respond is called", "nothing yet", "def serve(listening, respond):\n    while True:\n        pass\n"),
     *mistakes(NAME, "nonblocking"),
+    wrong(NAME, "respond is called", "nothing yet", "def serve(listening, respond):\n    while True:\n        pass\n"),
     *right(
         NAME,
         the_course=MODELS["nonblocking"].source,

@@ -1,7 +1,7 @@
 """Answers to `01-threads`."""
 
 from iolab.models import MODELS
-from tests.exercises.corpus.answers import Answer, right, swapped, text, wrong
+from tests.exercises.corpus.answers import Answer, end_with_a_message, right, swapped, text, wrong
 
 NAME = "01-threads"
 START = "Thread(target=converse, args=(connection, respond), daemon=True).start()"
@@ -293,6 +293,7 @@ ANSWERS: list[Answer] = [
             (IMPORT, f"{IMPORT}\n\nlost = []"),
         ),
     ),
+    wrong(NAME, "a clean end", "ends with a message", end_with_a_message(swapped("threads"))),
     wrong(NAME, "a clean end", "swallows what ends it", swapped("threads", (GONE, "except BaseException:"))),
     wrong(
         NAME,

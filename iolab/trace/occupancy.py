@@ -15,6 +15,7 @@ The five parts add up to the length of the call. Nothing is measured during the 
 from running totals: how long a thread had slept, or had been preempted, by some moment.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -142,6 +143,23 @@ def occupancies(
         for place, row in zip(places, parts.tolist(), strict=True):
             rows[place] = Occupancy(*row)
     return rows
+
+
+def arrivals(calls: Sequence[Call], wakings: Iterable[tuple[int, int]]) -> list[int | None]:
+    """Return the arrival of each call: the one it has, else the first time within it that its thread was woken.
+
+    `wakings` are pairs of thread and time, in order of time, for those who may see the kernel's steps. Later
+    ones may be the interpreter's lock.
+    """
+    times: dict[int, list[int]] = {}
+    for thread, at_ns in wakings:
+        times.setdefault(thread, []).append(at_ns)
+    return [_first(times.get(call.thread, ()), call) if call.arrived_ns is None else call.arrived_ns for call in calls]
+
+
+def _first(times_ns: Sequence[int], call: Call) -> int | None:
+    place = bisect_left(times_ns, call.start_ns)
+    return times_ns[place] if place < len(times_ns) and times_ns[place] <= call.end_ns else None
 
 
 def gaps(calls: Sequence[Call], switches: Iterable[Switch], since_ns: int, until_ns: int | None = None) -> list[Gap]:

@@ -5,7 +5,7 @@ import pytest
 
 from iolab.kernel.switches import Switch
 from iolab.trace.calls import Call
-from iolab.trace.occupancy import Gap, Occupancy, Spans, gaps, occupancies
+from iolab.trace.occupancy import Gap, Occupancy, Spans, arrivals, gaps, occupancies
 
 THREAD = 7
 
@@ -105,6 +105,18 @@ class TestTheRecording:
             Occupancy(70, 0, 30, 0, 0),
             Occupancy(0, 0, 10, 0, 0),
         ]
+
+
+class TestArrivals:
+    def test_a_call_keeps_its_own(self) -> None:
+        assert arrivals([call(100, 200, 150)], [(THREAD, 160)]) == [150]
+
+    def test_else_it_is_the_first_time_that_the_thread_was_woken_within_it(self) -> None:
+        wakings = [(THREAD, 90), (THREAD, 110), (THREAD, 160), (8, 170), (THREAD, 210)]
+        assert arrivals([call(100, 200)], wakings) == [110]
+
+    def test_one_that_nobody_woke_has_none(self) -> None:
+        assert arrivals([call(100, 200), call(100, 200, thread=8)], [(THREAD, 90), (THREAD, 210)]) == [None, None]
 
 
 class TestAGap:

@@ -15,7 +15,7 @@ import pytest
 
 from iolab.kernel import perf, switches
 from iolab.kernel.switches import Switch, Switches
-from tests.kernel.support import said
+from tests.kernel.support import run_script
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 needs_records = pytest.mark.skipif(switches.why_not() is not None, reason=str(switches.why_not()))
@@ -179,7 +179,7 @@ with Switches([threading.get_native_id()], cpu=0) as watch:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 @pytest.mark.skipif(perf.paranoid() not in ("-1", "0", "1", "2"), reason="perf_event_paranoid is above 2 here")
 def test_an_ordinary_user_may_record_them() -> None:
-    assert said(AS_NOBODY) == "65534 True"
+    assert run_script(AS_NOBODY) == "65534 True"
 
 
 REFUSED = """
@@ -209,7 +209,7 @@ class TestWhyNot:
         ],
     )
     def test_a_refusal_names_its_cause_in_one_sentence(self, error: int, why: str) -> None:
-        answer = said(REFUSED.format(error=error))
+        answer = run_script(REFUSED.format(error=error))
         assert why in answer
         assert "\n" not in answer
 

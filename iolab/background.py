@@ -50,7 +50,11 @@ class Server:
         self._serve, self._respond = serve, respond
         self._thread = threading.Thread(target=self._run, name=f"iolab {name}", daemon=True)
         _server_threads.add(self._thread)
-        threads.start(self._thread)
+        try:
+            threads.start(self._thread)
+        except BaseException:  # an interrupt: nobody will hold this server, and stop it
+            self.stop()
+            raise
 
     @property
     def thread_id(self) -> int | None:

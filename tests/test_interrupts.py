@@ -208,6 +208,8 @@ def until_it_has_a_child(pid: int) -> None:
 KERNEL = {
     "measure": "iolab.measure({model!r}, connections=4, seconds=30)",
     "timeline": "iolab.timeline({model!r}, connections=4, seconds=30)",
+    "compare": "iolab.compare([{model!r}], [4], seconds=30)",
+    "experiment": "iolab.experiments.gil(seconds=30)",
     "server": "server.wait()",
 }
 """What a cell may be busy with when the learner interrupts it."""
@@ -229,7 +231,8 @@ def kernel() -> Iterator[tuple[Any, Any]]:
 
     manager, client = start_new_kernel(kernel_name="python3")
     try:
-        client.execute_interactive("import iolab, iolab.measurement.run, iolab.trace.timeline", timeout=ENDS_S)
+        imports = "import iolab, iolab.measurement.comparison, iolab.trace.timeline; iolab.experiments"
+        client.execute_interactive(imports, timeout=ENDS_S)
         yield manager, client
     finally:
         client.stop_channels()
@@ -266,7 +269,7 @@ def interrupt_cells(model: str, times: int) -> list[str]:
 
 
 def test_an_interrupt_reaches_a_notebook() -> None:
-    assert interrupt_cells("signals", 3) == ["KeyboardInterrupt"] * 3 + ["nothing left"]
+    assert interrupt_cells("signals", 5) == ["KeyboardInterrupt"] * 5 + ["nothing left"]
 
 
 @pytest.mark.certify

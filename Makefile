@@ -63,7 +63,7 @@ pythons: setup
 
 lowest: setup
 	@$(bin)/uv venv --quiet --clear --python 3.11 --no-python-downloads $(cache)/lowest
-	$(bin)/uv pip install --quiet --python $(cache)/lowest --resolution lowest-direct setuptools -e '.[models,class,test]'
+	$(bin)/uv pip install --quiet --python $(cache)/lowest --resolution lowest-direct 'setuptools>=77' -e '.[models,class,test]'
 	$(cache)/lowest/bin/python -m pytest -n 4 --dist worksteal tests --ignore tests/tools
 
 coverage: setup

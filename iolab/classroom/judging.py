@@ -117,10 +117,17 @@ async def _collect(
             job = (each.exercise, each.answer, each.seed(course))
             waiting[client.submit(judge, *job, retries=RETRIES, pure=False)] = each
     async for future in as_completed(waiting, loop=client.loop):
-        if future.cancelled():  # not by us
-            raise UsageError("the Dask scheduler is gone: start it, and grade again")
-        error = await future.exception()
-        on_report(waiting[future], NotJudged(f"the judge failed: {error!r}") if error else await future.result())
+        on_report(waiting[future], await _fetch(future))
+
+
+async def _fetch(future: Any) -> Report | NotJudged:
+    try:
+        if not future.cancelled():
+            error = await future.exception()
+            return NotJudged(f"the judge failed: {error!r}") if error else await future.result()
+    except OSError:  # Dask's CommClosedError: the scheduler went after the answer was judged, and has the report
+        pass
+    raise UsageError("the Dask scheduler is gone: start it, and grade again")
 
 
 async def watch_workers(client: Any, where: str) -> None:

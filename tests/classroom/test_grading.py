@@ -190,7 +190,7 @@ class TestJudging:
 
         monkeypatch.setattr(judging, "CLASS_WAITS_FOR_WORKER_S", 0.5)
         monkeypatch.setattr(judging, "CLASS_LOOKS_FOR_WORKERS_EVERY_S", 0.1)
-        monkeypatch.setattr(cluster, "known", nobody)
+        monkeypatch.setattr(cluster, "addresses", nobody)
         with pytest.raises(UsageError, match=r"this machine has had no Dask worker for 0\.5 s"):
             asyncio.run(judging.watch_workers(None, "this machine"))
 

@@ -95,9 +95,9 @@ class TestTheTextOfAFunction:
             text_of(lambda: self, "serve")
         with pytest.raises(UsageError, match="or has no name"):
             text_of(lambda: None, "serve")
-        with pytest.raises(UsageError, match="cannot be report"):
+        with pytest.raises(UsageError, match="cannot be found"):
             text_of(uses_a_bare_class, "serve")
-        with pytest.raises(UsageError, match="cannot be report"):
+        with pytest.raises(UsageError, match="cannot be found"):
             text_of(len, "serve")
 
 

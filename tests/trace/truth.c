@@ -24,6 +24,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -173,6 +174,7 @@ int main(int argc, char **argv) {
             receive(ends[0], buffer, bytes, tcp, &rows[round - 1]);
     }
     kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
     for (int round = 0; round < rounds; round++)
         printf("%ld %ld %ld %ld %ld %ld %ld\n", rows[round].start, rows[round].end, rows[round].arrived,
                shared->before[round], shared->after[round], rows[round].cpu, rows[round].gap);

@@ -91,15 +91,19 @@ class Rings:
 
     def add(self, description: bytes, thread: int = -1) -> None:
         """Begin to record an event of a thread, or of all. Raise OSError if it is refused, or the thread is gone."""
+        events: dict[int, int] = {}
         for cpu in self._sizes_bytes:
             try:
-                descriptor = open_event(description, thread, cpu)
+                events[cpu] = open_event(description, thread, cpu)
+                self._descriptors.append(events[cpu])
             except OSError as error:
-                if error.errno == errno.ENODEV:  # a CPU that is switched off
-                    continue
-                raise
-            self._descriptors.append(descriptor)
-            self._connect(descriptor, cpu)
+                if error.errno != errno.ENODEV:  # a CPU that is switched off
+                    raise
+        if not self._maps:
+            self._maps = _map(events, self._sizes_bytes)
+        else:
+            for cpu, descriptor in events.items():
+                fcntl.ioctl(descriptor, SET_OUTPUT, self._maps[cpu][0])
 
     def read(self) -> list[Ring]:
         """End the recording, and return what each ring holds."""
@@ -116,21 +120,20 @@ class Rings:
         self._maps.clear()
         self._descriptors.clear()
 
-    def _connect(self, descriptor: int, cpu: int) -> None:
-        if cpu in self._maps:
-            fcntl.ioctl(descriptor, SET_OUTPUT, self._maps[cpu][0])
-        else:
-            self._maps[cpu] = descriptor, _map(descriptor, self._sizes_bytes[cpu])
 
-
-def _map(descriptor: int, size_bytes: int) -> mmap.mmap:
-    while True:
-        try:
-            return mmap.mmap(descriptor, mmap.PAGESIZE + size_bytes)
-        except PermissionError:
-            if size_bytes <= mmap.PAGESIZE:
-                raise
-            size_bytes //= 2
+def _map(descriptors: dict[int, int], sizes_bytes: dict[int, int]) -> dict[int, tuple[int, mmap.mmap]]:
+    """Map a ring for each CPU, and all smaller where a user may not lock so much, lest the last get nothing."""
+    maps: dict[int, tuple[int, mmap.mmap]] = {}
+    try:
+        for cpu, descriptor in descriptors.items():
+            maps[cpu] = descriptor, mmap.mmap(descriptor, mmap.PAGESIZE + sizes_bytes[cpu])
+    except PermissionError:
+        for _, ring in maps.values():
+            ring.close()
+        if max(sizes_bytes.values()) <= mmap.PAGESIZE:
+            raise OSError(errno.ENOBUFS, "this user may lock no more memory (perf_event_mlock_kb)") from None
+        return _map(descriptors, {cpu: max(size // 2, mmap.PAGESIZE) for cpu, size in sizes_bytes.items()})
+    return maps
 
 
 def _contents(ring: mmap.mmap) -> Ring:
@@ -154,6 +157,11 @@ def records_of(data: bytes) -> Iterator[Record]:
 def cpus() -> range:
     """Return the numbers of all CPUs of this machine, with those that are switched off."""
     return range(os.sysconf("SC_NPROCESSORS_CONF"))
+
+
+def share_bytes(total_bytes: int, least_bytes: int) -> int:
+    """Return the size of a ring if all CPUs have the same, and about so much together."""
+    return max(total_bytes >> (len(cpus()) - 1).bit_length(), least_bytes)
 
 
 def unsupported() -> str | None:

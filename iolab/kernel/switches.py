@@ -107,10 +107,8 @@ def _description(flags: int = 0) -> bytes:
 
 
 def _sizes_bytes(busy: int | None) -> dict[int, int]:
-    cpus = perf.cpus()
-    share_bytes = ROOM_BYTES >> (len(cpus) - 1).bit_length()
-    others_bytes = max(share_bytes, LEAST_BYTES) if busy is None else LEAST_BYTES
-    return {cpu: ROOM_BYTES if cpu == busy else others_bytes for cpu in cpus}
+    others_bytes = perf.share_bytes(ROOM_BYTES, LEAST_BYTES) if busy is None else LEAST_BYTES
+    return {cpu: ROOM_BYTES if cpu == busy else others_bytes for cpu in perf.cpus()}
 
 
 def _switches(rings: Iterable[perf.Ring]) -> Iterator[perf.Record]:

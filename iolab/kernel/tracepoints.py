@@ -25,8 +25,8 @@ RING = (
 
 NAMES = (ARRIVAL, WAKING, COPY, *RING)
 PLACES = (Path("/sys/kernel/tracing/events"), Path("/sys/kernel/debug/tracing/events"))
-ROOM_BYTES = 4 << 20
-"""The ring of each CPU: some 50,000 events."""
+ROOM_BYTES, LEAST_BYTES = 16 << 20, 256 << 10
+"""All rings together, some 200,000 events; and the least that a CPU has."""
 
 _SAMPLE = perf.SAMPLE_TID | perf.SAMPLE_TIME | perf.SAMPLE_CPU | perf.SAMPLE_RAW
 _BODY = struct.Struct("=IIQI4xI")  # process, thread, time, CPU, size of the raw data
@@ -77,7 +77,7 @@ class Tracepoints:
 
     def __init__(self, names: Sequence[str] = NAMES) -> None:
         self._points = {point.number: point for name in names if (point := find(name))}
-        self._rings = perf.Rings(dict.fromkeys(perf.cpus(), ROOM_BYTES))
+        self._rings = perf.Rings(dict.fromkeys(perf.cpus(), perf.share_bytes(ROOM_BYTES, LEAST_BYTES)))
         self.whole = True
         """Whether the rings held all; known after `read`."""
         try:

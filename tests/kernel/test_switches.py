@@ -163,8 +163,9 @@ def test_records_lie_end_to_end() -> None:
 
 
 AS_NOBODY = """
-import os, threading, time
+import os, resource, threading, time
 from iolab.kernel.switches import Switches, why_not
+resource.setrlimit(resource.RLIMIT_MEMLOCK, ({memory}, {memory}))
 os.setgroups([])
 os.setresgid(65534, 65534, 65534)
 os.setresuid(65534, 65534, 65534)
@@ -178,8 +179,9 @@ with Switches([threading.get_native_id()], cpu=0) as watch:
 @needs_records
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 @pytest.mark.skipif(perf.paranoid() not in ("-1", "0", "1", "2"), reason="perf_event_paranoid is above 2 here")
-def test_an_ordinary_user_may_record_them() -> None:
-    assert run_script(AS_NOBODY) == "65534 True"
+@pytest.mark.parametrize("memory", [8 << 20, 0], ids=["memory-to-lock", "no-memory-to-lock"])
+def test_an_ordinary_user_may_record_them(memory: int) -> None:
+    assert run_script(AS_NOBODY.format(memory=memory)) == "65534 True"
 
 
 REFUSED = """
@@ -212,6 +214,14 @@ class TestWhyNot:
         answer = run_script(REFUSED.format(error=error))
         assert why in answer
         assert "\n" not in answer
+
+    @needs_records
+    def test_a_user_who_may_lock_no_memory_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: object) -> None:
+            raise PermissionError(1, "Operation not permitted")
+
+        monkeypatch.setattr("mmap.mmap", refuse)
+        assert "perf_event_mlock_kb" in str(switches.why_not())
 
     def test_another_system_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys, "platform", "darwin")

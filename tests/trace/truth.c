@@ -24,6 +24,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,6 +34,7 @@
 static struct {
     _Atomic int round;   /* the last round that the main thread began */
     _Atomic int written; /* the last round that the partner has written for */
+    _Atomic int done;    /* the last round that the main thread has ended */
     long before[MOST_ROUNDS], after[MOST_ROUNDS];
 } *shared;
 
@@ -80,7 +82,19 @@ static void socket_pair(int ends[2], int bytes) {
         must(setsockopt(ends[1], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room) == 0, "SO_SNDBUFFORCE, for root");
 }
 
-static void partner(int out, int bytes, int rounds, int at_once) {
+/* A reader that full buffers woke early has copied a part; what is left is less than SO_RCVLOWAT, and nobody
+ * would wake it again. After 20 ms this does. */
+static void see_it_done(int in, int bytes, int round) {
+    int one = 1;
+    for (int looks = 0; shared->done < round; looks++) {
+        usleep(50);
+        if (looks == 400)
+            setsockopt(in, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
+    }
+    setsockopt(in, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
+}
+
+static void partner(const int ends[2], int bytes, int rounds, int at_once, int tcp) {
     char *buffer = calloc(1, bytes);
     for (int round = 1; round <= rounds; round++) {
         while (shared->round < round)
@@ -89,12 +103,14 @@ static void partner(int out, int bytes, int rounds, int at_once) {
             usleep(300 + random() % 700);
         shared->before[round - 1] = now(CLOCK_MONOTONIC);
         for (int sent = 0; sent < bytes;) {
-            int part = write(out, buffer + sent, bytes - sent);
+            int part = write(ends[1], buffer + sent, bytes - sent);
             must(part > 0, "write");
             sent += part;
         }
         shared->after[round - 1] = now(CLOCK_MONOTONIC);
         shared->written = round;
+        if (tcp)
+            see_it_done(ends[0], bytes, round);
     }
     free(buffer);
 }
@@ -137,6 +153,7 @@ int main(int argc, char **argv) {
     must(argc == 6, "usage: truth wait|copy|found|spin ROUNDS BYTES CPU OTHER_CPU");
     int rounds = atoi(argv[2]), bytes = atoi(argv[3]), ends[2];
     int tcp = argv[1][0] == 'c', found = argv[1][0] == 'f', spins = argv[1][0] == 's';
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     must(rounds <= MOST_ROUNDS, "so many rounds");
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     struct row *rows = calloc(rounds, sizeof *rows);
@@ -155,7 +172,7 @@ int main(int argc, char **argv) {
             usleep(50);
         while (spins)
             ;
-        partner(ends[1], bytes, rounds, found);
+        partner(ends, bytes, rounds, found, tcp);
         _exit(0);
     }
     pin(atoi(argv[4]));
@@ -171,8 +188,10 @@ int main(int argc, char **argv) {
             spin(&rows[round - 1]);
         else
             receive(ends[0], buffer, bytes, tcp, &rows[round - 1]);
+        shared->done = round;
     }
     kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
     for (int round = 0; round < rounds; round++)
         printf("%ld %ld %ld %ld %ld %ld %ld\n", rows[round].start, rows[round].end, rows[round].arrived,
                shared->before[round], shared->after[round], rows[round].cpu, rows[round].gap);

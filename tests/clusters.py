@@ -41,7 +41,7 @@ def die_with_us() -> None:
 
 
 DASK = (sys.executable, "-m", "dask")
-SCHEDULER = (*DASK, "scheduler", "--no-dashboard")
+SCHEDULER = (*DASK, "scheduler", "--no-dashboard", "--dashboard-address", "127.0.0.1:0")
 WORKER = (*DASK, "worker", "--no-nanny", "--no-dashboard", "--nthreads", 1, "--scheduler-file")
 
 

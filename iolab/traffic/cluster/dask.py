@@ -36,7 +36,8 @@ async def of_this_machine() -> AsyncIterator[Any]:
     from distributed import Client, LocalCluster
 
     async with (
-        LocalCluster(threads_per_worker=1, dashboard_address=None, asynchronous=True) as local,
+        # With None, Dask still opens 8787, and warns where another cluster has it.
+        LocalCluster(threads_per_worker=1, dashboard_address="127.0.0.1:0", asynchronous=True) as local,
         Client(local, asynchronous=True, set_as_default=False) as client,
     ):
         yield client

@@ -17,8 +17,10 @@ import pytest
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "certify: minutes of load, or bounds that need a quiet machine (-m certify)")
     config.addinivalue_line("markers", "by_kind: dear; every day for one model of each kind, for the others in certify")
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what runs in the background of a script
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A shell ignores SIGINT in what runs in the background of a script, nohup(1) SIGHUP; and children inherit it.
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

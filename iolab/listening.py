@@ -78,7 +78,8 @@ class ListeningSocket(socket.socket):
         try:
             connection, peer = super().accept()
         except OSError as error:
-            self.stopping = self.stopping or self._was_stopped_elsewhere()
+            if self._was_stopped_elsewhere():
+                self.stopping = True  # and never back: stop() may set it in another thread meanwhile
             if self.stopping:
                 raise self._stopped() from None
             if error.errno not in (errno.EMFILE, errno.ENFILE):

@@ -275,6 +275,19 @@ def adopted(listening: ListeningSocket) -> Iterator[ListeningSocket]:
         yield socket_
 
 
+def test_an_accept_that_fails_does_not_undo_a_stop(listening: ListeningSocket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that spins is in `accept` all the time: the stop comes while it looks why one failed."""
+
+    def stop_meanwhile() -> bool:
+        listening.stopping = True  # as stop() does in another thread
+        return False
+
+    monkeypatch.setattr(listening, "_was_stopped_elsewhere", stop_meanwhile)
+    listening.setblocking(False)
+    with pytest.raises(Stopped):
+        listening.accept()
+
+
 class TestAdopt:
     def test_it_accepts_and_remembers_as_the_first_one_does(
         self, listening: ListeningSocket, adopted: ListeningSocket

@@ -244,7 +244,7 @@ def interrupt_cell(manager: Any, client: Any, code: str, after_s: float) -> str:
     sent = client.execute(code)
     while True:
         message = client.get_iopub_msg(timeout=ENDS_S)
-        if message["msg_type"] == "execute_input" and message["parent_header"].get("msg_id") == sent:
+        if message["content"].get("text") == "begun\n" and message["parent_header"].get("msg_id") == sent:
             break
     threading.Event().wait(after_s)
     manager.interrupt_kernel()
@@ -260,7 +260,7 @@ def interrupt_cells(model: str, times: int) -> list[str]:
         for turn in range(times):
             kind = list(KERNEL)[turn % len(KERNEL)]
             opened = f"server = iolab.start({model!r})\n" if kind == "server" else ""
-            code = opened + KERNEL[kind].format(model=model)
+            code = f"{opened}print('begun', flush=True)\n{KERNEL[kind].format(model=model)}"
             ends.append(interrupt_cell(manager, client, code, 0.05 + draw.random() * 0.2))
             if kind == "server":
                 client.execute_interactive("server.stop()", timeout=ENDS_S)

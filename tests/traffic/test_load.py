@@ -194,6 +194,11 @@ class TestOpenLoop:
     def test_a_warm_up_keeps_the_schedule(self, address: Address) -> None:
         records = drive(address, connections=2, rate_per_s=1000, warm_up_s=0.1, seconds=0.2)
         assert len(records) == 200
+        assert (np.diff(np.sort(records.due_ns)) == 1_000_000).all()
+
+    @pytest.mark.certify
+    def test_a_warm_up_keeps_the_rate(self, address: Address) -> None:
+        records = drive(address, connections=2, rate_per_s=1000, warm_up_s=0.1, seconds=0.2)
         assert records.per_s == pytest.approx(1000, rel=0.1)
 
 

@@ -95,6 +95,19 @@ class TestCpuClock:
         assert 60 * MS <= clock.read_ns() - before_ns < 90 * MS
 
     @pytest.mark.certify
+    def test_of_a_thread_that_python_does_not_list_no_more_counts_than_it_used(self) -> None:
+        clock, done = CpuClock(threading.enumerate()), threading.Event()
+        before_ns = clock.read_ns()
+
+        def unlisted() -> None:
+            burn(30)
+            done.set()
+
+        _thread.start_new_thread(unlisted, ())
+        assert done.wait(20)
+        assert 30 * MS <= clock.read_ns() - before_ns < 60 * MS
+
+    @pytest.mark.certify
     def test_the_given_threads_do_not_count(self) -> None:
         with Other(lambda: burn(60)) as other:
             clock = CpuClock(threading.enumerate())

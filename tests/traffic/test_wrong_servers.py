@@ -192,6 +192,12 @@ class TestSilence:
         assert (len(records), records.errors) == (0, {"no reply": 5})
         assert records.end_ns - records.start_ns >= 0.3e9
 
+    @pytest.mark.certify
+    def test_a_silent_server_ends_the_run_soon_after_its_patience(self) -> None:
+        with Peer(silent) as peer:
+            records = drive(peer.address, connections=5, seconds=0.1)
+        assert 0.3e9 <= records.end_ns - records.start_ns < 5e9
+
     def test_one_silent_connection_of_many_is_counted(self) -> None:
         with Peer(replying(lambda request, number, turn: b"" if number == 2 else request.upper())) as peer:
             records = drive(peer.address, connections=4, requests=40)

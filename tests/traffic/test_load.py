@@ -191,6 +191,33 @@ class TestOpenLoop:
         assert end_ns < records.sent_ns.max()
         assert records.per_s * 0.1 < len(records)  # what came late is no throughput
 
+    @pytest.mark.certify
+    def test_timed_from_the_send_one_request_met_the_stall(self) -> None:
+        stalled = threading.Event()
+
+        def stall(request: bytes, number: int, turn: int) -> bytes:
+            if turn == 10:
+                stalled.wait(0.2)
+            return request.upper()
+
+        with Peer(replying(stall)) as peer:
+            records = drive(peer.address, connections=1, rate_per_s=200, requests=60)
+        assert (records.service_ns > 50_000_000).sum() == 1
+
+    @pytest.mark.certify
+    def test_what_is_late_is_sent_within_the_patience(self) -> None:
+        never = threading.Event()
+
+        def slow(request: bytes, number: int, turn: int) -> bytes:
+            never.wait(0.005)
+            return request.upper()
+
+        with Peer(replying(slow)) as peer:
+            records = drive(peer.address, connections=1, rate_per_s=1000, seconds=0.1, patience_s=0.2)
+        end_ns = records.start_ns + 100_000_000
+        assert end_ns < records.sent_ns.max() < end_ns + 200_000_000
+        assert records.per_s < 250 < 1000  # what came late is no throughput
+
     def test_a_warm_up_keeps_the_schedule(self, address: Address) -> None:
         records = drive(address, connections=2, rate_per_s=1000, warm_up_s=0.1, seconds=0.2)
         assert len(records) == 200

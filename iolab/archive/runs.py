@@ -94,7 +94,7 @@ def timeline(values: Mapping[str, Any]) -> Timeline:
 
 def _parts(kind: type[Entry], values: Mapping[str, Any]) -> dict[str, Any]:
     parts = {"placement": Placement(**values["placement"]), "records": records(values["records"])}
-    return {field.name: values[field.name] for field in fields(kind)} | parts
+    return {field.name: values[field.name] for field in fields(kind) if field.name in values} | parts
 
 
 def records_to_json(records: Records) -> dict[str, Any]:

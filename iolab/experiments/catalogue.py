@@ -64,8 +64,8 @@ gil = Experiment(
 connection_cost = Experiment(
     connections.connection_cost,
     connections.ConnectionCost,
-    quick={"connections": (1000,)},
-    full={"connections": (100, 1000, 10_000)},
+    quick={"connections": (1000,), "seconds": 1.0},
+    full={"connections": (100, 1000, 10_000), "seconds": 10.0},
 )
 
 EXPERIMENTS: dict[str, Experiment[..., Any]] = {

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from iolab.background import start
@@ -100,11 +100,13 @@ def connection_cost(
     for count in sizes("connections", connections, 1):
         for model in subjects:
             on_step(f"{model.name}, {count:,} connections")
-            rows.append({"model": model.name, "connections": count, **_in_fresh_process(model, count, seconds)})
+            row = _in_fresh_process(model, count)
+            loaded = {} if row["why_not"] else _in_fresh_process(model, count, seconds)
+            rows.append({"model": model.name, "connections": count, **row, **loaded})
     return ConnectionCost(tuple(rows), str(place()))
 
 
-def _in_fresh_process(model: Model, count: int, seconds: float) -> Row:
+def _in_fresh_process(model: Model, count: int, seconds: float = 0) -> Row:
     command = [sys.executable, "-c", CHILD, model.name, str(count), str(seconds)]
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
     try:
@@ -121,13 +123,17 @@ def _in_fresh_process(model: Model, count: int, seconds: float) -> Row:
 
 
 def main() -> None:
-    """Measure the model and the numbers that the command line names, print a row of JSON, and end the process."""
-    print(json.dumps(cost(find(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))), flush=True)
+    """Measure the model and the numbers that the command line names, print a row of JSON, and end the process.
+
+    Without seconds the connections are idle; with some, all of them ask.
+    """
+    model, count, seconds = find(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+    print(json.dumps(load(model, count, seconds) if seconds else cost(model, count)), flush=True)
     os._exit(0)  # 10,000 threads that are woken to end fight for the GIL for half a minute
 
 
-def cost(model: Model, count: int, seconds: float) -> Row:
-    """Measure in this process, which should be fresh, and which is left with the servers in it."""
+def cost(model: Model, count: int) -> Row:
+    """Measure idle connections in this process, which should be fresh, and which is left with the server in it."""
     work = Workload(connections=1, idle=count - 1, seconds=HELD_S, patience_s=PATIENCE_S / 2)
     if reason := work.why_not():
         return _nothing(reason)
@@ -135,34 +141,37 @@ def cost(model: Model, count: int, seconds: float) -> Row:
     first = attempt(model, Workload(connections=1, requests=1))
     if isinstance(first, str):
         return _nothing(first)
-    try:
-        run, loaded = (_run(model, each) for each in (work, replace(work, connections=count, idle=0, seconds=seconds)))
-    except (UsageError, LoadFailed) as error:
-        return _nothing(str(error))
-    return _figures(run, loaded) if len(run.records) else _nothing("the connection opened last had no reply")
+    run = _run(model, work)
+    if isinstance(run, str):
+        return _nothing(run)
+    return _figures(run, count) if len(run.records) else _nothing("the connection opened last had no reply")
 
 
-def _run(model: Model, work: Workload) -> Run:
+def load(model: Model, count: int, seconds: float) -> Row:
+    """Have all connections ask, each as soon as it has its reply."""
+    run = _run(model, Workload(connections=count, seconds=seconds, patience_s=PATIENCE_S / 2))
+    if isinstance(run, str):
+        return {"why_not": f"under load: {run}"}
+    return {f"loaded_{name}": run.summary()[name] for name in LOADED}
+
+
+def _run(model: Model, work: Workload) -> Run | str:
     await_free_slab()
     placement = place()
     server = start(model, cpu=placement.server)
-    with Client(server.address, work, placement.client) as client:
-        return observe(server, client, placement, lambda tick: None)
+    try:
+        return observe(server, Client(server.address, work, placement.client), placement, lambda tick: None)
+    except (UsageError, LoadFailed) as error:
+        return str(error)
 
 
-def _figures(run: Run, loaded: Run) -> Row:
+def _figures(run: Run, count: int) -> Row:
     # The one that asks was opened last: its first reply says that the server has taken on all before it.
     setup_ns = run.records.connect_ns + int(run.records.service_ns[0])
-    count, summary = run.records.workload.connections + run.records.workload.idle, loaded.summary()
-    figures = {
-        "memory_bytes_per_connection": round(run.memory_bytes_per_connection, 1),
-        "setup_us_per_connection": round(setup_ns / count / 1e3, 1),
-    }
-    kernel = {
-        f"{kind}_bytes_per_connection": round(run.kernel_bytes[kind] / count, 1) if kind in run.kernel_bytes else None
-        for kind in KERNEL
-    }
-    return figures | kernel | {f"loaded_{name}": summary[name] for name in LOADED} | {"why_not": ""}
+    held = {"memory": run.memory_bytes, **{kind: run.kernel_bytes.get(kind) for kind in KERNEL}}
+    each = {f"{kind}_bytes_per_connection": None if size is None else size / count for kind, size in held.items()}
+    figures = each | {"setup_us_per_connection": setup_ns / count / 1e3}
+    return {**_nothing(""), **{name: None if value is None else round(value, 1) for name, value in figures.items()}}
 
 
 def _nothing(why: str) -> Row:

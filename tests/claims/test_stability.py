@@ -17,7 +17,7 @@ from iolab.claims import Verdict
 from iolab.course import read_file
 from iolab.experiments import ONCE, SELECTORS, copy_cost, takes_files, wait_cost
 
-pytestmark = [pytest.mark.certify, pytest.mark.usefixtures("progress_file")]
+pytestmark = [pytest.mark.certify, pytest.mark.timeout(1800), pytest.mark.usefixtures("progress_file")]
 RUNS = 20
 SECONDS = 0.3
 

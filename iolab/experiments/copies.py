@@ -81,7 +81,7 @@ def copy_cost(sizes_bytes: Sequence[int] = SIZES_BYTES, rounds: int = 60, on_ste
     with pinned(placement.server):
         for turn in range(TURNS):  # the sizes take turns: what the machine does meanwhile falls on all
             on_step(f"round {turn + 1} of {TURNS}")
-            for sample in samples:
+            for sample in samples if not turn else [sample for sample in samples if sample.copies_us]:
                 _fill(sample, max(1, rounds // TURNS), placement)
     return CopyCost(tuple(sample.row() for sample in samples), str(placement))
 
@@ -136,8 +136,8 @@ def _connected(size: int) -> Iterator[tuple[socket.socket, socket.socket]]:
         sending = stack.enter_context(socket.create_connection(listening.getsockname()))
         receiving = stack.enter_context(listening.accept()[0])
         sending.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for bytes_ in (2 * size, size):  # the buffer has room for twice the first, and keeps it
-            receiving.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, bytes_)
+        for least in (2 * size, size):  # the buffer gets room for twice the first, and keeps it
+            receiving.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, least)
         receiving.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 0, STUCK_US))
         timestamps.enable(receiving)
         yield receiving, sending

@@ -189,5 +189,5 @@ class TestCopyCost:
         assert "copy alone: " in alt and "waking: no figures" in alt
 
     def test_a_size_that_does_not_fit_is_a_reason(self) -> None:
-        (row,) = copy_cost(sizes_bytes=(1 << 28,), rounds=6).rows
+        (row,) = copy_cost(sizes_bytes=(1 << 26,), rounds=6).rows
         assert row["copy_us"] is None and "do not fit" in row["why_not"]

@@ -43,9 +43,8 @@ Page tables are this process's; all else is the machine's. A connection over loo
 
 def kernel_bytes(proc: Path = Path("/proc")) -> dict[str, int]:
     """Return what the kernel holds now of each kind in KERNEL, as far as /proc tells."""
-    matches = {
-        name: (re.search(pattern, _contents(proc / file)), unit) for name, (file, pattern, unit) in KERNEL.items()
-    }
+    contents = {file: _contents(proc / file) for file in {file for file, _, _ in KERNEL.values()}}
+    matches = {name: (re.search(pattern, contents[file]), unit) for name, (file, pattern, unit) in KERNEL.items()}
     return {name: int(match[1]) * unit for name, (match, unit) in matches.items() if match}
 
 

@@ -48,11 +48,11 @@ class CopyCost(Result):
     title = "the two phases of a recv against its size"
     keys: ClassVar[dict[str, str]] = {"size_bytes": "bytes"}
     figures: ClassVar[dict[str, str]] = {
-        "copy_us": "bytes were there: recv, µs",
+        "copy_us": "copy, µs",
         "copy_low_us": "",
         "copy_high_us": "",
-        "waking_us": "slept: waking, µs",
-        "running_us": "slept: copy and the rest, µs",
+        "waking_us": "waking, µs",
+        "running_us": "running, µs",
     }
 
     @property

@@ -7,6 +7,7 @@ from iolab.experiments.catalogue import (
     EXPERIMENTS,
     Experiment,
     connection_cost,
+    copy_cost,
     find,
     gil,
     idle_cost,
@@ -14,16 +15,19 @@ from iolab.experiments.catalogue import (
     wait_cost,
 )
 from iolab.experiments.connections import ConnectionCost
+from iolab.experiments.copies import CopyCost
 from iolab.experiments.idle_connections import IdleCost
 from iolab.experiments.interpreter_lock import Gil
 from iolab.experiments.result import Result
 from iolab.experiments.stalls import Omission
-from iolab.experiments.waits import SELECTORS, WaitCost
+from iolab.experiments.waits import ONCE, SELECTORS, WaitCost, takes_files
 
 __all__ = [
     "EXPERIMENTS",
+    "ONCE",
     "SELECTORS",
     "ConnectionCost",
+    "CopyCost",
     "Experiment",
     "Gil",
     "IdleCost",
@@ -31,9 +35,11 @@ __all__ = [
     "Result",
     "WaitCost",
     "connection_cost",
+    "copy_cost",
     "find",
     "gil",
     "idle_cost",
     "omission",
+    "takes_files",
     "wait_cost",
 ]

@@ -10,7 +10,9 @@ from iolab import MODELS
 from iolab.experiments import ConnectionCost, Gil, IdleCost, Omission, WaitCost
 from iolab.experiments.interpreter_lock import ALONE, BESIDE, TOGETHER
 from iolab.experiments.stalls import CLOSED, DUE, SENT
+from iolab.measurement.cpu import CpuSamples, Usage
 from iolab.measurement.placement import Placement
+from iolab.measurement.run import Run
 from iolab.trace.calls import Call
 from iolab.trace.timeline import Timeline
 from iolab.traffic.records import Records
@@ -97,3 +99,11 @@ def timeline_of(calls: Iterable[Call], stamped: bool = True, model: str = "block
     nothing = np.array([], dtype=np.int64)
     records = Records(Workload(), nothing.astype(np.int32), nothing, nothing, nothing, 0, 1, 1, 1)
     return Timeline(model, tuple(calls), records, Placement(0, 1), stamped, 500)
+
+
+def run_of(model: str, us: float, connections: int = 10) -> Run:
+    """Return a run of one request that took so much CPU time."""
+    once, at_ns = np.array([1]), np.array([0, 10**6])
+    records = Records(Workload(connections=connections), once, once, once, once, 0, 1, 1, 1)
+    cpu = CpuSamples(at_ns, np.array([0, round(us * 1000)]))
+    return Run(model, records, cpu, Usage(0, 0, 0, 0), 0, Placement(0, 1))

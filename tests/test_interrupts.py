@@ -180,18 +180,19 @@ def test_fifty_of_fifty_in_the_terminal(model: str, number: int, busy: bool) -> 
 
 
 @pytest.mark.parametrize("number", ENDS)
-@pytest.mark.parametrize("command", ["load", "compare", "experiment"])
+@pytest.mark.parametrize("command", ["load", "compare", "compare --fresh", "experiment"])
 def test_a_signal_ends_every_command(command: str, number: int) -> None:
     with Peer(upper) as peer:
         host, port = peer.address
         arguments = {
             "load": [f"{host}:{port}", "--seconds", "60"],
             "compare": ["threads", "--seconds", "60"],
+            "compare --fresh": ["threads", "--seconds", "60"],
             "experiment": ["gil"],
         }[command]
         environment = {**os.environ, "IOLAB_PROFILE": "full"}
         pipe = subprocess.PIPE
-        line = [sys.executable, "-m", "iolab", command, *arguments]
+        line = [sys.executable, "-m", "iolab", *command.split(), *arguments]
         with subprocess.Popen(line, stdout=pipe, stderr=pipe, text=True, env=environment) as process:
             until_it_has_a_child(process.pid)
             process.send_signal(number)

@@ -15,7 +15,7 @@ from rich.text import Text
 from iolab.display import tables
 from iolab.errors import UsageError
 
-NARROW = ("requests", "max_us", "server_cpu_share", "client_cpu_share", "interval")
+NARROW = ("requests", "max_us", "server_cpu_share", "client_cpu_share", "interval", "p")
 """Figures that a comparison leaves out in a terminal, to fit 80 columns."""
 
 BAR_COLUMNS = 48

@@ -4,21 +4,17 @@ Every figure comes from a fresh process: in one that has served before, memory t
 is taken again, and nothing seems to grow. What the sockets take in the kernel is not in it.
 """
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from iolab.background import start
-from iolab.data.places import CHECKOUT
 from iolab.data.reference import rows_of
-from iolab.errors import LoadFailed, UsageError
+from iolab.errors import LoadFailed, ServerFailed, UsageError
 from iolab.experiments.attempt import attempt, sizes
 from iolab.experiments.result import OnStep, Result, Row, look_up, quiet
 from iolab.experiments.shape import Sign, at_least, at_most, over
+from iolab.measurement.fresh import in_fresh_process
 from iolab.measurement.placement import place
 from iolab.measurement.run import Run, observe
 from iolab.models import Model, find
@@ -29,8 +25,6 @@ MODELS = ("threads", "epoll", "asyncio-protocol", "asyncio")
 PATIENCE_S = 60
 HELD_S = 0.3
 """How long all are held open: the memory is read at every tick of the load, ten times a second."""
-
-CHILD = "from iolab.experiments.connections import main; main()"
 
 
 @dataclass(frozen=True)
@@ -85,29 +79,15 @@ def connection_cost(
 
 
 def _in_fresh_process(model: Model, count: int) -> Row:
-    command = [sys.executable, "-c", CHILD, model.name, str(count)]
-    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
     try:
-        child = subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE_S
-        )
-        row: Row = json.loads(child.stdout)
-        return row
-    except subprocess.TimeoutExpired:
-        return _nothing(f"it took more than {PATIENCE_S} s")
-    except ValueError:
-        says = child.stderr.strip().splitlines()
-        return _nothing(f"its process ended: {says[-1] if says else 'it said nothing'}")
+        return in_fresh_process(cost, model.name, count, patience_s=PATIENCE_S)
+    except ServerFailed as error:
+        return _nothing(str(error))
 
 
-def main() -> None:
-    """Measure the model and the number that the command line names, print a row of JSON, and end the process."""
-    print(json.dumps(cost(find(sys.argv[1]), int(sys.argv[2]))), flush=True)
-    os._exit(0)  # 10,000 threads that are woken to end fight for the GIL for half a minute
-
-
-def cost(model: Model, count: int) -> Row:
+def cost(name: str, count: int) -> Row:
     """Measure in this process, which should be fresh, and which is left with the server in it."""
+    model = find(name)
     work = Workload(connections=1, idle=count - 1, seconds=HELD_S, patience_s=PATIENCE_S / 2)
     if reason := work.why_not():
         return _nothing(reason)

@@ -14,6 +14,7 @@ from iolab.experiments.idle_connections import idle_cost
 from iolab.experiments.interpreter_lock import ALONE, BESIDE, TOGETHER, computing, gil
 from iolab.experiments.stalls import CLOSED, DUE, SENT, omission
 from iolab.experiments.waits import wait_cost
+from iolab.measurement import fresh
 from iolab.traffic.doubts import Doubt, gather
 
 
@@ -157,11 +158,11 @@ class TestConnectionCost:
         assert "descriptor limit" in record.rows[0]["why_not"] and record.verdict.word == "cannot run here"
 
     def test_a_process_that_says_nothing_is_a_reason(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(connections, "CHILD", "raise SystemExit('out of luck')")
+        monkeypatch.setattr(fresh, "CHILD", "raise SystemExit('out of luck')")
         record = connection_cost(connections=(5,), models=("epoll",))
         assert record.rows[0]["why_not"] == "its process ended: out of luck"
 
     def test_one_that_hangs_is_a_reason(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(connections, "CHILD", "import time; time.sleep(60)")
+        monkeypatch.setattr(fresh, "CHILD", "import time; time.sleep(60)")
         monkeypatch.setattr(connections, "PATIENCE_S", 0.2)
-        assert connection_cost(connections=(5,), models=("epoll",)).rows[0]["why_not"] == "it took more than 0.2 s"
+        assert connection_cost(connections=(5,), models=("epoll",)).rows[0]["why_not"] == "it had not ended after 0.2 s"

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from iolab import MODELS
-from iolab.experiments import ConnectionCost, Gil, IdleCost, Omission, WaitCost
+from iolab.experiments import ConnectionCost, Gil, IdleCost, Omission, Same, WaitCost
+from iolab.experiments.equals import ANY, EACH, HOLM
 from iolab.experiments.interpreter_lock import ALONE, BESIDE, TOGETHER
 from iolab.experiments.stalls import CLOSED, DUE, SENT
 from iolab.measurement.cpu import CpuSamples, Usage
@@ -86,6 +87,25 @@ def memories(threads: float | None, epoll: float | None, asyncio: float | None) 
         ),
         "",
     )
+
+
+def equals(wrong: int | None, rankings: int = 20) -> Same:
+    """Return rankings of equals of which so many are wrong with Holm's correction, and three times as many without."""
+    counts = {EACH: (5, 100), ANY: (min(rankings, 3 * (wrong or 1)), rankings), HOLM: (wrong, rankings)}
+    rows = [
+        {
+            "way": way,
+            "models": models,
+            **(
+                dict.fromkeys(Same.figures)
+                if wrong is None
+                else {"share": (different or 0) / judged, "different": different, "judged": judged}
+            ),
+            "why_not": "made up to be missing" if wrong is None else "",
+        }
+        for models, (way, (different, judged)) in itertools.product((2, 6), counts.items())
+    ]
+    return Same(tuple(rows), "")
 
 
 def machine_without(model: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ HEADINGS = {
 }
 """The figures of a run in the order in which a table shows them, CPU time per request first."""
 
-SHARES = {"server_cpu_share", "client_cpu_share"}
+SHARES = {"server_cpu_share", "client_cpu_share", "share"}
 RATIOS = {"ratio", "interval"}
 UNITS = {"ns": "ns", "us": "µs", "ms": "ms", "s": "s", "bytes": "bytes"}
 UNIT = re.compile(rf"((?P<what>.+)_)?(?P<unit>{'|'.join(UNITS)})(_per_(?P<each>.+))?")

@@ -11,9 +11,11 @@ from iolab.experiments.catalogue import (
     gil,
     idle_cost,
     omission,
+    same,
     wait_cost,
 )
 from iolab.experiments.connections import ConnectionCost
+from iolab.experiments.equals import Same
 from iolab.experiments.idle_connections import IdleCost
 from iolab.experiments.interpreter_lock import Gil
 from iolab.experiments.result import Result
@@ -29,11 +31,13 @@ __all__ = [
     "IdleCost",
     "Omission",
     "Result",
+    "Same",
     "WaitCost",
     "connection_cost",
     "find",
     "gil",
     "idle_cost",
     "omission",
+    "same",
     "wait_cost",
 ]

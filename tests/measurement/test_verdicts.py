@@ -10,7 +10,7 @@ from iolab.errors import UsageError
 from iolab.measurement import comparison
 from iolab.measurement.comparison import Comparison, compare
 from iolab.measurement.run import Run
-from iolab.measurement.statistics import judge
+from iolab.measurement.statistics import Judgement, judge
 from iolab.models import MODELS, Model
 from iolab.traffic.workload import Workload
 from tests.made_up import run_of
@@ -82,14 +82,14 @@ class TestEquals:
 def test_of_twenty_real_rankings_of_one_server_under_19_names_one_at_most_calls_any_different() -> None:
     """Thirteen repeats: with ten, the fewest, chance alone would fail this test one time in seven."""
     equals = [Model(f"epoll-{number}", function=MODELS["epoll"].serve) for number in range(19)]
-    made = [compare(equals, [Workload(seconds=0.05)], repeats=13) for _ in range(20)]
-    wrong = [ranking for ranking in made if someone_differs(ranking)]
-    for ranking in wrong:
-        print(ranking.order_seed, [row for row in ranking.ranking if row["verdict"] in ("faster", "slower")])
-    alone = [judge([each.ratios(m.name, each.baseline, 10)])[0] for each in made for m in equals[1:]]
-    by_chance = sum(judgement.word != "cannot tell" for judgement in alone)
-    print(f"{len(wrong)} of 20 rankings; uncorrected, {by_chance} of {len(alone)} comparisons")
-    assert len(wrong) <= 1
+    wrong, alone = 0, list[Judgement]()
+    for number in range(20):
+        made = compare(equals, [Workload(seconds=0.05)], repeats=13)
+        alone += [judge([made.ratios(model.name, made.baseline, 10)])[0] for model in equals[1:]]
+        wrong += someone_differs(made)
+        by_chance = sum(judgement.word != "cannot tell" for judgement in alone)
+        print(f"{wrong} of {number + 1} rankings; uncorrected, {by_chance} of {len(alone)} comparisons", flush=True)
+    assert wrong <= 1
 
 
 class TestOrder:

@@ -171,6 +171,7 @@ def compare(
     Raise UsageError, before the first run, for a workload that is not possible here or a baseline that is not
     among the models.
     """
+    models = list({model.name: model for model in models}.values())  # one that is named twice is still one
     workloads, runs, names = list(workloads), list[Run](), [model.name for model in models]
     baseline = usual_baseline(names) if baseline is None else baseline
     if baseline not in names:

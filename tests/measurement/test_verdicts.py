@@ -107,6 +107,13 @@ class TestOrder:
         assert ranking(2, fair, 7).order_seed == 7
 
 
+class TestModels:
+    def test_one_that_is_named_twice_is_still_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(comparison, "measure", lambda model, work, **_: run_of(model.name, 5, work.connections))
+        made = compare([MODELS[name] for name in ("epoll", "poll", "poll")], [Workload()], repeats=6)
+        assert sorted(run.model for run in made.runs) == ["epoll"] * 6 + ["poll"] * 6
+
+
 class TestBaseline:
     @pytest.mark.parametrize(
         ("names", "named", "baseline"),

@@ -5,10 +5,11 @@
 The servers take turns in every repeat, in an order drawn for it, each in a fresh process and under the same load
 client; server and client have a CPU each where there are two. Ten thousand connections are asked at a fixed
 10,000 requests per second, and the first second does not count; all others, as fast as they can go.
-Writes data/bench/models.json and docs/benchmarks.md.
+Writes a file for each number of connections into data/bench, and docs/benchmarks.md from all that are there.
 """
 
 import argparse
+import json
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +36,7 @@ from iolab.traffic.process import Client
 from iolab.traffic.workload import Tick, Workload
 
 ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "data" / "bench"
 MANY = 10_000
 CROWD: dict[str, Any] = {"rate_per_s": 10_000, "warm_up_s": 1.0}
 LIMIT_S = 15
@@ -49,22 +51,33 @@ Runs = dict[tuple[str, str], list[dict[str, Any]]]
 def main() -> None:
     options = arguments()
     servers = dict(all_servers(options.models))
-    rows = [row for count in options.connections for row in run_all(servers, count, options.repeats, options.seconds)]
-    head = about(options)
-    path = ROOT / "data" / "bench" / "models.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(to_json({**head, "rows": rows}), encoding="utf-8")
-    (ROOT / "docs" / "benchmarks.md").write_text(page(head, rows), encoding="utf-8")
+    FOLDER.mkdir(exist_ok=True)
+    for count in options.connections:
+        repeats, seconds = options.repeats or repeats_of(count), options.seconds or seconds_of(count)
+        head = about(f"--repeats {repeats} --seconds {seconds:g} --connections {count}", options.models)
+        part = {**head, "rows": run_all(servers, count, repeats, seconds)}
+        (FOLDER / f"connections-{count}.json").write_text(to_json(part), encoding="utf-8")
+    parts = [json.loads(path.read_text(encoding="utf-8")) for path in FOLDER.glob("connections-*.json")]
+    (ROOT / "docs" / "benchmarks.md").write_text(page(parts), encoding="utf-8")
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure every model beside the C floor.")
     parser.add_argument("models", nargs="*", choices=[*MODELS, []], help="models to measure; all, if none is named")
-    parser.add_argument("--repeats", type=int, default=fewest(len(MODELS)))
-    parser.add_argument("--seconds", type=float, default=0.3)
+    parser.add_argument("--repeats", type=int)
+    parser.add_argument("--seconds", type=float)
     parser.add_argument("--connections", type=lambda text: [int(each) for each in text.split(",")])
     parser.set_defaults(connections=[1, 10, 100, 1000, MANY])
     return parser.parse_args()
+
+
+def repeats_of(count: int) -> int:
+    """Return as many as a verdict on every model takes; ten thousand connections, minutes a turn, have three."""
+    return 3 if count >= MANY else fewest(len(MODELS))
+
+
+def seconds_of(count: int) -> float:
+    return 1.0 if count >= MANY else 0.3
 
 
 def all_servers(names: Sequence[str]) -> Iterator[tuple[tuple[str, str], Server]]:
@@ -173,27 +186,20 @@ def middle(values: list[Any]) -> float | None:
     return round(median(present), 2) if present else None
 
 
-def about(options: argparse.Namespace) -> dict[str, Any]:
-    counts = ",".join(map(str, options.connections))
-    sizes = f"--repeats {options.repeats} --seconds {options.seconds:g} --connections {counts}"
-    command = " ".join(["python -m bench.models", sizes, *options.models])
+def about(sizes: str, models: Sequence[str]) -> dict[str, Any]:
+    command = " ".join(["python -m bench.models", sizes, *models])
     return {"title": "every model beside the C floor", **circumstances(command), "placement": str(place())}
 
 
-def page(head: dict[str, Any], rows: list[dict[str, Any]]) -> str:
+def page(parts: list[dict[str, Any]]) -> str:
     """Return the page of docs: a table for each number of connections, by the ratio to C."""
-    counts = dict.fromkeys(row["connections"] for row in rows)
-    return "\n".join([*introduction(head), *(line for count in counts for line in section(count, rows))]) + "\n"
+    parts.sort(key=lambda part: int(part["rows"][0]["connections"]))
+    return "\n".join([*introduction(), *(line for part in parts for line in section(part))]) + "\n"
 
 
-def introduction(head: dict[str, Any]) -> list[str]:
+def introduction() -> list[str]:
     return [
         "# Benchmarks",
-        "",
-        f"Measured on {head['machine']}, {head['date'][:10]}, commit {head['commit']};",
-        f"{head['placement']}. The command:",
-        "",
-        f"    {head['command']}",
         "",
         "Requests of 64 bytes, closed loop; 10,000 connections at a fixed 10,000 requests per second, after",
         "a second that does not count.",
@@ -207,13 +213,22 @@ def introduction(head: dict[str, Any]) -> list[str]:
     ]
 
 
-def section(count: int, rows: list[dict[str, Any]]) -> list[str]:
-    chosen = [row for row in rows if row["connections"] == count and row["kind"] != "plain"]
-    chosen.sort(key=lambda row: 1 if row["kind"] == "floor" else row["over_c_ratio"] or float("inf"))
+def section(part: dict[str, Any]) -> list[str]:
+    count = part["rows"][0]["connections"]
+    chosen = [row for row in part["rows"] if row["kind"] != "plain"]
+    chosen.sort(key=lambda row: row["over_c_ratio"] or float("inf"))
     head = ["server", "over C", "over plain", "CPU µs/req", "req/s", "p50 µs", "p99 µs", "errors", "client CPU"]
     lines = [f"| {' | '.join(cells(row))} |" for row in chosen]
     table = [f"| {' | '.join(head)} |", "|---" * len(head) + "|", *lines]
-    return ["", f"## {count:,} connection{'s' * (count > 1)}", "", *table, *missing_figures(chosen)]
+    title = f"## {count:,} connection{'s' * (count > 1)}"
+    return ["", title, "", *table, *missing_figures(chosen), "", *origin(part)]
+
+
+def origin(part: dict[str, Any]) -> list[str]:
+    return [
+        f"Measured on {part['machine']}, {part['date'][:10]}, commit {part['commit']};",
+        f"{part['placement']}: `{part['command']}`",
+    ]
 
 
 def missing_figures(rows: list[dict[str, Any]]) -> list[str]:

@@ -27,7 +27,7 @@ from iolab.archive.results import to_json
 from iolab.cli import terminal
 from iolab.errors import LoadFailed, ServerFailed
 from iolab.measurement.cpu import CpuSamples
-from iolab.measurement.fresh import in_fresh_process
+from iolab.measurement.fresh import in_fresh_process, warm_up
 from iolab.measurement.placement import place
 from iolab.measurement.run import measure
 from iolab.measurement.statistics import fewest, judge, pair
@@ -91,7 +91,9 @@ def all_servers(names: Sequence[str]) -> Iterator[tuple[tuple[str, str], Server]
 
 
 def python_server(serve: Any, workload: Workload) -> dict[str, Any]:
-    result = measure(resolve(serve), workload)
+    model = resolve(serve)
+    warm_up(model)
+    result = measure(model, workload)
     return result.records.summary() | {"cpu_us_per_request": result.cpu_us_per_request}
 
 

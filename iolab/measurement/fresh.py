@@ -44,7 +44,13 @@ def measure_fresh(
 def _measure(name: str, function: Serve | None, workload: Workload, respond: Respond, pin: bool) -> Run:
     # By name: what the table says of a model beside its name no other process can read.
     model = Model(name, function=function) if function else find(name)
+    warm_up(model, respond)
     return measure(model, workload, respond=respond, pin=pin)
+
+
+def warm_up(model: Model, respond: Respond = upper) -> None:
+    """Serve a few requests that do not count: the first run of a process imports what a server imports when it runs."""
+    measure(model, Workload(connections=1, requests=100), respond=respond)
 
 
 def in_fresh_process(function: Callable[..., Result], *arguments: Any, patience_s: float | None = None) -> Result:

@@ -2,11 +2,13 @@
 
 import os
 import sys
+import time
 from typing import NoReturn
 
 import pytest
 
 from iolab.errors import ServerFailed, UsageError
+from iolab.listening import ListeningSocket, Respond
 from iolab.measurement import fresh
 from iolab.measurement.comparison import compare
 from iolab.measurement.fresh import in_fresh_process, measure_fresh
@@ -34,6 +36,18 @@ def break_down() -> NoReturn:
 
 def mine(request: bytes) -> bytes:
     return request.upper()
+
+
+def begin_slowly(listening: ListeningSocket, respond: Respond) -> None:
+    """Serve as poll does, after half a second of work if it is the first time in this process."""
+    if not began:
+        began.append(time.thread_time() + 0.5)
+        while time.thread_time() < began[0]:
+            pass
+    poll.serve(listening, respond)
+
+
+began: list[float] = []
 
 
 class TestCall:
@@ -75,6 +89,10 @@ class TestMeasure:
         assert (run.model, len(run.records), run.records.errors) == ("epoll", 20, {})
         assert run.cpu_us_per_request and run.records.workload == WORK
         assert ticks == [Tick(0.0, 0, 0)]
+
+    def test_what_a_server_does_once_in_a_process_does_not_count(self) -> None:
+        run = measure_fresh(Model("slow", function=begin_slowly), WORK)
+        assert run.cpu.total_ns < 0.5e9
 
     def test_a_function_keeps_its_name(self) -> None:
         assert measure_fresh(Model("mine", function=poll.serve), WORK).model == "mine"

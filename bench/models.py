@@ -229,7 +229,8 @@ def section(part: dict[str, Any]) -> list[str]:
 def origin(part: dict[str, Any]) -> list[str]:
     return [
         f"Measured on {part['machine']}, {part['date'][:10]}, commit {part['commit']};",
-        f"{part['placement']}: `{part['command']}`",
+        f"{part['placement']}: `{part['command']}`.",
+        *([part["note"]] if "note" in part else []),
     ]
 
 

@@ -12,10 +12,12 @@ from iolab.experiments.catalogue import (
     gil,
     idle_cost,
     omission,
+    same,
     wait_cost,
 )
 from iolab.experiments.connections import ConnectionCost
 from iolab.experiments.copies import CopyCost
+from iolab.experiments.equals import Same
 from iolab.experiments.idle_connections import IdleCost
 from iolab.experiments.interpreter_lock import Gil
 from iolab.experiments.result import Result
@@ -33,6 +35,7 @@ __all__ = [
     "IdleCost",
     "Omission",
     "Result",
+    "Same",
     "WaitCost",
     "connection_cost",
     "copy_cost",
@@ -40,6 +43,7 @@ __all__ = [
     "gil",
     "idle_cost",
     "omission",
+    "same",
     "takes_files",
     "wait_cost",
 ]

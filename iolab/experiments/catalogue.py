@@ -10,7 +10,7 @@ from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from iolab.errors import unknown
-from iolab.experiments import connections, copies, idle_connections, interpreter_lock, stalls, waits
+from iolab.experiments import connections, copies, equals, idle_connections, interpreter_lock, stalls, waits
 from iolab.experiments.result import Result
 from iolab.settings import profile
 
@@ -19,7 +19,7 @@ Kind = TypeVar("Kind", bound=Result)
 
 
 class Experiment(Generic[Sizes, Kind]):
-    """A function that runs an experiment, and what each profile asks of it: a few seconds, or up to half a minute."""
+    """A function that runs an experiment, and what each profile asks of it: a few seconds, or half a minute or more."""
 
     __name__: str
 
@@ -74,8 +74,15 @@ connection_cost = Experiment(
     full={"connections": (100, 1000, 10_000), "seconds": 10.0},
 )
 
+same = Experiment(
+    equals.same,
+    equals.Same,
+    quick={"rankings": 2},
+    full={"rankings": 20, "fresh": True},  # eight minutes: fewer rankings cannot show an error of 5 %
+)
+
 EXPERIMENTS: dict[str, Experiment[..., Any]] = {
-    each.__name__: each for each in (copy_cost, wait_cost, idle_cost, omission, gil, connection_cost)
+    each.__name__: each for each in (copy_cost, wait_cost, idle_cost, omission, gil, connection_cost, same)
 }
 """The experiments by name, in the order of the lessons."""
 

@@ -29,7 +29,7 @@ from iolab.errors import LoadFailed, ServerFailed
 from iolab.measurement.cpu import CpuSamples
 from iolab.measurement.fresh import in_fresh_process, warm_up
 from iolab.measurement.placement import place
-from iolab.measurement.run import measure
+from iolab.measurement.run import NEIGHBOUR_LIMIT, measure
 from iolab.measurement.statistics import fewest, judge, pair
 from iolab.models import MODELS, resolve
 from iolab.traffic.process import Client
@@ -94,7 +94,8 @@ def python_server(serve: Any, workload: Workload) -> dict[str, Any]:
     model = resolve(serve)
     warm_up(model)
     result = measure(model, workload)
-    return result.records.summary() | {"cpu_us_per_request": result.cpu_us_per_request}
+    own = {"cpu_us_per_request": result.cpu_us_per_request, "neighbours_share": result.neighbours_share}
+    return result.records.summary() | own
 
 
 def c_server(workload: Workload) -> dict[str, Any]:
@@ -164,6 +165,7 @@ def rows_of(count: int, runs: Runs) -> list[dict[str, Any]]:
             **{f"over_c_{name}": value for name, value in over_c.get(key, nothing).items()},
             "errors": sum(each["errors"] for each in own),
             "client_cpu_share": middle([each["client_cpu_share"] for each in own]),
+            "neighbours_share": middle([each.get("neighbours_share") for each in own]),
             "failed": [each["failed"] for each in own if "failed" in each],
         }
         for key, own in runs.items()
@@ -231,6 +233,16 @@ def origin(part: dict[str, Any]) -> list[str]:
         f"Measured on {part['machine']}, {part['date'][:10]}, commit {part['commit']};",
         f"{part['placement']}: `{part['command']}`.",
         *([part["note"]] if "note" in part else []),
+        *busy(part["rows"]),
+    ]
+
+
+def busy(rows: list[dict[str, Any]]) -> list[str]:
+    share = middle([row.get("neighbours_share") for row in rows]) or 0.0
+    if share <= NEIGHBOUR_LIMIT:
+        return []
+    return [
+        f"Other processes took {share:.0%} of a core: only the ratios mean anything, and those of many threads little."
     ]
 
 

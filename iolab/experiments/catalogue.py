@@ -78,7 +78,7 @@ same = Experiment(
     equals.same,
     equals.Same,
     quick={"rankings": 2},
-    full={"rankings": 20, "fresh": True},  # eight minutes: fewer rankings cannot show an error of 5 %
+    full={"rankings": 20, "fresh": True},  # ten minutes: fewer rankings cannot show an error of 5 %
 )
 
 EXPERIMENTS: dict[str, Experiment[..., Any]] = {

@@ -25,13 +25,13 @@ EACH, ANY, HOLM = "each comparison alone", "a ranking, uncorrected", "a ranking,
 WAYS = (EACH, ANY, HOLM)
 
 FEWEST_RANKINGS = 20
-"""Below, one that errs is more than 5 % of them."""
+"""Fewer could hardly show that a promise of 5 % is broken."""
 
 Family = Sequence[Sequence[float]]
 """The ratios of some models to their baseline, repeat by repeat."""
 
-UNLIKELY = 0.01
-"""The promise is broken where keeping it would show so many errors less often than this."""
+DOUBTFUL, BROKEN = 0.05, 0.01
+"""The promise is in doubt, or broken, where keeping it would show so many errors less often than this."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,18 @@ class Same(Result):
 
 
 def sign(row: Row) -> Sign:
-    """Judge the number of wrong rankings by the chance that a promise of 5 % would show so many, or more."""
+    """Judge the number of wrong rankings by the chance that a promise of 5 % would show so many, or more.
+
+    Not by their share: of instruments that err in exactly 5 % of the cases, half show more than that.
+    """
     what = f"wrong rankings of {row['models']} equals"
     if not row["judged"]:
         return missing(what, row["why_not"])
     wrong, judged = int(row["different"]), int(row["judged"])
-    word: Word = "holds" if judged >= FEWEST_RANKINGS and row["share"] <= ERROR else "cannot tell"
-    word = "fails" if as_many_by_chance(wrong, judged) < UNLIKELY else word
-    expected = f"expected 5 % at most, of {FEWEST_RANKINGS} or more"
-    return Sign(what, row["share"], word, f"{what}: {wrong} of {judged} ({expected})")
+    chance = as_many_by_chance(wrong, judged)
+    word: Word = "cannot tell" if judged < FEWEST_RANKINGS or chance < DOUBTFUL else "holds"
+    expected = f"where each errs in {ERROR:.0%} of the cases, so many or more show {chance:.1%} of the times"
+    return Sign(what, row["share"], "fails" if chance < BROKEN else word, f"{what}: {wrong} of {judged}; {expected}")
 
 
 def as_many_by_chance(wrong: int, judged: int) -> float:

@@ -87,3 +87,10 @@ def test_a_page_ranks_by_the_ratio_to_c_and_not_by_what_drifts() -> None:
         ["| `poll`", "1.50", "1.00"],
         ["| `threads`", "-", "-"],
     ]
+
+
+@pytest.mark.parametrize(("share", "says"), [(None, []), (0.1, []), (0.4, ["Other processes took 40% of a core"])])
+def test_a_table_that_was_made_beside_other_work_says_so(share: float | None, says: list[str]) -> None:
+    rows = models.rows_of(10, {models.FLOOR: runs_of(1), ("epoll", "model"): runs_of(1)})
+    lines = models.busy([row | {"neighbours_share": share} for row in rows])
+    assert [line.partition(":")[0] for line in lines] == says

@@ -127,6 +127,7 @@ MODELS: dict[str, Model] = {
         Model("selectors"),
         Model("signals", needs_signals),
         Model("aio", needs_aio),
+        Model("io_uring-oneshot", needs_io_uring),
         Model("io_uring", needs_io_uring),
         Model("coroutines"),
         Model("asyncio"),

@@ -32,7 +32,7 @@ WAITING, COPYING, WORKING = SKY, VERMILION, GREEN
 MODEL_COLOURS = {
     "blocking": BLACK, "threads": PURPLE, "nonblocking": GREEN,
     "select": ORANGE, "poll": VERMILION, "epoll": BLUE, "epoll-edge": SKY, "selectors": GREEN,
-    "signals": VERMILION, "aio": VERMILION, "io_uring": GREEN,
+    "signals": VERMILION, "aio": VERMILION, "io_uring-oneshot": SKY, "io_uring": GREEN,
     "coroutines": ORANGE, "asyncio": GREEN, "asyncio-protocol": SKY, "uvloop": BLACK,
     "tornado": VERMILION, "twisted": PURPLE, "sanic": ORANGE, "gevent": ORANGE, "trio": VERMILION,
 }  # fmt: skip

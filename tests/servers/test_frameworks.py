@@ -14,7 +14,7 @@ FRAMEWORKS = ("tornado", "twisted", "sanic", "uvloop", "gevent", "trio")
 CHANGES = """
 import asyncio, logging, os, signal, socket, sys, threading, warnings
 from iolab.background import start
-from iolab.servers import MODELS
+from iolab.models import MODELS
 
 def state():
     return {

@@ -88,7 +88,7 @@ class TestTold:
 
 class TestMissing:
     def test_what_completes_has_no_stamp(self) -> None:
-        calls = [call("ring wait", 0, 100, 1), call("received", 100, 101)]
+        calls = [call("io_uring_enter", 0, 100, 1), call("received", 100, 101)]
         assert list(missing("io_uring", calls, Recorder())) == [
             "no stamp tells when its bytes came: the waking is in the blue"
         ]

@@ -68,8 +68,8 @@ class Ring:
     Raise OSError if the kernel refuses it (`io_uring_setup(2)`).
     """
 
-    def __init__(self, buffer_bytes: int, buffers: int = BUFFERS) -> None:
-        params = ctypes.create_string_buffer(ASKED.pack(0, 4 * ENTRIES, FLAGS | CQSIZE), PLACES.size)
+    def __init__(self, buffer_bytes: int, buffers: int = BUFFERS, flags: int = FLAGS) -> None:
+        params = ctypes.create_string_buffer(ASKED.pack(0, 4 * ENTRIES, flags | CQSIZE), PLACES.size)
         self.descriptor = call(SETUP, ENTRIES, params)
         try:
             self._map(PLACES.unpack(params.raw))
@@ -239,7 +239,7 @@ class Ring:
         # Until an order is done, the kernel holds its socket open and may write into a buffer. Cancelled,
         # those of sockets are done once this thread has been in the kernel again.
         call(REGISTER, self.descriptor, SYNC_CANCEL, ALL, 1)
-        call(ENTER, self.descriptor, 0, 0, GETEVENTS, None, 0)
+        self.enter(0, 0)
         for operation, _, result, _, _ in self._ended + Ring.harvest(self, self._silent):
             if operation == ACCEPT and result >= 0:
                 os.close(result)

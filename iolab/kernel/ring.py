@@ -30,13 +30,13 @@ FLAGS = SUBMIT_ALL | SINGLE_ISSUER | DEFER_TASKRUN
 GETEVENTS = 1
 QUEUES_AT, ORDERS_AT = 0, 0x10000000
 REGISTER_BUFFERS, SYNC_CANCEL, CANCEL_ALL, CANCEL_ANY = 22, 24, 1, 4
-BUFFER_SELECT, SILENT = 1 << 5, 1 << 6
+LINK, BUFFER_SELECT, SILENT = 1 << 2, 1 << 5, 1 << 6
 POLL_FIRST, MULTISHOT, ACCEPT_MULTISHOT = 1, 2, 1
 HAS_BUFFER, MORE = 1, 2
 
-POLL, ACCEPT, CANCEL, SEND, RECEIVE = 6, 13, 14, 26, 27
+SYNC, POLL, ACCEPT, CANCEL, READ, WRITE, SEND, RECEIVE = 3, 6, 13, 14, 22, 23, 26, 27
 """The operations, of which a completion names its own."""
-SILENT_SEND, SILENT_CANCEL = SEND | SILENT << 8, CANCEL | SILENT << 8
+SILENT_SEND = SEND | SILENT << 8
 
 ENTRIES = 1024
 """Orders that are handed over at once; what is more takes another system call."""
@@ -44,7 +44,7 @@ ENTRIES = 1024
 BUFFERS = 64
 """Buffers that the kernel may choose from, a power of two; each is used in turn, so all of them end up in memory."""
 
-ASKED = struct.Struct("=3I")  # entries of both queues, flags
+ASKED = struct.Struct("=4I")  # entries of both queues, flags, the CPU of the kernel's thread
 PLACES = struct.Struct("=2I36xI16xI12x2I12xI16x")  # entries, and where in the memory is what `Ring._map` names
 ORDER = struct.Struct("=BBHiQQIIQH22x")  # opcode, flags, ioprio, fd, off, addr, len, op_flags, user_data, buf_group
 COMPLETION = struct.Struct("=QiI")  # user_data, res, flags
@@ -54,7 +54,7 @@ BUFFERS_AT = struct.Struct("=QIH26x")  # ring_addr, ring_entries, bgid
 ALL = struct.Struct("=QiIqq32x").pack(0, -1, CANCEL_ALL | CANCEL_ANY, -1, -1)  # user_data, fd, flags, timeout
 U16, U32 = struct.Struct("=H"), struct.Struct("=I")
 
-CLOSE_ON_EXEC, DONTWAIT = 0o2000000, 0x40
+CLOSE_ON_EXEC, DONTWAIT, DATA_ONLY = 0o2000000, 0x40, 1
 SEND_ALL = 0x100
 """MSG_WAITALL: without it a short send is a success (`io_uring_prep_send(3)`), and a silent one is never heard of."""
 
@@ -68,8 +68,8 @@ class Ring:
     Raise OSError if the kernel refuses it (`io_uring_setup(2)`).
     """
 
-    def __init__(self, buffer_bytes: int, buffers: int = BUFFERS, flags: int = FLAGS) -> None:
-        params = ctypes.create_string_buffer(ASKED.pack(0, 4 * ENTRIES, flags | CQSIZE), PLACES.size)
+    def __init__(self, buffer_bytes: int, buffers: int = BUFFERS, flags: int = FLAGS, cpu: int = 0) -> None:
+        params = ctypes.create_string_buffer(ASKED.pack(0, 4 * ENTRIES, flags | CQSIZE, cpu), PLACES.size)
         self.descriptor = call(SETUP, ENTRIES, params)
         try:
             self._map(PLACES.unpack(params.raw))
@@ -140,6 +140,19 @@ class Ring:
         place = self._order(SEND, SILENT, 0, descriptor, self._address_of(data), len(data), SEND_ALL | DONTWAIT)
         self._silent[descriptor] = place, data
 
+    def read(self, descriptor: int, start: int) -> None:
+        """Read from this place in a file into a buffer of the kernel's choice, as much as that holds."""
+        self._order(READ, BUFFER_SELECT, 0, descriptor, 0, self._size_bytes, 0, start)
+
+    def write_durably(self, descriptor: int, data: bytes) -> None:
+        """Write to the start of a file, and complete once the device has it (`fdatasync(2)`): two orders, linked.
+
+        One at a time for each descriptor.
+        """
+        self._sending[descriptor] = data
+        self._order(WRITE, LINK | SILENT, 0, descriptor, self._address_of(data), len(data), 0)
+        self._order(SYNC, 0, 0, descriptor, 0, 0, DATA_ONLY)
+
     def is_sending(self, descriptor: int) -> bool:
         """Say whether a send is not over, which from here on is not silent: its completion will come."""
         if descriptor in self._silent:  # not handed over yet: until then an order can be changed
@@ -166,21 +179,31 @@ class Ring:
             self._enter(1)
         return self.wait()
 
-    def _order(self, operation: int, flags: int, how: int, descriptor: int, target: int, size: int, more: int) -> int:
+    def _order(
+        self, operation: int, flags: int, how: int, descriptor: int, target: int, size: int, more: int, start: int = 0
+    ) -> int:
         if self._written - self._given > self._orders_mask:
             self.submit()
         place = self._written & self._orders_mask
-        self._write(place, operation, flags, how, descriptor, target, size, more)
+        self._write(place, operation, flags, how, descriptor, target, size, more, start)
         self._written += 1
         return place
 
     def _write(
-        self, place: int, operation: int, flags: int, how: int, descriptor: int, target: int, size: int, more: int
+        self,
+        place: int,
+        operation: int,
+        flags: int,
+        how: int,
+        descriptor: int,
+        target: int,
+        size: int,
+        more: int,
+        start: int = 0,
     ) -> None:
         number = (operation | (flags & SILENT) << 8) << 32 | descriptor
-        ORDER.pack_into(
-            self._orders, ORDER.size * place, operation, flags, how, descriptor, 0, target, size, more, number, 0
-        )
+        at = ORDER.size * place
+        ORDER.pack_into(self._orders, at, operation, flags, how, descriptor, start, target, size, more, number, 0)
 
     def _address_of(self, data: bytes) -> int:
         self._bytes.value = data
@@ -206,11 +229,11 @@ class Ring:
             if flags & HAS_BUFFER:
                 start = self._size_bytes * (flags >> 16)
                 data, taken = self._buffers[start : start + max(result, 0)], taken + 1
-            elif operation == SEND:
+            elif operation in (SEND, SYNC):
                 del self._sending[descriptor]
             elif operation == SILENT_SEND:
                 operation, flags = SEND, self._send_rest(descriptor, result, silent[descriptor][1])
-            elif operation == SILENT_CANCEL:  # it had ended by itself
+            elif operation & SILENT << 8:  # a receive had ended by itself; or a write failed, and what is linked tells
                 continue
             done.append((operation, descriptor, result, flags & MORE, data))
         if taken:

@@ -55,7 +55,7 @@ def why_not() -> str | None:
     if sys.platform != "linux":
         return "io_uring is an interface of the Linux kernel alone"
     try:
-        os.close(call(SETUP, 2, ASKED.pack(0, 0, FLAGS).ljust(PLACES.size, b"\0")))
+        os.close(call(SETUP, 2, ASKED.pack(0, 0, FLAGS, 0).ljust(PLACES.size, b"\0")))
     except OSError as error:
         return _reason(error)
     return None

@@ -105,7 +105,15 @@ ANSWERS: list[Answer] = [
             ),
         ),
     ),
-    wrong(NAME, "resets", "takes an error for a request", swapped("io_uring-oneshot", (ENDS, "elif result == 0:"))),
+    wrong(
+        NAME,
+        "resets",
+        "ends at a reset",
+        swapped(
+            "io_uring-oneshot",
+            (ENDS, "elif result < 0:\n                        raise ValueError\n                    " + ENDS),
+        ),
+    ),
     wrong(
         NAME,
         "binary data",

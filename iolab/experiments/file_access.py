@@ -50,12 +50,12 @@ class Files(Result):
 
     @property
     def signs(self) -> list[Sign]:
-        """Whether a ring does as many as a pool of threads, for less CPU time."""
+        """Whether a ring reads as much as a pool of threads, and takes less CPU time for both works."""
         return signs(self.rows)
 
 
 def signs(rows: Sequence[Row]) -> list[Sign]:
-    """Hold the ring against the pool, by rate and by CPU time, for each work."""
+    """Hold the ring against the pool, by the CPU time of each work, and by the rate of reads."""
     return [sign for work in (WRITES, READS) for sign in _signs(rows, work)]
 
 
@@ -64,7 +64,8 @@ def _signs(rows: Sequence[Row], work: str) -> Iterator[Sign]:
         over(*(look_up(rows, figure, work=work, way=way) for way in (RING, POOL)))
         for figure in ("per_s", "us_per_operation")
     )
-    yield at_least(f"{work}: rate, io_uring over the pool", rate, 1.0, fails_below=0.9)
+    if work == READS:  # of writes the kernel's threads make `fdatasync`, four for each CPU: a pool against a pool
+        yield at_least(f"{work}: rate, io_uring over the pool", rate, 1.0, fails_below=0.9)
     yield at_most(f"{work}: CPU, io_uring over the pool", cost, 1.0, fails_above=1.1)
 
 

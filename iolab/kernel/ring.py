@@ -23,6 +23,8 @@ import struct
 import sys
 from typing import Any, Self
 
+from iolab.errors import UsageError
+
 # <linux/io_uring.h>; the three system calls have these numbers on every architecture but Alpha.
 SETUP, ENTER, REGISTER = 425, 426, 427
 CQSIZE, SUBMIT_ALL, SINGLE_ISSUER, DEFER_TASKRUN = 1 << 3, 1 << 7, 1 << 12, 1 << 13
@@ -36,7 +38,7 @@ HAS_BUFFER, MORE = 1, 2
 
 SYNC, POLL, ACCEPT, CANCEL, READ, WRITE, SEND, RECEIVE = 3, 6, 13, 14, 22, 23, 26, 27
 """The operations, of which a completion names its own."""
-SILENT_SEND = SEND | SILENT << 8
+SILENT_SEND, SILENT_WRITE, SILENT_CANCEL = SEND | SILENT << 8, WRITE | SILENT << 8, CANCEL | SILENT << 8
 
 ENTRIES = 1024
 """Orders that are handed over at once; what is more takes another system call."""
@@ -128,6 +130,7 @@ class Ring:
 
     def send(self, descriptor: int, data: bytes) -> None:
         """Send all of it, and complete when that is done, or when it fails. One at a time for each descriptor."""
+        self._must_rest(descriptor)
         self._sending[descriptor] = data
         self._order(SEND, 0, 0, descriptor, self._address_of(data), len(data), SEND_ALL)
 
@@ -137,6 +140,7 @@ class Ring:
         It is over when the call that hands it over returns (MSG_DONTWAIT): one that could wait
         and was silent would never tell when its memory is free. One at a time, see `is_sending`.
         """
+        self._must_rest(descriptor)
         place = self._order(SEND, SILENT, 0, descriptor, self._address_of(data), len(data), SEND_ALL | DONTWAIT)
         self._silent[descriptor] = place, data
 
@@ -178,6 +182,10 @@ class Ring:
         if self._written != self._given and not self._ended:
             self._enter(1)
         return self.wait()
+
+    def _must_rest(self, descriptor: int) -> None:
+        if descriptor in self._sending or descriptor in self._silent:  # two would mix their bytes, once one is short
+            raise UsageError(f"descriptor {descriptor} is sending; wait for that to complete, then send more")
 
     def _order(
         self, operation: int, flags: int, how: int, descriptor: int, target: int, size: int, more: int, start: int = 0
@@ -233,7 +241,10 @@ class Ring:
                 del self._sending[descriptor]
             elif operation == SILENT_SEND:
                 operation, flags = SEND, self._send_rest(descriptor, result, silent[descriptor][1])
-            elif operation & SILENT << 8:  # a receive had ended by itself; or a write failed, and what is linked tells
+            elif operation == SILENT_WRITE:  # it failed or was short; what is linked to it says nothing then
+                operation, result = SYNC, result if result < 0 else -errno.EIO
+                del self._sending[descriptor]
+            elif operation == SILENT_CANCEL:  # the receive had ended by itself
                 continue
             done.append((operation, descriptor, result, flags & MORE, data))
         if taken:

@@ -45,9 +45,7 @@ def serve(listening: ListeningSocket, respond: Respond) -> None:
             receive(descriptor)
 
     def answer(descriptor: int, request: bytes) -> None:
-        if descriptor in early:
-            early[descriptor].append(request)
-        elif ring.is_sending(descriptor):
+        if descriptor in early or ring.is_sending(descriptor):
             hold(descriptor, request)
         elif request:
             send(descriptor, respond(request))
@@ -58,10 +56,10 @@ def serve(listening: ListeningSocket, respond: Respond) -> None:
         if reply:
             ring.send_silently(descriptor, reply)
 
-    def hold(descriptor: int, *requests: bytes) -> None:
-        early[descriptor] = [*requests]
-        if descriptor in receiving:
+    def hold(descriptor: int, *requests: bytes) -> None:  # read no more of this peer until it has its reply
+        if descriptor not in early and descriptor in receiving:
             ring.stop_receiving(descriptor)
+        early.setdefault(descriptor, []).extend(requests)
 
     def go_on(descriptor: int) -> None:
         for request in early.pop(descriptor, ()):
@@ -69,11 +67,12 @@ def serve(listening: ListeningSocket, respond: Respond) -> None:
         receive(descriptor)
 
     def close(descriptor: int) -> None:
-        connection = connections.pop(descriptor)
-        if descriptor in receiving:  # until that has ended, the kernel holds the socket open
+        early.pop(descriptor, None)
+        connection = connections.pop(descriptor, None)
+        if connection and descriptor in receiving:  # until that has ended, the kernel holds the socket open
             leaving[descriptor] = connection
             hold(descriptor)
-        else:
+        elif connection:
             connection.close()
 
     with Ring(RECEIVE_BYTES) as ring:
@@ -84,8 +83,12 @@ def serve(listening: ListeningSocket, respond: Respond) -> None:
                 try:
                     if descriptor == listening.fileno():
                         accept(completion)
-                    elif operation == SEND:  # the peer is slow, or has its reply at last
-                        hold(descriptor) if more else go_on(descriptor)
+                    elif operation == SEND and more:  # the peer is slow: the rest of its reply follows
+                        hold(descriptor)
+                    elif operation == SEND and result >= 0:
+                        go_on(descriptor)
+                    elif operation == SEND:  # reset by the peer; the receive may never hear of it
+                        close(descriptor)
                     elif more:
                         answer(descriptor, request)
                     else:

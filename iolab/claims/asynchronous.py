@@ -13,7 +13,10 @@ LIBRARY, KERNEL = "aio", "io_uring"
 
 
 def judge_asynchronous(deliveries: Iterable[Delivery]) -> Verdict:
-    """Judge C10 by what io_uring brought while the program made no call, where a readiness call brings nothing."""
+    """Judge C10 by what the server's ring brought while the program made no call, where `poll` brings nothing.
+
+    A ring without flags stands beside it, and has no say: it brings the bytes by interrupting the program.
+    """
     by_way = {delivery.way: delivery for delivery in deliveries}
     ring = by_way.get(KERNEL, Delivery(KERNEL, 0, 0, "no bytes were asked for with io_uring"))
     if ring.why_not:

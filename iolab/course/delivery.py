@@ -9,11 +9,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from iolab.kernel import aio, threads, uring
+from iolab.kernel.ring import FLAGS, Ring
 from iolab.models import needs_poll
 
 BYTES = b"brought"
 DELIVERY_LIMIT_S = 5.0
 """How long a busy machine may take to run the thread that brings the bytes; a quiet one takes 0.1 ms."""
+
+RING_PATIENCE_S = 0.05
+"""How long to wait for a ring: it has no thread that could be late, so what is not there at once does not come."""
 
 
 @dataclass(frozen=True)
@@ -77,23 +81,28 @@ def with_aio_read(server: socket.socket, client: socket.socket) -> bool:
 
 
 def with_io_uring(server: socket.socket, client: socket.socket) -> bool:
-    """Ask the kernel for the bytes, and name the memory that they should come to."""
-    from uring_api import Ring
+    """Ask the kernel for the bytes, in a ring like that of the server: it copies when this thread waits."""
+    return _with_ring(server, client, FLAGS)
 
-    buffer = bytearray(len(BYTES))
-    with Ring(8) as ring:
-        ring.prepare_recv(server.fileno(), buffer)
+
+def with_plain_ring(server: socket.socket, client: socket.socket) -> bool:
+    """Ask the kernel for the bytes, in a ring without flags: it interrupts this thread, and copies in it."""
+    return _with_ring(server, client, 0)
+
+
+def _with_ring(server: socket.socket, client: socket.socket, flags: int) -> bool:
+    with Ring(len(BYTES), 1, flags) as ring:
+        ring.receive(server.fileno())
         ring.submit()
         client.sendall(BYTES)
-        brought = _left_the_kernel(server) and buffer == BYTES
-        ring.wait()
-    return brought
+        return _left_the_kernel(server, RING_PATIENCE_S) and ring.wait()[0][-1] == BYTES
 
 
 WAYS: dict[str, tuple[Callable[[socket.socket, socket.socket], bool], Callable[[], str | None]]] = {
     "poll": (with_poll, needs_poll),
     "aio_read": (with_aio_read, aio.why_not),
     "io_uring": (with_io_uring, uring.why_not),
+    "io_uring without flags": (with_plain_ring, uring.why_not),
 }
 """By name: one request for bytes, and what says why it cannot be made here."""
 
@@ -104,8 +113,8 @@ def _once(ask: Callable[[socket.socket, socket.socket], bool]) -> bool:
         return ask(server, client)
 
 
-def _left_the_kernel(server: socket.socket) -> bool:
-    deadline = time.monotonic() + DELIVERY_LIMIT_S
+def _left_the_kernel(server: socket.socket, within_s: float = DELIVERY_LIMIT_S) -> bool:
+    deadline = time.monotonic() + within_s
     while unread(server) and time.monotonic() < deadline:
         time.sleep(0.0001)  # another thread brings them, and this one must not hold its CPU
     return not unread(server)

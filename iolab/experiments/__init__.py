@@ -7,17 +7,21 @@ from iolab.experiments.catalogue import (
     EXPERIMENTS,
     Experiment,
     connection_cost,
+    files,
     find,
     gil,
     idle_cost,
     omission,
+    ring_steps,
     wait_cost,
 )
 from iolab.experiments.connections import ConnectionCost
+from iolab.experiments.file_access import Files
 from iolab.experiments.idle_connections import IdleCost
 from iolab.experiments.interpreter_lock import Gil
 from iolab.experiments.result import Result
 from iolab.experiments.stalls import Omission
+from iolab.experiments.uring_steps import RingSteps
 from iolab.experiments.waits import SELECTORS, WaitCost
 
 __all__ = [
@@ -25,15 +29,19 @@ __all__ = [
     "SELECTORS",
     "ConnectionCost",
     "Experiment",
+    "Files",
     "Gil",
     "IdleCost",
     "Omission",
     "Result",
+    "RingSteps",
     "WaitCost",
     "connection_cost",
+    "files",
     "find",
     "gil",
     "idle_cost",
     "omission",
+    "ring_steps",
     "wait_cost",
 ]

@@ -10,7 +10,7 @@ from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from iolab.errors import unknown
-from iolab.experiments import connections, idle_connections, interpreter_lock, stalls, waits
+from iolab.experiments import connections, file_access, idle_connections, interpreter_lock, stalls, uring_steps, waits
 from iolab.experiments.result import Result
 from iolab.settings import profile
 
@@ -67,9 +67,21 @@ connection_cost = Experiment(
     quick={"connections": (1000,)},
     full={"connections": (100, 1000, 10_000)},
 )
+ring_steps = Experiment(
+    uring_steps.ring_steps,
+    uring_steps.RingSteps,
+    quick={"connections": (1, 50), "requests": 1000, "repeats": 6},
+    full={"connections": (1, 10, 50, 100), "requests": 5000, "repeats": 8},
+)
+files = Experiment(
+    file_access.files,
+    file_access.Files,
+    quick={"operations": 200, "repeats": 6},
+    full={"operations": 1000, "repeats": 8},
+)
 
 EXPERIMENTS: dict[str, Experiment[..., Any]] = {
-    each.__name__: each for each in (wait_cost, idle_cost, omission, gil, connection_cost)
+    each.__name__: each for each in (wait_cost, idle_cost, omission, gil, ring_steps, files, connection_cost)
 }
 """The experiments by name, in the order of the lessons."""
 

@@ -11,7 +11,7 @@ from iolab.traffic.workload import Workload
 Phase = Literal["waiting", "waking", "waking and copying", "copying", "working", "in vain", "either"]
 
 WAITS = (
-    "select", "poll", "epoll_wait", "kevent", "sigwait", "sigwaitinfo", "sigtimedwait", "aio_suspend", "ring wait",
+    "select", "poll", "epoll_wait", "kevent", "sigwait", "sigwaitinfo", "sigtimedwait", "aio_suspend", "io_uring_enter",
 )  # fmt: skip
 """Calls that wait for many connections at once."""
 

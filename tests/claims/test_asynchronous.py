@@ -67,8 +67,10 @@ class TestAsynchronous:
 
 
 class TestDelivery:
-    @pytest.mark.parametrize(("way", "expected"), [("poll", 0), ("aio_read", 20), ("io_uring", 20)])
-    def test_a_completion_brings_what_readiness_leaves(self, way: str, expected: int) -> None:
+    @pytest.mark.parametrize(
+        ("way", "expected"), [("poll", 0), ("aio_read", 20), ("io_uring", 0), ("io_uring without flags", 20)]
+    )
+    def test_who_brings_what_readiness_leaves(self, way: str, expected: int) -> None:
         found = deliver(way)
         if found.why_not:
             pytest.skip(found.why_not)
@@ -80,7 +82,7 @@ class TestDelivery:
             ["poll", "3 of 20 times"],
             ["io_uring", "a seccomp filter forbids it"],
         ]
-        assert list(WAYS) == ["poll", "aio_read", "io_uring"]
+        assert list(WAYS) == ["poll", "aio_read", "io_uring", "io_uring without flags"]
 
     @pytest.mark.skipif(aio.why_not() is not None, reason=str(aio.why_not()))
     def test_each_read_that_is_pending_has_a_helper_thread(self) -> None:

@@ -10,10 +10,13 @@ import pytest
 from iolab.errors import UsageError
 from iolab.experiments import Result, connections, idle_connections, interpreter_lock, waits
 from iolab.experiments.connections import connection_cost
+from iolab.experiments.file_access import BLOCKING, POOL, READS, RING, WRITES, files
 from iolab.experiments.idle_connections import idle_cost
 from iolab.experiments.interpreter_lock import ALONE, BESIDE, TOGETHER, computing, gil
 from iolab.experiments.stalls import CLOSED, DUE, SENT, omission
+from iolab.experiments.uring_steps import BASELINE, MULTISHOT, ONE_ENTER, ONESHOT, POLLED, SILENT, ring_steps
 from iolab.experiments.waits import wait_cost
+from iolab.kernel import uring
 from iolab.traffic.doubts import Doubt, gather
 
 
@@ -165,3 +168,39 @@ class TestConnectionCost:
         monkeypatch.setattr(connections, "CHILD", "import time; time.sleep(60)")
         monkeypatch.setattr(connections, "PATIENCE_S", 0.2)
         assert connection_cost(connections=(5,), models=("epoll",)).rows[0]["why_not"] == "it took more than 0.2 s"
+
+
+@pytest.mark.usefixtures("nothing_left")
+@pytest.mark.skipif(uring.why_not() is not None, reason=str(uring.why_not()))
+class TestRings:
+    def test_each_step_makes_fewer_system_calls_for_one_client(self) -> None:
+        record = ring_steps(connections=(1,), requests=100, repeats=1)
+        assert columns_are_whole(record)
+        calls = {step: record.value("calls", step=step) or 0 for step in (ONESHOT, MULTISHOT, SILENT, ONE_ENTER)}
+        assert {step: round(each) for step, each in calls.items()} == {
+            ONESHOT: 3,
+            MULTISHOT: 2,
+            SILENT: 2,
+            ONE_ENTER: 1,
+        }
+        assert round(record.value("calls", step=BASELINE) or 0) == 3
+
+    def test_a_step_that_needs_a_third_cpu_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("iolab.experiments.uring_steps.spare_cpus", lambda placement: [])
+        record = ring_steps(connections=(1,), requests=20, repeats=1)
+        assert record.value("times", step=POLLED) is None
+        assert "here is no third" in record.notes[0]
+
+    def test_files_in_every_way(self) -> None:
+        record = files(at_once=4, operations=20, repeats=1)
+        assert columns_are_whole(record)
+        assert [(row["work"], row["way"]) for row in record.rows] == list(
+            itertools.product((WRITES, READS), (BLOCKING, POOL, RING))
+        )
+        assert all(record.value(work=WRITES, way=way) for way in (BLOCKING, POOL, RING))
+
+    def test_without_io_uring_the_others_run(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(uring, "why_not", lambda: "made up")
+        record = files(at_once=2, operations=4, repeats=1)
+        assert record.value(work=WRITES, way=RING) is None and record.value(work=WRITES, way=POOL)
+        assert record.notes[0] == "durable writes, io_uring: made up"

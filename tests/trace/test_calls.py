@@ -92,7 +92,7 @@ class TestTold:
 
 class TestMissing:
     def test_what_completes_has_no_stamp(self) -> None:
-        calls = [call("ring wait", 0, 100, 1), call("received", 100, 101)]
+        calls = [call("io_uring_enter", 0, 100, 1), call("received", 100, 101)]
         assert list(missing(MODELS["io_uring"], calls, Recorder())) == [Doubt("completion")]
         waits = [call("epoll_wait", 0, 9, 1), call("recv", 9, 10)]
         assert Doubt("completion") not in missing(MODELS["epoll"], waits, Recorder())

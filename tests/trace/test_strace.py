@@ -30,11 +30,12 @@ NAMES = {
     "select": "select",
     "pselect6": "select",
     "rt_sigtimedwait": "sigwait",
+    "io_uring_enter": "io_uring_enter",
     "close": "close",
 }
 """What a system call is called in a timeline."""
 
-RECORDED = {"sendall": "send", "sigwaitinfo": "sigwait", "sigtimedwait": "sigwait"}
+RECORDED = {"io_uring_submit": "io_uring_enter", "sendall": "send", "sigwaitinfo": "sigwait", "sigtimedwait": "sigwait"}
 """What a call of Python is as a system call; a short sendall is one send."""
 
 LINE = re.compile(r"(\w+)\(([^,)]*).*\) += (-?\d+)(?: (E\w+))?.*$")
@@ -115,3 +116,15 @@ def test_the_same_calls_in_the_same_order_with_the_same_results(model: str, tmp_
     traced = [of_the_server(steps, recorded) for steps in seen]
     for thread in recorded:
         assert thread in traced
+
+
+@pytest.mark.parametrize("model", ["io_uring-oneshot", "io_uring"])
+def test_every_entry_of_a_ring_with_how_many_orders_it_handed_over(model: str, tmp_path: Path) -> None:
+    if MODELS[model].why_not():
+        pytest.skip(str(MODELS[model].why_not()))
+    rows, seen = run(model, 3, tmp_path / "strace")
+    recorded = [result for name, _, result, _ in rows if name in ("io_uring_enter", "io_uring_submit")]
+    traced = [[result for name, _, result in steps if name == "io_uring_enter"] for steps in seen]
+    assert recorded in traced
+    assert [name for name, _, result, _ in rows if result].count("received") == REQUESTS
+    assert [name for name, *_ in rows].count("sent") == REQUESTS

@@ -8,11 +8,12 @@ from iolab.figures.experiments.connections import connection_cost
 from iolab.figures.experiments.idle_connections import idle_cost
 from iolab.figures.experiments.interpreter_lock import gil
 from iolab.figures.experiments.stalls import omission
+from iolab.figures.experiments.uring_steps import files, ring_steps
 from iolab.figures.experiments.waits import wait_cost
 from iolab.figures.style import CourseFigure
 
 FIGURES: dict[str, Callable[[Any], CourseFigure]] = {
-    draw.__name__: draw for draw in (wait_cost, idle_cost, omission, gil, connection_cost)
+    draw.__name__: draw for draw in (wait_cost, idle_cost, omission, gil, ring_steps, files, connection_cost)
 }
 """The figures by the name of their experiment."""
 

@@ -9,7 +9,7 @@ import pytest
 
 from iolab.claims import judge_asynchronous, judge_most_efficient
 from iolab.course.delivery import WAYS, Delivery, deliver
-from iolab.kernel import aio
+from iolab.kernel import aio, tracepoints
 from iolab.measurement.comparison import Comparison
 from iolab.measurement.cpu import CpuSamples, Usage
 from iolab.measurement.placement import Placement
@@ -17,6 +17,7 @@ from iolab.measurement.run import Run
 from iolab.traffic.records import Records
 from iolab.traffic.workload import Workload
 
+RINGS = ("io_uring", "io_uring without flags")
 REFUSED = Delivery("io_uring", 0, 0, "a seccomp filter forbids it")
 
 
@@ -76,11 +77,24 @@ class TestDelivery:
             pytest.skip(found.why_not)
         assert (found.asked, found.brought) == (20, expected)
 
+    @pytest.mark.skipif(tracepoints.why_not() is not None, reason=str(tracepoints.why_not()))
+    @pytest.mark.parametrize(
+        ("way", "expected"), [("aio_read", "another thread"), *((ring, "the thread that asked") for ring in RINGS)]
+    )
+    def test_whose_thread_copies(self, way: str, expected: str) -> None:
+        if WAYS[way][1]():
+            pytest.skip(str(WAYS[way][1]()))
+        assert deliver(way).copied_by == expected
+
+    def test_where_the_kernel_shows_nothing_nobody_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tracepoints, "why_not", lambda: "made up")
+        assert deliver("poll", 1).copied_by is None
+
     def test_a_row_has_the_count_or_the_reason(self) -> None:
         rows = [each.row() for each in (Delivery("poll", 20, 3), REFUSED)]
         assert [list(row.values()) for row in rows] == [
-            ["poll", "3 of 20 times"],
-            ["io_uring", "a seccomp filter forbids it"],
+            ["poll", "3 of 20 times", "this machine does not show it"],
+            ["io_uring", "a seccomp filter forbids it", ""],
         ]
         assert list(WAYS) == ["poll", "aio_read", "io_uring", "io_uring without flags"]
 

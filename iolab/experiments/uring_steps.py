@@ -68,7 +68,8 @@ class Polled(Loud):
     """A ring whose orders a thread of the kernel takes, on a CPU of its own: only the wait is a system call.
 
     That thread looks on, so the order of two stores matters: x86 keeps it, other processors need a barrier. A silent
-    send is not over when the call returns, so that all of them complete.
+    send is not over when the call returns, so that all of them complete. It counts as a thread of this process, and
+    its CPU time as the server's. It may share a CPU, but then it only takes the time that the other needs.
     """
 
     cpu = 0
@@ -151,7 +152,7 @@ def ring_steps(
 def why_not(step: str, placement: Placement) -> str | None:
     """Say why a step cannot run here, or return None."""
     if step == POLLED and not spare_cpus(placement):
-        return "the kernel's thread takes a CPU of its own, beside the server's and the client's; here is no third"
+        return "the kernel's thread spins on a CPU of its own; server and client have one each, and there is no third"
     if step == POLLED and platform.machine() != "x86_64":
         return f"{platform.machine()} needs memory barriers here, which Python does not have"
     return MODELS[BASELINE if step == BASELINE else RINGS[step][0]].why_not()

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import platform
 from dataclasses import replace
 from typing import Any
 
@@ -189,7 +190,14 @@ class TestRings:
         monkeypatch.setattr("iolab.experiments.uring_steps.spare_cpus", lambda placement: [])
         record = ring_steps(connections=(1,), requests=20, repeats=1)
         assert record.value("times", step=POLLED) is None
-        assert "here is no third" in record.notes[0]
+        assert "there is no third" in record.notes[0]
+
+    @pytest.mark.skipif(platform.machine() != "x86_64", reason="a ring that a thread of the kernel polls needs x86")
+    def test_the_polled_ring_serves_where_its_thread_has_to_share_a_cpu(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("iolab.experiments.uring_steps.spare_cpus", lambda _: [max(os.sched_getaffinity(0))])
+        record = ring_steps(connections=(1, 20), requests=100, repeats=1)
+        assert [record.value("times", connections=count, step=POLLED) is None for count in (1, 20)] == [False, False]
+        assert record.value("calls", connections=20, step=POLLED)
 
     def test_files_in_every_way(self) -> None:
         record = files(at_once=4, operations=20, repeats=1)

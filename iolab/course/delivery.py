@@ -114,16 +114,17 @@ def with_aio_read(server: socket.socket, client: socket.socket) -> bool:
 
 
 def with_io_uring(server: socket.socket, client: socket.socket) -> bool:
-    """Ask the kernel for the bytes, in a ring like that of the server: it copies when this thread waits."""
-    return _with_ring(server, client, FLAGS)
+    """Ask in a ring like that of the server: the kernel copies when this thread waits."""
+    return ask_ring(server, client, FLAGS)
 
 
 def with_plain_ring(server: socket.socket, client: socket.socket) -> bool:
-    """Ask the kernel for the bytes, in a ring without flags: it interrupts this thread, and copies in it."""
-    return _with_ring(server, client, 0)
+    """Ask in a ring without flags: the kernel interrupts this thread, and copies in it."""
+    return ask_ring(server, client, 0)
 
 
-def _with_ring(server: socket.socket, client: socket.socket, flags: int) -> bool:
+def ask_ring(server: socket.socket, client: socket.socket, flags: int) -> bool:
+    """Ask for the bytes in a ring with these flags, let another thread send them, and look whether they come."""
     with Ring(len(BYTES), 1, flags) as ring:
         ring.receive(server.fileno())
         ring.submit()

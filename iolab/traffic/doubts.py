@@ -37,7 +37,7 @@ SAYS: dict[Kind, tuple[str, str]] = {
     "hidden calls": ("{model} receives and sends where it cannot be recorded", ""),
     "hidden wait": ("it waits in {call}", "that is not recorded"),
     "no stamps": ("there are no receive stamps here", "a wait and its copy are one bar"),
-    "completion": ("no stamp tells when its bytes came", "wake-up time is included in the blue bar"),
+    "completion": ("no stamp tells when its bytes came", "wake-up and copy are included in the blue bar"),
 }
 """Of each kind the fact, and its consequence."""
 

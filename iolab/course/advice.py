@@ -8,7 +8,7 @@ from iolab.measurement.comparison import Comparison
 
 Costs = Mapping[str, float]
 PROTOCOL = "a Protocol, on a loop in C"
-COMPLETION = "completion, of files too, which were not measured here"
+COMPLETION = "completion, of files too, which lesson 06 measures"
 
 
 def guide(comparison: Comparison, idle: IdleCost) -> Table:

@@ -160,8 +160,9 @@ def why_not(step: str, placement: Placement) -> str | None:
 
 def spare_cpus(placement: Placement) -> list[int]:
     """Return the CPUs that neither the server nor the client has."""
-    mine = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-    return sorted(mine - {placement.server, placement.client})
+    if placement.server is None:  # they are not pinned, and may run on any
+        return []
+    return sorted(os.sched_getaffinity(0) - {placement.server, placement.client})
 
 
 def _measured(step: str, workload: Workload, placement: Placement) -> tuple[Run | str, float]:

@@ -15,9 +15,19 @@ from iolab.experiments.file_access import BLOCKING, POOL, READS, RING, WRITES, f
 from iolab.experiments.idle_connections import idle_cost
 from iolab.experiments.interpreter_lock import ALONE, BESIDE, TOGETHER, computing, gil
 from iolab.experiments.stalls import CLOSED, DUE, SENT, omission
-from iolab.experiments.uring_steps import BASELINE, MULTISHOT, ONE_ENTER, ONESHOT, POLLED, SILENT, ring_steps
+from iolab.experiments.uring_steps import (
+    BASELINE,
+    MULTISHOT,
+    ONE_ENTER,
+    ONESHOT,
+    POLLED,
+    SILENT,
+    ring_steps,
+    spare_cpus,
+)
 from iolab.experiments.waits import wait_cost
 from iolab.kernel import uring
+from iolab.measurement.placement import Placement
 from iolab.traffic.doubts import Doubt, gather
 
 
@@ -185,6 +195,9 @@ class TestRings:
             ONE_ENTER: 1,
         }
         assert round(record.value("calls", step=BASELINE) or 0) == 3
+
+    def test_no_cpu_is_spare_where_both_may_run_on_any(self) -> None:
+        assert spare_cpus(Placement(None, None, "one CPU for server and client")) == []
 
     def test_a_step_that_needs_a_third_cpu_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("iolab.experiments.uring_steps.spare_cpus", lambda placement: [])

@@ -156,19 +156,21 @@ def timeline(
     workload: Workload | None = None,
     *,
     respond: Respond = upper,
+    steps: bool = False,
     recorded: str | None = None,
     **work: Unpack[Work],
 ) -> "Timeline":
     """Put a load on a model or a function of your own, and record what its threads did, call by call.
 
-    `recorded` names the timeline of `data/recorded/lessons` to show where this one cannot be made.
+    `steps` asks for the steps of the kernel as well, which takes root. `recorded` names the timeline of
+    `data/recorded/lessons` to show where this one cannot be made.
     """
     from iolab.trace import timeline as trace
 
     subject, load = resolve(model), workload_of(workload, work)
 
     def make() -> "Timeline":
-        return trace.timeline(subject, load, respond=respond)
+        return trace.timeline(subject, load, respond=respond, steps=steps)
 
     return here_or_recorded(recorded, trace.Timeline, make, subject.why_not() or load.why_not())
 

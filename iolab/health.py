@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from iolab.display import tables
-from iolab.kernel import descriptors, timestamps
+from iolab.kernel import descriptors, switches, timestamps, tracepoints
 from iolab.listening import listen
 from iolab.measurement.machine import clock_step_ns
 from iolab.measurement.placement import place
@@ -52,7 +52,9 @@ def doctor() -> Report:
         {"model": name, "runs": (reason := model.why_not()) is None, "why_not": reason}
         for name, model in MODELS.items()
     ]
-    return Report((_python(), _system(), _cpus(), _descriptors(), _clock(), _stamps()), tuple(models))
+    return Report(
+        (_python(), _system(), _cpus(), _descriptors(), _clock(), _stamps(), _switches(), _steps()), tuple(models)
+    )
 
 
 def _python() -> Finding:
@@ -91,3 +93,14 @@ def _stamps() -> Finding:
         "the two phases of a recv can be told apart" if stamped else "the timeline draws a wait and its copy as one bar"
     )
     return Finding("receive stamps", "yes" if stamped else "no", means)
+
+
+def _switches() -> Finding:
+    why_not = switches.why_not()
+    means = why_not or "a timeline tells asleep, waking and running apart"
+    return Finding("thread switches", "no" if why_not else "yes", means)
+
+
+def _steps() -> Finding:
+    why_not = tracepoints.why_not()
+    return Finding("the kernel's steps", "no" if why_not else "yes", why_not or "`steps=True` adds them to a timeline")

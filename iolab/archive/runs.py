@@ -2,8 +2,8 @@
 
 import gzip
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, fields, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,16 +13,22 @@ from numpy.typing import NDArray
 from iolab.archive.provenance import circumstances, ensure_writable
 from iolab.data.reference import origin
 from iolab.errors import UsageError
+from iolab.kernel.tracepoints import Happening
 from iolab.measurement.cpu import CpuSamples, Usage
 from iolab.measurement.placement import Placement
 from iolab.measurement.run import Run
+from iolab.trace.absences import Absence
 from iolab.trace.calls import Call
+from iolab.trace.gaps import Gap
 from iolab.trace.timeline import Timeline
 from iolab.traffic.doubts import Doubt
 from iolab.traffic.records import Records
 from iolab.traffic.workload import Workload
 
 Entry = Run | Timeline
+TABLES: dict[str, type[Any]] = {"calls": Call, "gaps": Gap, "steps": Happening}
+"""What a timeline has rows of."""
+
 Kind = TypeVar("Kind", Run, Timeline)
 LIMIT_BYTES = 300_000
 PLAIN = ("start_ns", "end_ns", "connect_ns", "client_cpu_ns", "client_cpu", "stopped", "errors", "examples")
@@ -70,12 +76,32 @@ def to_json(entry: Entry) -> dict[str, Any]:
     if isinstance(entry, Run):
         cpu = {"at_ns": entry.cpu.at_ns.tolist(), "cpu_ns": entry.cpu.cpu_ns.tolist()}
         return values | {"cpu": cpu, "usage": asdict(entry.usage)}
-    columns = {field.name: [getattr(call, field.name) for call in entry.calls] for field in fields(Call)}
-    return values | {"calls": columns, "doubts": [doubt.as_dict() for doubt in entry.doubts]}
+    columns = {name: columns_of(kind, getattr(entry, name)) for name, kind in TABLES.items()}
+    return values | columns | {"doubts": [doubt.as_dict() for doubt in entry.doubts]}
+
+
+def columns_of(kind: type[Any], rows: Iterable[Any]) -> dict[str, list[Any]]:
+    """Return rows of one kind as columns by name, which pack well."""
+    return {name: [getattr(row, name) for row in rows] for name in names_of(kind)}
+
+
+def rows_of(kind: type[Any], columns: Mapping[str, list[Any]]) -> Iterator[Any]:
+    """Yield the rows of columns; one that an older file lacks has its default."""
+    names = [name for name in names_of(kind) if name in columns]
+    for values in zip(*(columns[name] for name in names), strict=True):
+        row = dict(zip(names, values, strict=True))
+        if row.get("away") is not None:
+            row["away"] = tuple(Absence(*absence) for absence in row["away"])
+        yield kind(**row)
+
+
+def names_of(kind: type[Any]) -> list[str]:
+    """Return the names of the fields of a call, a gap or a step."""
+    return [field.name for field in fields(kind)] if is_dataclass(kind) else list(kind._fields)
 
 
 def _plain(entry: Entry) -> dict[str, Any]:
-    parts = {"placement", "records", "cpu", "usage", "calls", "doubts"}
+    parts = {"placement", "records", "cpu", "usage", "doubts", *TABLES}
     return {field.name: getattr(entry, field.name) for field in fields(entry) if field.name not in parts}
 
 
@@ -87,14 +113,14 @@ def run(values: Mapping[str, Any]) -> Run:
 
 def timeline(values: Mapping[str, Any]) -> Timeline:
     """Return the timeline of a file."""
-    rows = zip(*(values["calls"][field.name] for field in fields(Call)), strict=True)
+    tables = {name: tuple(rows_of(kind, values.get(name, {}))) for name, kind in TABLES.items()}
     doubts = tuple(Doubt.of_dict(doubt) for doubt in values["doubts"])
-    return Timeline(**_parts(Timeline, values) | {"calls": tuple(Call(*row) for row in rows), "doubts": doubts})
+    return Timeline(**_parts(Timeline, values) | tables | {"doubts": doubts})
 
 
 def _parts(kind: type[Entry], values: Mapping[str, Any]) -> dict[str, Any]:
     parts = {"placement": Placement(**values["placement"]), "records": records(values["records"])}
-    return {field.name: values[field.name] for field in fields(kind)} | parts
+    return {field.name: values[field.name] for field in fields(kind) if field.name in values} | parts
 
 
 def records_to_json(records: Records) -> dict[str, Any]:
@@ -131,7 +157,16 @@ def cut(entry: Entry) -> Entry:
     if isinstance(entry, Timeline):
         calls = entry.calls[len(entry.calls) // 2 :]
         others = (doubt for doubt in entry.doubts if doubt.kind != "cut")
-        return replace(entry, calls=calls, complete=False, doubts=(*others, Doubt("cut", {"kept": len(calls)})))
+        doubts = (*others, Doubt("cut", {"kept": len(calls)}))
+        since_ns = calls[0].start_ns
+        return replace(
+            entry,
+            calls=calls,
+            gaps=tuple(gap for gap in entry.gaps if gap.start_ns >= since_ns),
+            steps=tuple(step for step in entry.steps if step.at_ns >= since_ns),
+            complete=False,
+            doubts=doubts,
+        )
     half = len(entry.cpu.at_ns) // 2 + 1
     cpu = CpuSamples(entry.cpu.at_ns[:half], entry.cpu.cpu_ns[:half])
     return replace(entry, cpu=cpu, records=until(entry.records, int(cpu.at_ns[-1])))

@@ -73,16 +73,14 @@ class ServerAddress(click.ParamType[tuple[str, int]]):
         return host.strip("[]") or "127.0.0.1", int(port)
 
 
-class FigureFile(click.ParamType[Path]):
-    """FILE.png, or another kind that matplotlib can write, in a folder that can be written to."""
+class OutputFile(click.ParamType[Path]):
+    """FILE, in a folder that can be written to."""
 
     name = "FILE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Return the path, once it is known to be writable: the measurement comes first and takes its time."""
         path = Path(value)
-        if path.suffix not in (".png", ".svg", ".pdf"):
-            self.fail(f"{str(path)!r} is not a figure; use a name that ends in .png, .svg or .pdf", param, ctx)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             existed = path.exists()
@@ -92,6 +90,16 @@ class FigureFile(click.ParamType[Path]):
         except OSError as error:
             self.fail(f"cannot write to {str(path)!r}: {error.strerror}", param, ctx)
         return path
+
+
+class FigureFile(OutputFile):
+    """FILE.png, or another kind that matplotlib can write."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path, if it is that of a figure."""
+        if Path(value).suffix not in (".png", ".svg", ".pdf"):
+            self.fail(f"{str(value)!r} is not a figure; use a name that ends in .png, .svg or .pdf", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class Counts(click.ParamType[tuple[int, ...]]):

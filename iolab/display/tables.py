@@ -20,6 +20,13 @@ HEADINGS = {
     "max_us": "max µs",
     "errors": "errors",
     "client_cpu_share": "client CPU",
+    "call": "call",
+    "per_request": "calls/req",
+    "asleep_us": "asleep µs",
+    "waking_us": "waking µs",
+    "running_us": "running µs",
+    "preempted_us": "preempted µs",
+    "lock_us": "lock µs",
 }
 """The figures of a run in the order in which a table shows them, CPU time per request first."""
 

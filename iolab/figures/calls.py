@@ -3,30 +3,45 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
-from iolab.figures.style import COPYING, GREY, ORANGE, PURPLE, WAITING, WORKING, key
+from iolab.figures.style import BLACK, COPYING, GREY, ORANGE, PALE, PURPLE, WAITING, WORKING, YELLOW, key
+from iolab.kernel.tracepoints import ARRIVAL, COPY, RING, WAKING, Happening
 from iolab.trace.calls import Call
+from iolab.trace.gaps import Gap
 
-AFTER_A_WAIT = {"waking": "wake-up", "copying": "copy", "waking and copying": "wake-up and copy"}
-COLOURS = {
-    "waiting": WAITING,
-    **dict.fromkeys(AFTER_A_WAIT, COPYING),
-    "working": WORKING,
-    "in vain": PURPLE,
-    "either": ORANGE,
+PHASES = {
+    "waiting": (WAITING, "waiting for data"),
+    "waiting for room": (WAITING, "waiting for room"),
+    "waking": (YELLOW, "wake-up"),
+    "copying": (COPYING, "copy"),
+    "waking and copying": (COPYING, "wake-up and copy"),
+    "working": (WORKING, "at work in a call"),
+    "in vain": (PURPLE, "a call in vain: EAGAIN"),
+    "either": (ORANGE, "waiting or copying: no stamp tells"),
+    "lock": (BLACK, "asleep for a lock"),
+    "preempted": (PALE, "preempted"),
 }
-MEANINGS = {
-    WAITING: "waiting for data",
-    WORKING: "a call that did not wait",
-    PURPLE: "a call in vain: EAGAIN",
-    ORANGE: "waiting or copying: no stamp tells",
+"""The colour of each phase, and what it is called."""
+
+BETWEEN = {"running": (GREY, "Python at work"), "lock": PHASES["lock"], "preempted": PHASES["preempted"]}
+"""The same for the parts of a gap between two calls."""
+
+STEPS = {
+    ARRIVAL: ("v", "arrival"),
+    WAKING: ("^", "wake-up"),
+    COPY: ("s", "copy"),
+    **dict.fromkeys(RING, ("D", "work of the ring")),
 }
-BAR_HEIGHT, LETTER_SHARE = 0.5, 0.0088
-"""How high a bar is, and how wide a letter is as a part of the axes."""
+"""The mark of each step of the kernel, and what it is called."""
+
+BAR_HEIGHT, GAP_HEIGHT, LETTER_SHARE = 0.5, 0.14, 0.0088
+"""How high a bar is, of a call and between calls, and how wide a letter is as a part of the axes."""
 
 EDGE_LETTERS = 2
 """How many letters of a name may stand beyond the right end of the axes."""
@@ -40,13 +55,24 @@ LONG_US = 1000
 
 def draw(axes: Axes, calls: Iterable[Call], row: int, zero_ns: int, shown_ns: tuple[int, int]) -> None:
     """Draw calls as bars in one row, cut to what is shown; times are microseconds since zero."""
-    begin_ns, end_ns = shown_ns
     for call in calls:
-        for phase, from_ns, to_ns in call.phases:
-            left_ns, right_ns = max(from_ns, begin_ns), min(to_ns, end_ns)
-            if left_ns < right_ns:
-                place = (left_ns - zero_ns) / 1e3
-                axes.barh(row, (right_ns - left_ns) / 1e3, left=place, height=BAR_HEIGHT, color=COLOURS[phase])
+        for phase, *span_ns in call.phases:
+            _bar(axes, span_ns, row, zero_ns, shown_ns, BAR_HEIGHT, PHASES[phase][0])
+
+
+def draw_gaps(axes: Axes, gaps: Iterable[Gap], row: int, zero_ns: int, shown_ns: tuple[int, int]) -> None:
+    """Draw what lies between the calls of a thread as a thin line, in one row."""
+    for gap in gaps:
+        for part, *span_ns in gap.spans:
+            _bar(axes, span_ns, row, zero_ns, shown_ns, GAP_HEIGHT, BETWEEN[part][0])
+
+
+def _bar(
+    axes: Axes, span_ns: Sequence[int], row: int, zero_ns: int, shown_ns: tuple[int, int], height: float, colour: str
+) -> None:
+    left_ns, right_ns = max(span_ns[0], shown_ns[0]), min(span_ns[1], shown_ns[1])
+    if left_ns < right_ns:
+        axes.barh(row, (right_ns - left_ns) / 1e3, left=(left_ns - zero_ns) / 1e3, height=height, color=colour)
 
 
 @dataclass(frozen=True)
@@ -119,18 +145,40 @@ def _text(group: Sequence[Call]) -> str:
     return names + error + (f" ×{len(group)}" if len(group) > 1 else "")
 
 
-def legend(axes: Axes, calls: Iterable[Call]) -> None:
-    """Say under the axes what the colours of these calls mean."""
+def mark(axes: Axes, steps: Iterable[Happening], row: int, zero_ns: int, threads: Collection[int]) -> None:
+    """Mark the steps of the kernel in one row: filled those in the context of these threads, hollow all others."""
+    for step in steps:
+        axes.plot([(step.at_ns - zero_ns) / 1e3], [row], **_marker(step, threads))
+
+
+def key_to(steps: Iterable[Happening], threads: Collection[int]) -> list[Line2D]:
+    """Return what the marks mean, each once."""
+    markers = {_what(step, threads): _marker(step, threads) for step in steps}
+    return [Line2D([], [], label=what, **markers[what]) for what in sorted(markers)]
+
+
+def _marker(step: Happening, threads: Collection[int]) -> dict[str, Any]:
+    marker, _ = STEPS[step.name]
+    fill = BLACK if step.thread in threads else "white"
+    return {"marker": marker, "markersize": 6, "linestyle": "", "color": BLACK, "markerfacecolor": fill}
+
+
+def _what(step: Happening, threads: Collection[int]) -> str:
+    return f"{STEPS[step.name][1]}, by the {'server' if step.thread in threads else 'client'}'s thread"
+
+
+def legend(axes: Axes, calls: Iterable[Call], gaps: Iterable[Gap] = (), marks: Iterable[Line2D] = ()) -> None:
+    """Say under the axes what the colours of these calls and gaps mean, and then the marks."""
     phases = {phase for call in calls for phase, *_ in call.phases}
-    colours = {COLOURS[phase] for phase in phases}
-    meanings = {WAITING: MEANINGS[WAITING], COPYING: after_a_wait(phases)} | MEANINGS
-    key(axes, handles=[Patch(color=colour, label=meaning) for colour, meaning in meanings.items() if colour in colours])
-
-
-def after_a_wait(phases: Collection[str]) -> str:
-    """Say what one colour stands for in calls of these phases: a `recv` that slept does both at once."""
-    words = [word for phase, word in AFTER_A_WAIT.items() if phase in phases]
-    return "wake-up, copy, or both" if len(words) > 1 and "waking and copying" in phases else " or ".join(words)
+    parts = {span.part for gap in gaps for span in gap.spans}
+    shown = [PHASES[phase] for phase in PHASES if phase in phases] + [
+        BETWEEN[part] for part in BETWEEN if part in parts
+    ]
+    meanings: dict[str, dict[str, None]] = {}
+    for colour, meaning in shown:
+        meanings.setdefault(colour, {})[meaning] = None
+    patches = [Patch(color=colour, label=" or ".join(words)) for colour, words in meanings.items()]
+    key(axes, handles=[*patches, *marks])
 
 
 def time_axis(axes: Axes, what: str, span_us: float) -> None:

@@ -21,14 +21,14 @@ from iolab.models import MODELS
 from iolab.trace.timeline import Timeline
 
 # Okabe and Ito's palette, told apart with any colour vision; yellow is too pale for a line.
-BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, BLACK = (
-    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000",
+BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, BLACK, YELLOW = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000", "#F0E442",
 )  # fmt: skip
 Drawing = ParamSpec("Drawing")
 
-GREY = "#6B6B6B"
+GREY, PALE = "#6B6B6B", "#BDBDBD"
 WAITING, COPYING, WORKING = SKY, VERMILION, GREEN
-"""The phases of a call: waiting for data, wake-up and copy, and a call that did not wait."""
+"""The phases of a call: waiting for data, copying, and at work without a wait."""
 
 PALETTE = {
     "blue": BLUE, "orange": ORANGE, "green": GREEN, "vermilion": VERMILION,

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from iolab.kernel import perf
 
@@ -45,6 +45,12 @@ class Happening(NamedTuple):
     cpu: int
     thread: int
     fields: Mapping[str, int]
+
+    def as_dict(self, zero_ns: int) -> dict[str, Any]:
+        """Return the step as JSON holds it, its time in microseconds since zero."""
+        values = self._asdict()
+        del values["at_ns"]
+        return values | {"at_us": (self.at_ns - zero_ns) / 1e3}
 
     def concerns(self, threads: Collection[int]) -> bool:
         """Whether it happened in one of these threads, or wakes one."""

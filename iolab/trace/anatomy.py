@@ -11,19 +11,26 @@ from iolab.trace.calls import Call
 from iolab.trace.timeline import Timeline
 
 PARTS = ("on its way to the server", "wake-up and copy", "reply made", "send", "on its way back")
+KNOWN = (PARTS[0], "wake-up", "copy", *PARTS[2:])
+"""The parts where the kernel told when the thread ran."""
 
 
 @dataclass(frozen=True)
 class Anatomy:
-    """The parts of many requests of one timeline: one row a request, one column for each of PARTS, in us."""
+    """The parts of many requests of one timeline: one row a request, in us, one column for each of `names`."""
 
     timeline: Timeline
     parts_us: NDArray[np.float64]
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """PARTS, or KNOWN."""
+        return KNOWN if self.parts_us.shape[1] == len(KNOWN) else PARTS
+
+    @property
     def median_us(self) -> dict[str, float]:
         """The median of each part; medians need not add up to the median of the whole."""
-        return dict(zip(PARTS, np.median(self.parts_us, axis=0).tolist(), strict=True))
+        return dict(zip(self.names, np.median(self.parts_us, axis=0).tolist(), strict=True))
 
 
 def anatomy(timeline: Timeline) -> Anatomy:
@@ -36,7 +43,8 @@ def anatomy(timeline: Timeline) -> Anatomy:
     rows = [row for number in range(timeline.records.workload.connections) for row in _of_connection(timeline, number)]
     if not rows:
         raise UsageError("no request of this timeline has a receive stamp and one recv; use a blocking model on Linux")
-    return Anatomy(timeline, np.array(rows) / 1e3)
+    most = max(map(len, rows))  # where switches found no room, some rows have a part less
+    return Anatomy(timeline, np.array([row for row in rows if len(row) == most]) / 1e3)
 
 
 def _of_connection(timeline: Timeline, number: int) -> list[list[int]]:
@@ -52,6 +60,14 @@ def _of_connection(timeline: Timeline, number: int) -> list[list[int]]:
 
 def _parts(sent_ns: int, answered_ns: int, recv: Call, send: Call) -> list[int]:
     arrived_ns = min(max(recv.arrived_ns or 0, sent_ns), recv.end_ns)
+    copies = [] if recv.away is None else [recv.end_ns - _copy_ns(recv, arrived_ns)]
     # The bytes may be at the client before `send` returns here: then nothing was left of the way back.
-    moments = (sent_ns, arrived_ns, recv.end_ns, send.start_ns, send.end_ns, max(answered_ns, send.end_ns))
+    moments = (sent_ns, arrived_ns, *copies, recv.end_ns, send.start_ns, send.end_ns, max(answered_ns, send.end_ns))
     return [after - before for before, after in pairwise(moments)]
+
+
+def _copy_ns(recv: Call, arrived_ns: int) -> int:
+    """How long the thread ran in a `recv` once its bytes had arrived."""
+    spans = recv.spans or []
+    running = (max(0, end_ns - max(start_ns, arrived_ns)) for part, start_ns, end_ns in spans if part == "running")
+    return sum(running)

@@ -2,9 +2,9 @@
 
 Theory of operation: the listening socket makes its connections, so whatever serves them calls ours.
 
-A row is (name, connection, start_ns, end_ns, result, thread, stamp); one append to a deque,
-which needs no lock. A stamp is the kernel's, unread, since reading it can
-wait until the run is over; or None; or a time on the clock by which the data was there.
+A row is (name, connection, start_ns, end_ns, result, thread, stamp); one append to a deque, which needs no
+lock. A thread is known by its number in the kernel, as in the records of its switches. A stamp is the kernel's,
+unread, since reading it can wait until the run is over; or None; or a time on the clock by which the data was there.
 """
 
 import errno
@@ -24,9 +24,18 @@ MOST_ROWS = 400_000
 """The most calls to keep, the last ones: a server that spins makes a million in a second. They take 100 MB."""
 
 EAGAIN = errno.errorcode[errno.EAGAIN]
-clock, thread = time.perf_counter_ns, threading.get_ident
+clock = time.perf_counter_ns
 Row = tuple[str, int | None, int, int, int | str, int, bytes | int | None]
 
+
+class CurrentThread(threading.local):
+    """The kernel's number of the thread that asks (`gettid(2)`): read once, since each asking is a system call."""
+
+    def __init__(self) -> None:
+        self.number = threading.get_native_id()
+
+
+current = CurrentThread()
 plain_recv, plain_recv_into, plain_send = socket.socket.recv, socket.socket.recv_into, socket.socket.send
 plain_recvmsg: Any = getattr(socket.socket, "recvmsg", None)  # Windows has neither, and no stamps
 plain_recvmsg_into: Any = getattr(socket.socket, "recvmsg_into", None)
@@ -35,7 +44,7 @@ plain_recvmsg_into: Any = getattr(socket.socket, "recvmsg_into", None)
 class Recorder:
     """The rows of one run, and the listening socket that begins them."""
 
-    clock, thread = staticmethod(clock), staticmethod(thread)
+    clock = staticmethod(clock)
 
     def __init__(self, plain_connections: bool = False) -> None:
         self.rows: deque[Row] = deque(maxlen=MOST_ROWS)
@@ -82,17 +91,17 @@ class Recorder:
             result = error_name(error)
             raise
         finally:
-            self.log((name, self.numbers.get(descriptor), start_ns, clock(), result, thread(), None))
+            self.log((name, self.numbers.get(descriptor), start_ns, clock(), result, current.number, None))
 
     def log_wait(self, name: str, start_ns: int, ready: int) -> None:
         """Record a wait for many that has just ended."""
-        self.log((name, None, start_ns, clock(), ready, thread(), None))
+        self.log((name, None, start_ns, clock(), ready, current.number, None))
 
     def log_completion(self, name: str, descriptor: int, result: int) -> None:
         """Record that the server learns now that something is done for it; a negative result is an error."""
         start_ns = clock()
         outcome = result if result >= 0 else errno.errorcode.get(-result, str(result))
-        self.log((name, self.numbers.get(descriptor), start_ns, clock(), outcome, thread(), None))
+        self.log((name, self.numbers.get(descriptor), start_ns, clock(), outcome, current.number, None))
 
 
 class RecordingListeningSocket(ListeningSocket):
@@ -109,13 +118,13 @@ class RecordingListeningSocket(ListeningSocket):
         try:
             connection, peer = super().accept()
         except (OSError, Stopped) as error:
-            recorder.log(("accept", None, start_ns, clock(), error_name(error), thread(), None))
+            recorder.log(("accept", None, start_ns, clock(), error_name(error), current.number, None))
             raise
         finally:
             self._accepting = False
         number = recorder.numbers[connection.fileno()]
         there_ns = start_ns if self.gettimeout() == 0 else None
-        recorder.log(("accept", number, start_ns, self._accept_ns, connection.fileno(), thread(), there_ns))
+        recorder.log(("accept", number, start_ns, self._accept_ns, connection.fileno(), current.number, there_ns))
         return connection, peer
 
     def remember(self, connection: socket.socket) -> socket.socket:
@@ -142,7 +151,7 @@ class RecordingConnection(socket.socket):
         except OSError as error:
             self._failed("recv", start_ns, error)
             raise
-        self.log(("recv", self.number, start_ns, clock(), len(data), thread(), self._there_by(start_ns)))
+        self.log(("recv", self.number, start_ns, clock(), len(data), current.number, self._there_by(start_ns)))
         return data
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
@@ -153,7 +162,7 @@ class RecordingConnection(socket.socket):
         except OSError as error:
             self._failed("recv", start_ns, error)
             raise
-        self.log(("recv", self.number, start_ns, clock(), received, thread(), self._there_by(start_ns)))
+        self.log(("recv", self.number, start_ns, clock(), received, current.number, self._there_by(start_ns)))
         return received
 
     def send(self, data: Any, flags: int = 0, /) -> int:
@@ -164,7 +173,7 @@ class RecordingConnection(socket.socket):
         except OSError as error:
             self._failed("send", start_ns, error)
             raise
-        self.log(("send", self.number, start_ns, clock(), sent, thread(), None))
+        self.log(("send", self.number, start_ns, clock(), sent, current.number, None))
         return sent
 
     def sendmsg(self, buffers: Any, *rest: Any) -> int:
@@ -175,7 +184,7 @@ class RecordingConnection(socket.socket):
         except OSError as error:
             self._failed("send", start_ns, error)
             raise
-        self.log(("send", self.number, start_ns, clock(), sent, thread(), None))
+        self.log(("send", self.number, start_ns, clock(), sent, current.number, None))
         return sent
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
@@ -186,21 +195,21 @@ class RecordingConnection(socket.socket):
         except OSError as error:
             self._failed("sendall", start_ns, error)
             raise
-        self.log(("sendall", self.number, start_ns, clock(), len(data), thread(), None))
+        self.log(("sendall", self.number, start_ns, clock(), len(data), current.number, None))
 
     def close(self) -> None:
         """Close, and record it once."""
         if self.fileno() >= 0:
             start_ns = clock()
             super().close()
-            self.log(("close", self.number, start_ns, clock(), 0, thread(), None))
+            self.log(("close", self.number, start_ns, clock(), 0, current.number, None))
 
     def _there_by(self, start_ns: int) -> int | None:
         """Return by when the data of a call that has succeeded was there: without waiting, from the start."""
         return start_ns if self.gettimeout() == 0 else None
 
     def _failed(self, name: str, start_ns: int, error: OSError) -> None:
-        self.log((name, self.number, start_ns, clock(), error_name(error), thread(), None))
+        self.log((name, self.number, start_ns, clock(), error_name(error), current.number, None))
 
 
 class StampedConnection(RecordingConnection):
@@ -218,7 +227,7 @@ class StampedConnection(RecordingConnection):
             self._failed("recv", start_ns, error)
             raise
         stamp = stamps[0][2] if stamps else None
-        self.log(("recv", self.number, start_ns, clock(), len(data), thread(), stamp))
+        self.log(("recv", self.number, start_ns, clock(), len(data), current.number, stamp))
         return data
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
@@ -231,7 +240,7 @@ class StampedConnection(RecordingConnection):
             self._failed("recv", start_ns, error)
             raise
         stamp = stamps[0][2] if stamps else None
-        self.log(("recv", self.number, start_ns, clock(), received, thread(), stamp))
+        self.log(("recv", self.number, start_ns, clock(), received, current.number, stamp))
         return received
 
 

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from iolab.trace import completions
-from iolab.trace.recorder import EAGAIN, Recorder, error_name
+from iolab.trace.recorder import EAGAIN, Recorder, current, error_name
 
 Measure = Callable[[Any], int | str]
 
@@ -78,16 +78,16 @@ class StandIns:
         return Watcher(plain, method, self._logging(name, getattr(plain, method), len))
 
     def _logging(self, name: str, function: Callable[..., Any], measure: Measure) -> Callable[..., Any]:
-        clock, log, thread = self._recorder.clock, self._recorder.log, self._recorder.thread
+        clock, log = self._recorder.clock, self._recorder.log
 
         def call(*arguments: Any, **options: Any) -> Any:
             start_ns = clock()
             try:
                 result = function(*arguments, **options)
             except OSError as error:
-                log((name, None, start_ns, clock(), error_name(error), thread(), None))
+                log((name, None, start_ns, clock(), error_name(error), current.number, None))
                 raise
-            log((name, None, start_ns, clock(), measure(result), thread(), None))
+            log((name, None, start_ns, clock(), measure(result), current.number, None))
             return result
 
         return call

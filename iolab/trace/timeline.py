@@ -1,25 +1,31 @@
 """What a server did, call by call, recorded without a line of tracing in its text.
 
 Theory of operation: a copy of the server's function runs with recording stand-ins in the place of what it
-imported, on a listening socket whose connections record themselves.
+imported, on a listening socket whose connections record themselves. Meanwhile the kernel records when its
+threads leave a CPU and come back, and, for those who ask and may, what it does for them.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
 from iolab.background import start
+from iolab.display import tables
 from iolab.errors import UsageError
+from iolab.kernel.tracepoints import WAKING, Happening
 from iolab.listening import Respond
 from iolab.measurement.adapt import adapt
 from iolab.measurement.placement import Placement, place
 from iolab.models import Model
 from iolab.replies import upper
 from iolab.trace import chrome
-from iolab.trace.calls import WAITS, Call, calls_of, renumber
+from iolab.trace.calls import WAITS, Call, attribute_wakings, calls_of, renumber, watch
+from iolab.trace.eye import Eye
+from iolab.trace.gaps import Gap, gaps
+from iolab.trace.occupancy import Occupancy, microseconds
 from iolab.trace.overhead import cost_ns_per_call
 from iolab.trace.rebinding import Rebinding
 from iolab.trace.recorder import Recorder
@@ -35,7 +41,8 @@ class Timeline:
     """All calls of one run in the order in which they began, on the clock of the records.
 
     `cost_ns_per_call` is what recording adds to a `recv` or `send`, measured after the run.
-    A timeline that is not `complete` holds the last calls of its run. `doubts` say what could not
+    A timeline that is not `complete` holds the last calls of its run. `gaps` are what its threads did between
+    the calls, and `steps` what the kernel did for them, where that was asked for. `doubts` say what could not
     be recorded.
     """
 
@@ -47,10 +54,37 @@ class Timeline:
     cost_ns_per_call: int
     complete: bool = True
     doubts: tuple[Doubt, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    steps: tuple[Happening, ...] = ()
 
     def named(self, *names: str) -> list[Call]:
         """Return the calls of these names."""
         return [call for call in self.calls if call.name in names]
+
+    @property
+    def threads(self) -> set[int]:
+        """The kernel's numbers of the threads that made the calls."""
+        return {call.thread for call in self.calls}
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One row for each kind of call, and one for what lies between: how many a request, and the us of each part."""
+        return tabulate(self.calls, self.gaps, len(self.records))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the timeline as the JSON output has it; times in microseconds since the load began."""
+        return {
+            "model": self.model,
+            "requests": len(self.records),
+            "calls": [call.as_dict(self.records.start_ns) for call in self.calls],
+            "gaps": [gap.as_dict(self.records.start_ns) for gap in self.gaps],
+            "steps": [step.as_dict(self.records.start_ns) for step in self.steps],
+            "conditions": self.conditions,
+            "doubts": [doubt.as_dict() for doubt in self.doubts],
+        }
+
+    def _repr_html_(self) -> str:
+        return tables.as_html(self.rows, self.conditions)
 
     @property
     def conditions(self) -> str:
@@ -60,7 +94,7 @@ class Timeline:
 
     def chrome_trace(self) -> dict[str, Any]:
         """Return the timeline as Chrome trace events, which ui.perfetto.dev and chrome://tracing open."""
-        return chrome.chrome_trace(self.model, self.calls, self.records, self.conditions)
+        return chrome.chrome_trace(self.model, self.calls, self.gaps, self.steps, self.records, self.conditions)
 
     def write_chrome_trace(self, path: str | Path) -> Path:
         """Write the Chrome trace events to a JSON file, and return its path."""
@@ -72,11 +106,34 @@ class Timeline:
         return iter(self.calls)
 
 
-def timeline(model: Model, workload: Workload, *, respond: Respond = upper) -> Timeline:
+def tabulate(calls: Iterable[Call], gaps: Sequence[Gap], requests: int) -> list[dict[str, Any]]:
+    """Add up the parts of all calls of a name, and those of the gaps, for each request."""
+    kinds: dict[str, list[Occupancy | None]] = {}
+    for call in calls:
+        kinds.setdefault(call.name, []).append(call.occupancy)
+    if gaps:
+        kinds["between calls"] = [gap.occupancy for gap in gaps]
+    requests = max(1, requests)
+    return [
+        {"call": name, "per_request": round(len(parts) / requests, 3), **microseconds(mean(parts, requests))}
+        for name, parts in kinds.items()
+    ]
+
+
+def mean(parts: Sequence[Occupancy | None], requests: int) -> Occupancy | None:
+    """Return the sum of each part divided by the requests; None if some are not known."""
+    known = [each for each in parts if each]
+    if len(known) < len(parts):
+        return None
+    return Occupancy(*(sum(column) // requests for column in zip(*known, strict=True)))
+
+
+def timeline(model: Model, workload: Workload, *, respond: Respond = upper, steps: bool = False) -> Timeline:
     """Put a load on a model, and record what its threads did, call by call.
 
-    A function's text stays untouched: a copy of it runs, with those of its module that it uses.
-    Raise UsageError if the model or the workload is not possible here.
+    A function's text stays untouched: a copy of it runs, with those of its module that it uses. `steps` asks for
+    the kernel's own, too, which takes root or `perf_event_paranoid` at -1. Raise UsageError if the model, the
+    workload or the steps are not possible here.
     """
     workload.require()
     model.require()
@@ -86,25 +143,50 @@ def timeline(model: Model, workload: Workload, *, respond: Respond = upper) -> T
     workload = adapt(workload, model, respond)
     placement, recorder = place(), Recorder(plain_connections=model.plain_connections)
     copy = replace(model, function=Rebinding(StandIns(recorder).of, serve).function)
-    with start(copy, respond, listening=recorder.listen(), cpu=placement.server) as server:
-        with Client(server.address, workload, placement.client) as client:
-            client.connect()
-            records = client.run()
-    calls = tuple(renumber(calls_of(recorder.rows, recorder.offset_ns), workload))
-    doubts, cost_ns = tuple(missing(model, calls, recorder)), cost_ns_per_call()
-    return Timeline(model.name, calls, records, placement, recorder.stamped, cost_ns, recorder.complete, doubts)
+    with Eye(placement.server, steps) as eye:
+        with start(copy, respond, listening=recorder.listen(), cpu=placement.server) as server:
+            with Client(server.address, workload, placement.client) as client:
+                client.connect()
+                records = client.run()
+        eye.read({row[5] for row in recorder.rows} | {client.pid})
+    calls = tuple(seen_by(eye, renumber(calls_of(recorder.rows, recorder.offset_ns), workload)))
+    between = tuple(gaps(calls, eye.absences)) if eye.absences else ()
+    doubts, cost_ns = tuple(missing(model, calls, recorder, eye)), cost_ns_per_call()
+    return Timeline(
+        model.name, calls, records, placement, recorder.stamped, cost_ns, recorder.complete, doubts, between,
+        tuple(eye.steps),
+    )  # fmt: skip
 
 
-def missing(model: Model, calls: Sequence[Call], recorder: Recorder) -> Iterator[Doubt]:
+def seen_by(eye: Eye, calls: list[Call]) -> list[Call]:
+    """Return the calls with what the kernel told of them: when their thread was woken, and when it was away."""
+    wakings = ((step.fields["pid"], step.at_ns) for step in eye.steps if step.name == WAKING)
+    calls = attribute_wakings(calls, wakings)
+    return watch(calls, eye.absences) if eye.absences else calls
+
+
+def missing(model: Model, calls: Sequence[Call], recorder: Recorder, eye: Eye) -> Iterator[Doubt]:
     """Yield what a timeline of this model does not hold."""
     if not recorder.complete:
         yield Doubt("cut", {"kept": len(calls)})
-    if not any(call.name in ("recv", "received") for call in calls):
-        yield Doubt("hidden calls", {"model": model.name})
-    elif not recorder.stamped and any(call.name == "recv" for call in calls):
-        yield Doubt("no stamps")
-    if any(call.name == "received" for call in calls):
-        yield Doubt("completion")
+    yield from missing_arrivals(model, calls, recorder.stamped, bool(eye.steps))
     waits_in = model.card.get("Waits in", "").rstrip(".")
     if any(wait in waits_in for wait in WAITS) and not any(call.name in WAITS for call in calls):
         yield Doubt("hidden wait", {"call": waits_in})
+    if eye.why_not:
+        yield Doubt("no switches", {"why": eye.why_not})
+    elif away := [call for call in calls if call.away is None]:
+        yield Doubt("cut switches", {"calls": len(away)})
+    if not eye.whole:
+        yield Doubt("cut steps", {"kept": len(eye.steps)})
+
+
+def missing_arrivals(model: Model, calls: Sequence[Call], stamped: bool, steps: bool) -> Iterator[Doubt]:
+    """Yield why the arrival of some bytes is not known."""
+    names = {call.name for call in calls}
+    if not names & {"recv", "received"}:
+        yield Doubt("hidden calls", {"model": model.name})
+    elif "recv" in names and not stamped and not steps:
+        yield Doubt("no stamps")
+    if "received" in names and not steps:
+        yield Doubt("completion")

@@ -8,6 +8,7 @@ Kind = Literal[
     "client limit", "missed rate", "busy neighbours", "coarse clock", "error", "stopped early", "few repeats",
     "lost worker", "spread start", "spare workers",
     "cut", "hidden calls", "hidden wait", "no stamps", "completion",
+    "no switches", "cut switches", "cut steps",
 ]  # fmt: skip
 
 SAYS: dict[Kind, tuple[str, str]] = {
@@ -36,8 +37,11 @@ SAYS: dict[Kind, tuple[str, str]] = {
     "cut": ("only the last {kept:,} calls are here", ""),
     "hidden calls": ("{model} receives and sends where it cannot be recorded", ""),
     "hidden wait": ("it waits in {call}", "that is not recorded"),
-    "no stamps": ("there are no receive stamps here", "a wait and its copy are one bar"),
-    "completion": ("no stamp tells when its bytes came", "wake-up and copy are included in the blue bar"),
+    "no stamps": ("there are no receive stamps here", "a wait and its wake-up are one bar"),
+    "completion": ("no stamp tells when its bytes came", "wake-up time is included in the blue bar"),
+    "no switches": ("when a thread was on a CPU is not known", "{why}"),
+    "cut switches": ("when a thread was on a CPU is not known for {calls:,} calls", "its switches found no room"),
+    "cut steps": ("only the first {kept:,} steps of the kernel are here", ""),
 }
 """Of each kind the fact, and its consequence."""
 

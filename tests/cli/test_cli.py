@@ -22,7 +22,10 @@ from iolab.api import start
 from iolab.cli import terminal
 from iolab.cli.commands.doctor import health_tables
 from iolab.cli.main import main
+from iolab.kernel import perf, tracepoints
 from tests.peers import Address, Peer, ask, connect, dead_address, replying, upper, watched
+
+Patch = pytest.MonkeyPatch
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -101,6 +104,10 @@ class TestBadInput:
             ("compare epoll --figure x.jpgg", "'x.jpgg' is not a figure; use a name that ends in .png"),
             ("compare epoll --figure /proc/x.png", "cannot write to '/proc/x.png'"),
             ("compare epoll --figure /dev/null/x.png", "cannot write to '/dev/null/x.png': File exists"),
+            ("timeline epol", "did you mean epoll"),
+            ("timeline epoll --requests 0", "requests to be a whole number of 1 or more, not 0"),
+            ("timeline epoll --trace /proc/x.json", "cannot write to '/proc/x.json'"),
+            ("timeline epoll --figure x.json", "'x.json' is not a figure"),
             ("srve", "No such command 'srve'"),
             ("--nonsense", "No such option '--nonsense'; see `iolab --help`"),
             ("load 127.0.0.1:9 --nonsense", "No such option '--nonsense'"),
@@ -322,7 +329,45 @@ class TestCompare:
         assert list(tmp_path.iterdir()) == []
 
 
+class TestTimeline:
+    def test_a_table_of_where_the_time_went(self) -> None:
+        lines = good("timeline", "epoll", "--connections", 2, "--requests", 20).splitlines()
+        assert re.match("call +calls/req +asleep µs +waking µs +running µs +preempted µs +lock µs", lines[0])
+        assert {"epoll_wait", "accept", "recv", "send"} <= {line.split()[0] for line in lines}
+        assert max(map(len, lines)) <= 80
+
+    def test_json_has_each_call_with_the_fields_promised(self) -> None:
+        output = json.loads(good("timeline", "blocking", "--requests", 5, "--json"))
+        times = {f"{name}_us" for name in ["start", "end", "asleep", "waking", "running", "preempted", "lock"]}
+        assert all({"call", "connection", "result"} | times <= set(call) for call in output["calls"])
+        assert [call["result"] for call in output["calls"] if call["call"] == "recv"] == [64] * 5 + [0]
+        assert output["requests"] == 5
+
+    def test_where_the_kernel_refuses_the_parts_are_null_and_a_note_says_why(self, monkeypatch: Patch) -> None:
+        monkeypatch.setattr(perf, "unsupported", lambda: "there is none in this test")
+        command = ["timeline", "epoll", "--requests", "5"]
+        output = json.loads(CliRunner().invoke(main, [*command, "--json"]).stdout)
+        assert {call["running_us"] for call in output["calls"]} == {None} and output["gaps"] == []
+        assert [doubt["kind"] for doubt in output["doubts"]] == ["no switches"]
+
+    def test_a_trace_and_a_figure(self, tmp_path: Path, monkeypatch: Patch) -> None:
+        monkeypatch.chdir(tmp_path)
+        good("timeline", "epoll", "--requests", 20, "--trace", "trace.json", "--figure", "figure.svg")
+        assert json.loads(Path("trace.json").read_text())["traceEvents"] and Path("figure.svg").stat().st_size
+
+    def test_steps_that_cannot_be_seen_are_refused_in_one_line(self, monkeypatch: Patch) -> None:
+        monkeypatch.setattr(tracepoints, "why_not", lambda: "only root may read tracefs here")
+        done = CliRunner().invoke(main, ["timeline", "epoll", "--steps"])
+        assert done.exit_code == 2
+        assert done.stderr == "iolab: the kernel's steps cannot be recorded here: only root may read tracefs here\n"
+
+
 class TestDoctor:
+    def test_tells_whether_switches_and_steps_can_be_recorded(self) -> None:
+        findings = {finding["what"]: finding for finding in json.loads(good("doctor", "--json"))["findings"]}
+        assert findings["thread switches"]["value"] in ("yes", "no")
+        assert findings["the kernel's steps"]["value"] in ("yes", "no")
+
     def test_json_names_every_model_and_why_not(self) -> None:
         output = json.loads(good("doctor", "--json"))
         assert [row["model"] for row in output["models"]] == list(iolab.MODELS)
@@ -384,7 +429,7 @@ def test_no_figure_of_a_table_is_cut() -> None:
     assert max(map(len, output.splitlines())) <= 80
 
 
-@pytest.mark.parametrize("command", [(), ("serve",), ("load",), ("compare",), ("doctor",)])
+@pytest.mark.parametrize("command", [(), ("serve",), ("load",), ("compare",), ("doctor",), ("timeline",)])
 def test_help(command: tuple[str, ...]) -> None:
     done = CliRunner().invoke(main, [*command, "--help"], prog_name="iolab", env={"COLUMNS": "80"})
     assert done.stdout.startswith(f"Usage: {' '.join(['iolab', *command])} ")

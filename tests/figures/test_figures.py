@@ -17,14 +17,17 @@ from matplotlib.patches import Rectangle
 
 from iolab import MODELS, figures
 from iolab.figures import style
-from iolab.figures.calls import Label, after_a_wait, place_labels
+from iolab.figures.calls import Label, place_labels
 from iolab.figures.style import CourseFigure, short_time
+from iolab.kernel.tracepoints import ARRIVAL, COPY, Happening
 from iolab.measurement.comparison import Comparison
 from iolab.measurement.cpu import CpuSamples, Usage
 from iolab.measurement.placement import Placement
 from iolab.measurement.run import Run
+from iolab.trace.absences import Absence
 from iolab.trace.anatomy import Anatomy
 from iolab.trace.calls import Call
+from iolab.trace.gaps import Gap
 from iolab.trace.timeline import Timeline
 from iolab.traffic.doubts import Doubt
 from iolab.traffic.records import Records
@@ -378,9 +381,33 @@ class TestPhases:
     def test_the_legend_says_what_came_after_the_wait(self, call: Call, says: str) -> None:
         assert legend_of(figures.phases(timeline_of(call), skip=0)) == says
 
-    def test_one_colour_of_several_phases_is_named_by_all(self) -> None:
-        assert after_a_wait({"waking", "copying"}) == "wake-up or copy"
-        assert after_a_wait({"waking", "copying", "waking and copying"}) == "wake-up, copy, or both"
+    def test_one_colour_of_two_phases_is_named_by_both(self) -> None:
+        calls = [Call("recv", 0, 0, 9, 64, 1, 5), Call("recv", 0, 10, 19, 64, 1, 0)]
+        says = legend_of(figures.phases(timeline_of(*calls), skip=0))
+        assert says == "waiting for data, copy or wake-up and copy"
+
+    def test_where_the_kernel_told_when_the_thread_ran_the_copy_is_alone(self) -> None:
+        slept = Call("recv", 0, 0, 100 * US, 64, 1, 70 * US, (Absence(2 * US, 90 * US),))
+        figure = figures.phases(timeline_of(slept), skip=0)
+        assert legend_of(figure) == "waiting for data, wake-up, copy, at work in a call"
+        assert widths_us(figure.axes[0], style.COPYING) == [10]
+        assert "recv waits for data once, 70 µs in the median, and then takes 20 µs for the wake-up" in figure.alt
+        assert "and 10 µs for the copy." in figure.alt
+
+    def test_what_lies_between_the_calls_has_a_row(self) -> None:
+        calls = [Call("recv", 0, 0, 10, 64, 1, 0, ()), Call("send", 0, 30, 40, 64, 1, None, ())]
+        timeline = replace(timeline_of(*calls), gaps=(Gap(1, 10, 30, (Absence(15, 20),)),))
+        figure = figures.phases(timeline, skip=0)
+        assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["connection 0", "between calls"]
+        assert legend_of(figure) == "copy, at work in a call, Python at work, asleep for a lock"
+
+    def test_steps_of_the_kernel_have_a_row_a_cpu_and_say_whose_thread_took_them(self) -> None:
+        steps = (Happening(ARRIVAL, 5, 1, 77, {}), Happening(COPY, 8, 0, 1, {}))
+        timeline = replace(timeline_of(Call("recv", 0, 0, 10, 64, 1, 0, ())), steps=steps)
+        figure = figures.phases(timeline, skip=0)
+        rows = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+        assert rows == ["connection 0", "kernel, CPU 0", "kernel, CPU 1"]
+        assert legend_of(figure) == "copy, arrival, by the client's thread, copy, by the server's thread"
 
     @pytest.mark.parametrize(("turns", "unit"), [(1, "microseconds"), (12, "milliseconds")])
     def test_a_long_time_is_written_in_milliseconds(self, turns: int, unit: str) -> None:

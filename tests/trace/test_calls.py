@@ -4,8 +4,7 @@ import pytest
 
 from iolab.models import MODELS
 from iolab.trace.calls import Call, Phase, attribute_arrivals
-from iolab.trace.recorder import Recorder
-from iolab.trace.timeline import missing
+from iolab.trace.timeline import missing_arrivals
 from iolab.traffic.doubts import Doubt
 
 
@@ -92,7 +91,12 @@ class TestTold:
 
 class TestMissing:
     def test_what_completes_has_no_stamp(self) -> None:
-        calls = [call("io_uring_enter", 0, 100, 1), call("received", 100, 101)]
-        assert list(missing(MODELS["io_uring"], calls, Recorder())) == [Doubt("completion")]
+        calls = [call("aio_suspend", 0, 100, 1), call("received", 100, 101)]
+        assert list(missing_arrivals(MODELS["aio"], calls, stamped=True, steps=False)) == [Doubt("completion")]
         waits = [call("epoll_wait", 0, 9, 1), call("recv", 9, 10)]
-        assert Doubt("completion") not in missing(MODELS["epoll"], waits, Recorder())
+        assert list(missing_arrivals(MODELS["epoll"], waits, stamped=True, steps=False)) == []
+        assert list(missing_arrivals(MODELS["epoll"], waits, stamped=False, steps=False)) == [Doubt("no stamps")]
+
+    def test_the_steps_of_the_kernel_tell_every_arrival(self) -> None:
+        calls = [call("aio_suspend", 0, 100, 1), call("received", 100, 101), call("recv", 102, 103)]
+        assert list(missing_arrivals(MODELS["aio"], calls, stamped=False, steps=True)) == []

@@ -18,8 +18,9 @@ import pytest
 from iolab.kernel import switches, timestamps
 from iolab.kernel.switches import Switch, Switches
 from iolab.measurement.statistics import median_interval, ratio
-from iolab.trace.calls import Call
-from iolab.trace.occupancy import Occupancy, occupancies
+from iolab.trace.absences import Absences
+from iolab.trace.calls import Call, watch
+from iolab.trace.occupancy import Occupancy
 
 pytestmark = [
     pytest.mark.certify,
@@ -80,14 +81,15 @@ def command(program: Path, mode: str, rounds: int, size_bytes: int) -> list[str]
     return [str(program), mode, str(rounds), str(size_bytes), str(OURS), str(partner)]
 
 
-def watch(program: Path, mode: str, rounds: int = 200, size_bytes: int = 64, prefix: Sequence[str] = ()) -> Watch:
+def observe(program: Path, mode: str, rounds: int = 200, size_bytes: int = 64, prefix: Sequence[str] = ()) -> Watch:
     offset_ns = timestamps.offset_ns()
     with running([*prefix, *command(program, mode, rounds, size_bytes)]) as (thread, process):
         with Switches([thread], cpu=OURS) as watched:
             truths = rows(process)
             recorded = watched.read()
     calls = [Call("recv", 0, row.start_ns, row.end_ns, 1, thread, arrival_ns(row, offset_ns)) for row in truths]
-    seen = occupancies(calls, recorded, watched.since_ns, watched.until_ns)
+    absences = Absences(recorded, watched.since_ns, watched.until_ns)
+    seen = [call.occupancy for call in watch(calls, absences)]
     assert None not in seen
     return Watch(truths, [each for each in seen if each], recorded, thread)
 
@@ -109,42 +111,42 @@ def agree(seen_ns: Sequence[int], true_ns: Sequence[int]) -> bool:
 
 class TestAgainstTheTruth:
     def test_asleep_is_until_the_partner_writes(self, program: Path) -> None:
-        truths, seen, _, _ = watch(program, "wait")
+        truths, seen, _, _ = observe(program, "wait")
         assert agree([each.asleep_ns for each in seen], [row.before_write_ns - row.start_ns for row in truths])
 
     def test_waking_is_from_the_write_to_the_return(self, program: Path) -> None:
-        truths, seen, _, _ = watch(program, "wait")
+        truths, seen, _, _ = observe(program, "wait")
         assert agree([each.waking_ns for each in seen], [row.end_ns - row.before_write_ns for row in truths])
 
     @pytest.mark.parametrize("size_bytes", [64, 4096, 65536, 1 << 20, 2 << 20])
     def test_running_is_the_cpu_time_of_a_copy(self, program: Path, size_bytes: int) -> None:
         if size_bytes > 128 << 10 and os.geteuid():
             pytest.skip("only root may put so much into a socket that nobody reads")
-        truths, seen, _, _ = watch(program, "found", size_bytes=size_bytes)
+        truths, seen, _, _ = observe(program, "found", size_bytes=size_bytes)
         assert agree([each.running_ns for each in seen], [row.cpu_ns for row in truths])
         assert median([each.asleep_ns + each.waking_ns for each in seen]) == 0
 
     def test_preempted_is_the_time_that_the_thread_itself_misses(self, program: Path) -> None:
-        truths, seen, _, _ = watch(program, "spin", rounds=40)
+        truths, seen, _, _ = observe(program, "spin", rounds=40)
         assert agree([each.preempted_ns for each in seen], [row.gap_ns for row in truths])
         assert agree([each.running_ns for each in seen], [row.cpu_ns for row in truths])
 
     @pytest.mark.parametrize("mode", ["wait", "copy", "found", "spin"])
     def test_the_sum_is_the_length_of_the_call(self, program: Path, mode: str) -> None:
-        truths, seen, _, _ = watch(program, mode, rounds=20)
+        truths, seen, _, _ = observe(program, mode, rounds=20)
         assert [sum(each) for each in seen] == [row.end_ns - row.start_ns for row in truths]
         assert all(part >= 0 for each in seen for part in each)
 
     def test_the_kernels_stamp_lies_within_the_write(self, program: Path) -> None:
         """On loopback the sender's own system call brings the bytes in."""
         offset_ns = timestamps.offset_ns()
-        truths, _, _, _ = watch(program, "copy")
+        truths, _, _, _ = observe(program, "copy")
         assert median([row.arrived_real_ns + offset_ns - row.before_write_ns for row in truths]) > 0
         assert median([row.after_write_ns - row.arrived_real_ns - offset_ns for row in truths]) > 0
 
     def test_the_copy_grows_with_the_size_and_waking_does_not(self, program: Path) -> None:
         sizes_bytes = (64, 1 << 16, 1 << 18, 1 << 20, 2 << 20)
-        runs = [[watch(program, "copy", 100, size).seen for size in sizes_bytes] for _ in range(5)]
+        runs = [[observe(program, "copy", 100, size).seen for size in sizes_bytes] for _ in range(5)]
         waking, copying = (
             [
                 min(median([getattr(each, part) for each in run]) for run in column) / 1e3
@@ -183,18 +185,18 @@ def wait_for_lock() -> tuple[Occupancy, int]:
         while not calls:
             moments_ns.append(time.perf_counter_ns())
         reader.join()
-        (seen,) = occupancies(calls, watched.read(), watched.since_ns)
+        (call,) = watch(calls, Absences(watched.read(), watched.since_ns))
     os.close(read_end)
     os.close(write_end)
-    assert seen
-    return seen, max(at_ns for at_ns in moments_ns if at_ns < calls[0].end_ns) - arrived_ns
+    assert call.occupancy
+    return call.occupancy, max(at_ns for at_ns in moments_ns if at_ns < calls[0].end_ns) - arrived_ns
 
 
 @pytest.mark.skipif(not shutil.which("perf") or os.geteuid() != 0, reason="needs perf, and root to use it on a CPU")
 def test_perf_sees_the_same_switches(program: Path, tmp_path: Path) -> None:
     data = tmp_path / "perf.data"
     prefix = f"perf record -q -a -k CLOCK_MONOTONIC -e sched:sched_switch -o {data} --".split()
-    _, _, recorded, thread = watch(program, "wait", prefix=prefix)
+    _, _, recorded, thread = observe(program, "wait", prefix=prefix)
     theirs = switches_of_perf(data, thread)
     ours = [switch for switch in recorded if switch.thread == thread]
     theirs = [switch for switch in theirs if ours[0].at_ns - 100_000 < switch[0] < ours[-1].at_ns + 1]

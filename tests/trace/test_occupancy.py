@@ -1,11 +1,15 @@
 """The parts of a call and of a gap, from switches and arrivals that are written down by hand."""
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 import pytest
 
 from iolab.kernel.switches import Switch
-from iolab.trace.calls import Call
-from iolab.trace.occupancy import Gap, Occupancy, Spans, arrivals, gaps, occupancies
+from iolab.trace.absences import Absence, Absences
+from iolab.trace.calls import Call, attribute_wakings, watch
+from iolab.trace.gaps import gaps
+from iolab.trace.occupancy import Occupancy
 
 THREAD = 7
 
@@ -22,10 +26,16 @@ def back(at_ns: int, thread: int = THREAD) -> Switch:
     return Switch(thread, at_ns, False)
 
 
+def occupancies(
+    calls: Sequence[Call], switches: Iterable[Switch], since_ns: int, until_ns: int | None = None
+) -> list[Occupancy | None]:
+    return [each.occupancy for each in watch(calls, Absences(switches, since_ns, until_ns))]
+
+
 def parts(one: Call, *switches: Switch, since_ns: int = 0) -> Occupancy:
     """Return the parts of one call, which must add up to its length."""
     (occupancy,) = occupancies([one], switches, since_ns)
-    assert occupancy
+    assert occupancy is not None
     assert sum(occupancy) == one.end_ns - one.start_ns
     return occupancy
 
@@ -107,32 +117,40 @@ class TestTheRecording:
         ]
 
 
-class TestArrivals:
-    def test_a_call_keeps_its_own(self) -> None:
-        assert arrivals([call(100, 200, 150)], [(THREAD, 160)]) == [150]
+class TestWakings:
+    def arrivals(self, calls: Sequence[Call], wakings: Iterable[tuple[int, int]]) -> list[int | None]:
+        return [each.arrived_ns for each in attribute_wakings(calls, wakings)]
+
+    def test_a_call_keeps_its_arrival(self) -> None:
+        assert self.arrivals([call(100, 200, 150)], [(THREAD, 160)]) == [150]
 
     def test_else_it_is_the_first_time_that_the_thread_was_woken_within_it(self) -> None:
         wakings = [(THREAD, 90), (THREAD, 110), (THREAD, 160), (8, 170), (THREAD, 210)]
-        assert arrivals([call(100, 200)], wakings) == [110]
+        assert self.arrivals([call(100, 200)], wakings) == [110]
 
     def test_one_that_nobody_woke_has_none(self) -> None:
-        assert arrivals([call(100, 200), call(100, 200, thread=8)], [(THREAD, 90), (THREAD, 210)]) == [None, None]
+        wakings = [(THREAD, 90), (THREAD, 210)]
+        assert self.arrivals([call(100, 200), call(100, 200, thread=8)], wakings) == [None, None]
+
+
+def between(calls: Sequence[Call], *switches: Switch) -> list[tuple[int, int, int, Occupancy]]:
+    made = gaps(calls, Absences(switches, 0))
+    return [(gap.thread, gap.start_ns, gap.end_ns, gap.occupancy) for gap in made]
 
 
 class TestAGap:
     def test_is_at_work_in_a_lock_or_preempted(self) -> None:
         switches = [away(110), back(130), away(140, preempted=True), back(150)]
-        assert gaps([call(90, 100), call(200, 210)], switches, 0) == [Gap(THREAD, 100, 200, 70, 20, 10)]
+        expected = Occupancy(running_ns=70, lock_ns=20, preempted_ns=10)
+        assert between([call(90, 100), call(200, 210)], *switches) == [(THREAD, 100, 200, expected)]
 
     def test_lies_between_calls_of_one_thread(self) -> None:
         calls = [call(0, 10), call(5, 30, thread=8), call(20, 40), call(50, 60, thread=8)]
-        assert gaps(calls, [], 0) == [Gap(THREAD, 10, 20, 10, 0, 0), Gap(8, 30, 50, 20, 0, 0)]
+        ours, others = Occupancy(running_ns=10), Occupancy(running_ns=20)
+        assert between(calls) == [(THREAD, 10, 20, ours), (8, 30, 50, others)]
 
-    def test_within_a_call_has_no_length(self) -> None:
-        assert gaps([call(0, 50), call(10, 20)], [], 0) == [Gap(THREAD, 50, 50, 0, 0, 0)]
-
-    def test_needs_two_calls(self) -> None:
-        assert gaps([call(0, 50)], [], 0) == []
+    def test_is_none_within_a_call_or_after_the_last(self) -> None:
+        assert between([call(0, 50), call(10, 20)]) == between([call(0, 50)]) == []
 
 
 def brute(one: Call, switches: list[Switch]) -> Occupancy:
@@ -167,16 +185,47 @@ def test_every_nanosecond_is_where_it_belongs(seed: int) -> None:
     assert occupancies(calls, switches, 0) == [brute(one, switches) for one in calls]
 
 
-class TestSpans:
-    def test_without_any_nothing_lies_before(self) -> None:
-        moments = np.array([0, 5])
-        assert Spans([]).before(moments).tolist() == [0, 0]
-        assert Spans([]).end_of(moments).tolist() == [0, 5]
+class TestPhases:
+    def phases(self, name: str, result: int | str, *switches: Switch, arrived_ns: int | None = 160) -> list[str]:
+        one = Call(name, 0, 100, 200, result, THREAD, arrived_ns)
+        (seen,) = watch([one], Absences(switches, 0))
+        assert seen.phases[0][1] == 100 and seen.phases[-1][2] == 200
+        return [phase for phase, *_ in seen.phases]
 
-    def test_before_counts_whole_and_part_of_spans(self) -> None:
-        spans = Spans([(10, 20), (30, 50)])
-        assert spans.before(np.array([0, 10, 15, 20, 25, 40, 60])).tolist() == [0, 0, 5, 10, 10, 20, 30]
-        assert spans.end_of(np.array([0, 10, 15, 20, 40, 60])).tolist() == [0, 10, 20, 20, 50, 60]
+    def test_a_recv_that_slept_is_at_work_waits_wakes_and_copies(self) -> None:
+        expected = ["working", "waiting", "waking", "copying"]
+        assert self.phases("recv", 64, away(110), back(180)) == expected
+
+    def test_one_that_found_its_bytes_copies(self) -> None:
+        assert self.phases("recv", 64, arrived_ns=90) == ["copying"]
+
+    def test_one_without_a_stamp_still_tells_its_copy_from_its_wait(self) -> None:
+        assert self.phases("recv", 64, away(110), back(180), arrived_ns=None) == ["working", "waiting", "copying"]
+
+    def test_the_end_of_file_copies_nothing(self) -> None:
+        assert self.phases("recv", 0, away(110), back(180)) == ["working", "waiting", "waking", "working"]
+
+    def test_a_wait_for_many_copies_nothing(self) -> None:
+        assert self.phases("epoll_wait", 1, away(110), back(180)) == ["working", "waiting", "waking", "working"]
+
+    def test_a_call_in_vain_runs_in_vain(self) -> None:
+        assert self.phases("recv", "EAGAIN", away(110, preempted=True), back(180)) == [
+            "in vain",
+            "preempted",
+            "in vain",
+        ]
+
+    def test_a_lock_is_told_from_the_wait(self) -> None:
+        expected = ["working", "waiting", "waking", "copying", "lock", "copying"]
+        assert self.phases("recv", 64, away(110), back(170), away(180), back(190)) == expected
+
+
+class TestAbsences:
+    def test_are_cut_to_the_span_that_is_asked_for(self) -> None:
+        absences = Absences([away(10), back(20), away(30, preempted=True), back(50)], 0)
+        assert absences.within(THREAD, 15, 40) == (Absence(15, 20), Absence(30, 40, True))
+        assert absences.within(THREAD, 20, 30) == ()
+        assert absences.within(8, 0, 99) == ()
 
 
 def test_100_000_calls_with_200_000_switches_are_no_effort() -> None:

@@ -17,7 +17,8 @@ from iolab import figures
 from iolab.api import timeline
 from iolab.errors import UsageError
 from iolab.figures.timelines import typical
-from iolab.kernel import timestamps
+from iolab.kernel import perf, switches, timestamps, tracepoints
+from iolab.kernel.tracepoints import ARRIVAL, COPY
 from iolab.listening import RECEIVE_BYTES, Respond
 from iolab.models import MODELS
 from iolab.replies import upper
@@ -129,7 +130,8 @@ class TestArrival:
         made = recorded("nonblocking", requests=20, think_s=0.002)
         results = Counter(call.result for call in made.named("recv"))
         assert results["EAGAIN"] > 20
-        assert {phase for call in made if call.result == "EAGAIN" for phase, *_ in call.phases} == {"in vain"}
+        phases = {phase for call in made if call.result == "EAGAIN" for phase, *_ in call.phases}
+        assert {"in vain"} <= phases <= {"in vain", "preempted", "lock"}
 
     def test_idle_connections_are_numbered_after_the_active_ones(self) -> None:
         made = recorded("epoll", connections=2, idle=3, requests=10)
@@ -143,6 +145,19 @@ class TestWithoutStamps:
     def no_stamps(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(timestamps, "enable", lambda connection: False)
 
+    @pytest.fixture
+    def no_switches(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(perf, "unsupported", lambda: "there are none in this test")
+
+    @pytest.mark.skipif(switches.why_not() is not None, reason=str(switches.why_not()))
+    def test_the_switches_of_the_thread_tell_the_copy_from_the_wait(self) -> None:
+        made = recorded("blocking", requests=10, think_s=0.002)
+        assert made.doubts == (Doubt("no stamps"),)
+        for call in received(made, 0)[1:]:
+            phases = [phase for phase, *_ in call.phases]
+            assert "waiting" in phases and phases[-1] == "copying" and "waking" not in phases
+
+    @pytest.mark.usefixtures("no_switches")
     def test_a_wait_and_its_copy_are_one(self) -> None:
         made = recorded("blocking")
         assert not made.stamped
@@ -150,16 +165,69 @@ class TestWithoutStamps:
         assert {phase for call in received(made, 0) for phase, *_ in call.phases} == {"either"}
 
     def test_what_does_not_wait_is_still_known_not_to(self) -> None:
-        phases = [phase for call in received(recorded("epoll"), 0) for phase, *_ in call.phases]
-        assert set(phases) == {"copying"}
+        phases = {phase for call in received(recorded("epoll"), 0) for phase, *_ in call.phases}
+        assert {"copying"} <= phases <= {"copying", "preempted", "lock"}
 
+    @pytest.mark.usefixtures("no_switches")
     def test_the_timeline_and_the_figures_say_so(self) -> None:
         made = recorded("blocking")
-        assert made.doubts == (Doubt("no stamps"),)
+        assert made.doubts == (Doubt("no stamps"), Doubt("no switches", {"why": "there are none in this test"}))
         for figure in (figures.phases(made), figures.textbook(made)):
             assert "no receive stamps" in " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
             legend = figure.axes[0].get_legend()
             assert legend and "no stamp tells" in " ".join(text.get_text() for text in legend.get_texts())
+
+
+def needs_switches() -> None:
+    if why_not := switches.why_not():
+        pytest.skip(why_not)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_parts_of_every_call_add_up_to_it(model: str) -> None:
+    needs_switches()
+    made = usual(model)
+    assert not {"no switches", "cut switches"} & set(kinds(made))
+    for call in made:
+        assert call.occupancy and sum(call.occupancy) == call.end_ns - call.start_ns
+    for gap in made.gaps:
+        assert sum(gap.occupancy) == gap.end_ns - gap.start_ns > 0
+
+
+@pytest.mark.parametrize("model", ["blocking", "threads", "epoll", "signals", "aio", "io_uring", "asyncio"])
+def test_a_server_that_waits_for_a_client_who_thinks_is_asleep(model: str) -> None:
+    needs_switches()
+    made = recorded(model, connections=1, requests=20, think_s=0.01)
+    assert max(call.occupancy.asleep_ns for call in made if call.occupancy) > 5e6
+
+
+@pytest.mark.skipif(tracepoints.why_not() is not None, reason=str(tracepoints.why_not()))
+def test_the_steps_of_the_kernel_tell_who_copies() -> None:
+    made = recorded("io_uring", connections=1, requests=20, think_s=0.001, steps=True)
+    threads = made.threads
+    copies = [step for step in made.steps if step.name == COPY and step.thread in threads]
+    arrivals = [step for step in made.steps if step.name == ARRIVAL and step.thread not in threads]
+    assert len(copies) >= 20 and len(arrivals) >= 20
+    assert {step.cpu for step in copies} == {made.placement.server}
+    assert "completion" not in kinds(made)
+    woken = [call for call in made if call.occupancy and call.occupancy.waking_ns and call.name in WAITS]
+    assert woken
+
+
+def test_steps_that_may_not_be_seen_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracepoints, "why_not", lambda: "only root may read tracefs here")
+    with pytest.raises(UsageError, match="only root may read tracefs"):
+        recorded("epoll", steps=True)
+
+
+def test_what_the_rows_say_adds_up() -> None:
+    needs_switches()
+    made = usual("epoll")
+    rows = {row["call"]: row for row in made.rows}
+    assert (rows["recv"]["per_request"], rows["send"]["per_request"]) == pytest.approx((1.05, 1.0))
+    for row in made.as_dict()["calls"]:
+        parts = sum(row[f"{part}_us"] for part in ("asleep", "waking", "running", "preempted", "lock"))
+        assert parts == pytest.approx(row["end_us"] - row["start_us"], abs=0.01)
 
 
 def converse(connection: socket, respond: Respond) -> None:
@@ -210,7 +278,7 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 class TestChromeTrace:
     def test_every_event_is_complete_or_names_a_track(self, events: list[dict[str, Any]]) -> None:
-        assert {event["ph"] for event in events} == {"X", "M"}
+        assert {event["ph"] for event in events} == {"X", "M"}  # and "i", where steps were asked for
         for event in events:
             assert isinstance(event["pid"], int) and isinstance(event["tid"], int) and event["name"]
             assert event["ph"] == "M" or (event["ts"] >= 0 and event["dur"] >= 0)

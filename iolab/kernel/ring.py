@@ -53,6 +53,7 @@ bounded by them, too. Since 6.13 Linux does at most 20 orders in one `io_uring_e
 ASKED = struct.Struct("=4I")  # entries of both queues, flags, the CPU of the kernel's thread
 PLACES = struct.Struct("=2I36xI16xI12x2I12xI16x")  # entries, and where in the memory is what `Ring._map` names
 ORDER = struct.Struct("=BBHiQQIIQH22x")  # opcode, flags, ioprio, fd, off, addr, len, op_flags, user_data, buf_group
+ORDER_BYTES = ORDER.size
 COMPLETION = struct.Struct("=QiI")  # user_data, res, flags
 BUFFER = struct.Struct("=QIH2x")  # addr, len, bid
 BUFFER_TAIL_AT = 14  # it lies in the first entry
@@ -144,8 +145,13 @@ class Ring:
         It is over when the call that hands it over returns (MSG_DONTWAIT): one that could wait
         and was silent would never tell when its memory is free. One at a time, see `is_sending`.
         """
-        self._must_rest(descriptor)
-        place = self._order(SEND, SILENT, 0, descriptor, self._address_of(data), len(data), SEND_ALL | DONTWAIT)
+        if descriptor in self._sending or descriptor in self._silent:
+            self._must_rest(descriptor)
+        place, self._bytes.value = self._place(), data  # written out: one for every request
+        ORDER.pack_into(
+            self._orders, ORDER_BYTES * place, SEND, SILENT, 0, descriptor, 0,
+            self._address.value, len(data), SEND_ALL | DONTWAIT, SILENT_SEND << 32 | descriptor, 0,
+        )  # fmt: skip
         self._silent[descriptor] = place, data
 
     def read(self, descriptor: int, start: int) -> None:
@@ -194,12 +200,16 @@ class Ring:
     def _order(
         self, operation: int, flags: int, how: int, descriptor: int, target: int, size: int, more: int, start: int = 0
     ) -> int:
+        place = self._place()
+        self._write(place, operation, flags, how, descriptor, target, size, more, start)
+        return place
+
+    def _place(self) -> int:
+        """Return where the next order goes; if there is no room, hand over those that wait."""
         if self._written - self._given > self._orders_mask:
             self.submit()
-        place = self._written & self._orders_mask
-        self._write(place, operation, flags, how, descriptor, target, size, more, start)
         self._written += 1
-        return place
+        return (self._written - 1) & self._orders_mask
 
     def _write(
         self,
@@ -235,12 +245,12 @@ class Ring:
 
     def harvest(self, silent: dict[int, tuple[int, bytes]]) -> list[Completion]:
         """Collect what is done, in the order in which it was; `silent` are the sends that were handed over just now."""
-        done, taken = list[Completion](), 0
+        done, taken, buffers, size_bytes = list[Completion](), 0, self._buffers, self._size_bytes
         for number, result, flags in COMPLETION.iter_unpack(self._rows()):
             operation, descriptor, data = number >> 32, number & 0xFFFFFFFF, b""
             if flags & HAS_BUFFER:
-                start = self._size_bytes * (flags >> 16)
-                data, taken = self._buffers[start : start + max(result, 0)], taken + 1
+                start = size_bytes * (flags >> 16)
+                data, taken = buffers[start : start + result if result > 0 else start], taken + 1
             elif operation in (SEND, SYNC):
                 del self._sending[descriptor]
             elif operation == SILENT_SEND:

@@ -76,12 +76,12 @@ def serve(listening: ListeningSocket, respond: Respond) -> None:
             connection.close()
 
     with Ring(RECEIVE_BYTES) as ring:
-        accepting = MultishotAccept(ring, listening)
+        accepting, door = MultishotAccept(ring, listening), listening.fileno()
         while True:
             for completion in ring.submit_and_wait():
                 operation, descriptor, result, more, request = completion
                 try:
-                    if descriptor == listening.fileno():
+                    if descriptor == door:
                         accept(completion)
                     elif operation == SEND and more:  # the peer is slow: the rest of its reply follows
                         hold(descriptor)

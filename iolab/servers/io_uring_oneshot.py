@@ -39,13 +39,13 @@ def serve(listening: ListeningSocket, respond: Respond) -> None:
         connections.pop(descriptor).close()
 
     with Ring(RECEIVE_BYTES) as ring:
-        accepting = MultishotAccept(ring, listening)
+        accepting, door = MultishotAccept(ring, listening), listening.fileno()
         while True:
             ring.submit()
             for completion in ring.wait():
                 operation, descriptor, result, _, request = completion
                 try:
-                    if descriptor == listening.fileno():
+                    if descriptor == door:
                         accept(completion)
                     elif result == -ENOBUFS:  # more came at once than there are buffers
                         receive(descriptor)

@@ -179,30 +179,84 @@ def test_fifty_of_fifty_in_the_terminal(model: str, number: int, busy: bool) -> 
     assert ends == [128 + number] * TIMES
 
 
+ENDLESS = """
+def serve(listening, respond):
+    with listening:
+        while True:
+            with listening.accept()[0] as connection:
+                while True:
+                    pass
+"""
+"""An answer that a judge looks at for seconds."""
+
+
 @pytest.mark.parametrize("number", ENDS)
-@pytest.mark.parametrize("command", ["load", "compare", "experiment"])
-def test_a_signal_ends_every_command(command: str, number: int) -> None:
+@pytest.mark.parametrize("command", ["load", "compare", "timeline", "experiment", "grade"])
+def test_a_signal_ends_every_command(command: str, number: int, tmp_path: Path) -> None:
+    answer = tmp_path / "answer.py"
+    answer.write_text(ENDLESS)
     with Peer(upper) as peer:
         host, port = peer.address
         arguments = {
             "load": [f"{host}:{port}", "--seconds", "60"],
             "compare": ["threads", "--seconds", "60"],
+            "timeline": ["threads", "--seconds", "60"],
             "experiment": ["gil"],
+            "grade": ["03-select", str(answer)],
         }[command]
         environment = {**os.environ, "IOLAB_PROFILE": "full"}
         pipe = subprocess.PIPE
         line = [sys.executable, "-m", "iolab", command, *arguments]
         with subprocess.Popen(line, stdout=pipe, stderr=pipe, text=True, env=environment) as process:
-            until_it_has_a_child(process.pid)
+            children = until_it_has_a_child(process.pid)
             process.send_signal(number)
             rest = process.communicate(timeout=ENDS_S)
         assert (process.returncode, *rest) == (128 + number, "", "")
+        for child in children:
+            until_it_is_gone(child)
 
 
-def until_it_has_a_child(pid: int) -> None:
-    """Wait until a process has started the load client: then it waits for that."""
-    while not Path(f"/proc/{pid}/task/{pid}/children").read_text().strip():
+def until_it_has_a_child(pid: int) -> list[int]:
+    """Wait until a process has started a load client or a judge, and return the children: then it waits for them."""
+    while not (children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
         os.sched_yield()
+    return [int(child) for child in children]
+
+
+def until_it_is_gone(pid: int) -> None:
+    """Wait until a process has ended; the time-out of the test says if it never does."""
+    while True:
+        try:
+            if "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text():
+                return
+        except (FileNotFoundError, ProcessLookupError):
+            return
+        os.sched_yield()
+
+
+SLOW_TO_END = """
+import signal, time
+from iolab.cli.interrupts import interruptible
+with interruptible():
+    try:
+        print("waits", flush=True)
+        signal.pause()
+    finally:
+        print("cleans up", flush=True)
+        time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("number", ENDS)
+def test_the_second_signal_ends_it_on_the_spot(number: int) -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", SLOW_TO_END], stdout=pipe, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "waits\n"
+        process.send_signal(number)
+        assert process.stdout.readline() == "cleans up\n"
+        process.send_signal(number)
+        assert process.wait(ENDS_S) == -number
 
 
 KERNEL = {

@@ -3,13 +3,14 @@
  * Without --rate the loop is closed: a connection sends again when its reply has come. With it
  * the loop is open: requests fall due evenly, on one connection after the other, and are timed
  * both from when they were due (response) and from when they were sent (service). A connection
- * has at most one request under way. Every reply is compared byte by byte; a connection that
+ * has at most one request under way. A reply has come when the kernel stamped it (SO_TIMESTAMPING). Every reply is compared byte by byte; a connection that
  * fails, or waits longer than the patience, is closed and counted as an error.
  * Prints one JSON object. Exit status: 0, 1 after an error, 2 for arguments that cannot work.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/net_tstamp.h>
 #include <math.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -172,8 +173,21 @@ static void record(struct connection *connection, int64_t answered_ns) {
     records[recorded++] = connection->request;
 }
 
+/* Return the kernel's stamp on the clock of the records, or now if there is none. */
+static int64_t arrival_ns(struct msghdr *message, int64_t now_ns) {
+    struct cmsghdr *header = CMSG_FIRSTHDR(message);
+    struct timespec stamp = {0};
+    if (header && header->cmsg_type == SCM_TIMESTAMPING)
+        memcpy(&stamp, CMSG_DATA(header), sizeof stamp);
+    int64_t ago_ns = read_ns(CLOCK_REALTIME) - (stamp.tv_sec * 1000000000LL + stamp.tv_nsec);
+    return stamp.tv_sec ? now_ns - ago_ns : now_ns;
+}
+
 static void receive(struct connection *connection) {
-    ssize_t length = recv(connection->descriptor, received, sizeof received, 0);
+    char control[CMSG_SPACE(3 * sizeof(struct timespec))];
+    struct iovec part = {received, sizeof received};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    ssize_t length = recvmsg(connection->descriptor, &message, 0);
     int64_t now_ns = read_ns(CLOCK_MONOTONIC);
     if (length < 0 && errno == EAGAIN)
         return;
@@ -185,7 +199,7 @@ static void receive(struct connection *connection) {
         drop(connection, "a reply is not its request in upper case");
     else if ((connection->received_bytes += length) == size) {
         if (connection->request.due_ns >= measured_from_ns)
-            record(connection, now_ns);
+            record(connection, arrival_ns(&message, now_ns));
         connection->busy = 0, under_way--;
         begin_next(connection, now_ns);
     }
@@ -247,11 +261,12 @@ static void run(void) {
 }
 
 static void open_connection(struct connection *connection) {
-    int on = 1;
+    int on = 1, stamps = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
     struct timeval patience = {asked.patience_s, fmod(asked.patience_s, 1) * 1e6};
     connection->descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     setsockopt(connection->descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience); /* bounds connect(2) */
     setsockopt(connection->descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(connection->descriptor, SOL_SOCKET, SO_TIMESTAMPING, &stamps, sizeof stamps);
     live++;
     if (connect(connection->descriptor, (void *)&asked.address, sizeof asked.address) < 0) {
         drop(connection, errno == EINPROGRESS ? "no answer to connect within the patience" : strerror(errno));

@@ -126,10 +126,12 @@ def _parts(kind: type[Entry], values: Mapping[str, Any]) -> dict[str, Any]:
 def records_to_json(records: Records) -> dict[str, Any]:
     """Return records connection by connection, each time as what passed since the one before: short numbers."""
     order = np.argsort(records.connection, kind="stable")
-    late, service = (records.sent_ns - records.due_ns)[order], records.service_ns[order]
+    late, service = (records.sent_ns - records.due_ns)[order], (records.answered_ns - records.sent_ns)[order]
     gap = np.diff(records.answered_ns[order], prepend=0) - late - service
     counts = np.bincount(records.connection, minlength=records.workload.connections)
     columns = {"counts": counts, "gap_ns": gap, "late_ns": late, "service_ns": service}
+    if records.in_client_ns is not None:
+        columns["in_client_ns"] = records.in_client_ns[order]
     plain = {name: getattr(records, name) for name in PLAIN} | {"workload": records.workload.message()}
     return plain | {name: column.tolist() for name, column in columns.items()}
 
@@ -142,6 +144,8 @@ def records(values: Mapping[str, Any]) -> Records:
     connection = np.repeat(np.arange(len(values["counts"]), dtype=np.int32), values["counts"])
     sent = reply_ns - service
     columns = {"connection": connection, "due_ns": sent - late, "sent_ns": sent, "answered_ns": reply_ns}
+    if "in_client_ns" in values:
+        columns["arrived_ns"] = reply_ns - _column(values, "in_client_ns")
     ordered: dict[str, Any] = {name: column[order] for name, column in columns.items()}
     return Records(workload=Workload.of(values["workload"]), **ordered, **{name: values[name] for name in PLAIN})
 
@@ -174,8 +178,7 @@ def cut(entry: Entry) -> Entry:
 
 def until(records: Records, end_ns: int) -> Records:
     """Return the records of a run that ended at this time."""
-    before = records.answered_ns <= end_ns
-    columns = {name: getattr(records, name)[before] for name in ("connection", "due_ns", "sent_ns", "answered_ns")}
     share = (end_ns - records.start_ns) / (records.end_ns - records.start_ns)
     work = replace(records.workload, seconds=(end_ns - records.start_ns) / 1e9, requests=None)
-    return replace(records, workload=work, end_ns=end_ns, client_cpu_ns=int(share * records.client_cpu_ns), **columns)
+    before = records.where(records.answered_ns <= end_ns)
+    return replace(before, workload=work, end_ns=end_ns, client_cpu_ns=int(share * records.client_cpu_ns))

@@ -15,8 +15,13 @@ from rich.text import Text
 from iolab.display import tables
 from iolab.errors import UsageError
 
-NARROW = ("requests", "max_us", "server_cpu_share", "client_cpu_share", "interval")
+LATENCIES = ("p50_us", "p99_us", "max_us")
+SERVICE = tuple(f"service_{name}" for name in LATENCIES)
+NARROW = ("requests", "max_us", *SERVICE, "in_client_us", "server_cpu_share", "client_cpu_share", "interval")
 """Figures that a comparison leaves out in a terminal, to fit 80 columns."""
+
+NAMES = ("model", "worker", "call", "time")
+"""Where space is short a name may be broken, a figure may not."""
 
 BAR_COLUMNS = 48
 """How wide the bars are drawn; with a label beside them they fit 80 columns."""
@@ -39,11 +44,34 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Table:
         key: heading for key, heading in tables.columns(rows).items() if not ("model" in rows[0] and key in NARROW)
     }
     for key, heading in headings.items():
-        is_name = key in ("model", "worker", "call")  # where space is short a name may be broken, a figure may not
+        is_name = key in (
+            "model",
+            "worker",
+            "call",
+            "time",
+        )  # where space is short a name may be broken, a figure may not
         grid.add_column(heading, justify="left" if is_name else "right", no_wrap=not is_name, overflow="fold")
     for row in rows:
-        grid.add_row(*(Text(tables.format_value(key, row[key])) for key in headings))
+        grid.add_row(*(Text(tables.cell(key, row)) for key in headings))
     return grid
+
+
+def load_tables(summary: Mapping[str, Any]) -> Iterator[RenderableType]:
+    """Yield the figures of a load, its latencies, and their bars.
+
+    The latencies are a row for each clock: with a rate the response and the service time, else the service time.
+    """
+    yield table([{key: value for key, value in summary.items() if key not in (*LATENCIES, *SERVICE)}])
+    rows = [{"time": "response time" if SERVICE[0] in summary else "service time", **_of(summary, LATENCIES)}]
+    if SERVICE[0] in summary:
+        rows.append({"time": "service time", **_of(summary, SERVICE)})
+    yield table(rows)
+    yield from plot(rows, "{time}")
+
+
+def _of(summary: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    figures = dict(zip(LATENCIES, (summary[name] for name in names), strict=True))
+    return figures | {"latency_of": summary["latency_of"]}
 
 
 def plain_table(*, gap: int = 1, between_rows: int = 0) -> Table:

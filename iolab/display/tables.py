@@ -18,6 +18,10 @@ HEADINGS = {
     "p50_us": "p50 µs",
     "p99_us": "p99 µs",
     "max_us": "max µs",
+    "service_p50_us": "service p50 µs",
+    "service_p99_us": "service p99 µs",
+    "service_max_us": "service max µs",
+    "in_client_us": "in client µs",
     "errors": "errors",
     "client_cpu_share": "client CPU",
     "call": "call",
@@ -30,6 +34,10 @@ HEADINGS = {
 }
 """The figures of a run in the order in which a table shows them, CPU time per request first."""
 
+MARKED = {"p50_us", "p99_us", "max_us"}
+"""Figures that get a mark in a row whose `latency_of` is the client."""
+
+HIDDEN = {"latency_of"}
 SHARES = {"server_cpu_share", "client_cpu_share"}
 RATIOS = {"ratio", "interval"}
 UNITS = {"ns": "ns", "us": "µs", "ms": "ms", "s": "s", "bytes": "bytes"}
@@ -50,6 +58,12 @@ def format_value(key: str, value: Any) -> str:
     if key in RATIOS:
         return f"{value:,.2f}"
     return f"{value:,.{_decimals(value)}f}"
+
+
+def cell(key: str, row: Mapping[str, Any]) -> str:
+    """Write one figure of a row; a latency that is the client's has a mark, which a note explains."""
+    mark = "†" if key in MARKED and row.get("latency_of") == "client" else ""
+    return format_value(key, row[key]) + mark
 
 
 def _decimals(value: Any) -> int:
@@ -78,7 +92,7 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
     What comes before the first of them in a row, such as a label, stays before all of them.
     """
-    known, keys = [key for key in HEADINGS if key in rows[0]], list(rows[0])
+    known, keys = [key for key in HEADINGS if key in rows[0]], [key for key in rows[0] if key not in HIDDEN]
     first = min(map(keys.index, known), default=0)
     others = [key for key in keys if key not in HEADINGS]
     before = [key for key in others if keys.index(key) < first]
@@ -102,7 +116,7 @@ def as_html(rows: Sequence[Mapping[str, Any]], caption: str = "") -> str:
 
 
 def _cells(row: Mapping[str, Any], keys: list[str]) -> str:
-    first, *rest = (_markup(format_value(key, row[key])) for key in keys)
+    first, *rest = (_markup(cell(key, row)) for key in keys)
     return f'<th scope="row" style="text-align: left">{first}</th>' + "".join(
         f"<td{_alignment(row[key])}>{cell}</td>" for key, cell in zip(keys[1:], rest, strict=True)
     )

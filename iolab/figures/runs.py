@@ -30,14 +30,14 @@ from iolab.traffic.records import Nanoseconds
 
 @in_style
 def latency(run: Run) -> CourseFigure:
-    """Draw the service times of every connection, and the percentile curve of all.
+    """Draw the latencies of every connection, and the percentile curve of all.
 
     On the left each connection is a column: its median, its span from fastest to slowest,
     and every request while there are few enough to see. On the right one curve of all requests.
     """
     figure, (left, right) = new(1, 2, width_ratios=[3, 2])
     _connections(left, run)
-    curve(right, run.records.service_ns, run.model, color=BLUE)
+    curve(right, run.records.latency_ns, run.model, color=BLUE)
     left.set_title(f"{run.model}: each connection")
     right.set_title("all requests")
     right.sharey(left)
@@ -50,11 +50,11 @@ def percentiles(*runs: Run, labels: Sequence[str] = ()) -> CourseFigure:
     figure, (axes,) = new()
     names = labels or [run.model for run in runs]
     for number, (run, name) in enumerate(zip(runs, names, strict=True)):
-        curve(axes, run.records.service_ns, name, **line(number, run.model))
+        curve(axes, run.records.latency_ns, name, **line(number, run.model))
     key(axes)
     axes.set_title("latency of all requests")
     alt = "Percentile curves of the latency. " + " ".join(
-        _sentence(name, run.records.service_ns) for run, name in zip(runs, names, strict=True)
+        _sentence(name, run.records.latency_ns) for run, name in zip(runs, names, strict=True)
     )
     return finish(figure, alt, placements(*runs), beware(*runs, names=names))
 
@@ -153,7 +153,7 @@ def _alt(run: Run) -> str:
         f"Latency of {run.model}, {len(medians)} connections, one column each: the medians lie between "
         f"{short_time(min(medians) / 1e3)} and {short_time(max(medians) / 1e3)}. "
         + (f"{silent} connections had no reply. " if silent else "")
-        + _sentence("All requests", run.records.service_ns)
+        + _sentence("All requests", run.records.latency_ns)
     )
 
 

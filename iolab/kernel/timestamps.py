@@ -11,6 +11,9 @@ import time
 
 SO_TIMESTAMPING = 37
 RX_SOFTWARE, REPORT_SOFTWARE = 1 << 3, 1 << 4
+OPTION = (socket.SOL_SOCKET, SO_TIMESTAMPING, RX_SOFTWARE | REPORT_SOFTWARE) if sys.platform == "linux" else None
+"""What `setsockopt` is told to get stamps; None where there are none."""
+
 _STAMP = struct.Struct("@ll")
 ROOM_BYTES = socket.CMSG_SPACE(3 * _STAMP.size) if hasattr(socket, "CMSG_SPACE") else 0
 """What to leave for the stamp in a `recvmsg`; the end of file has none."""
@@ -18,10 +21,10 @@ ROOM_BYTES = socket.CMSG_SPACE(3 * _STAMP.size) if hasattr(socket, "CMSG_SPACE")
 
 def enable(connection: socket.socket) -> bool:
     """Ask for receive stamps on a connection; return whether the kernel agreed."""
-    if sys.platform != "linux":
+    if OPTION is None:
         return False
     try:
-        connection.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, RX_SOFTWARE | REPORT_SOFTWARE)
+        connection.setsockopt(*OPTION)
     except OSError:
         return False
     return True

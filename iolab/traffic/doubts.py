@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Self, get_args
 
 Kind = Literal[
-    "client limit", "missed rate", "busy neighbours", "coarse clock", "error", "stopped early", "few repeats",
+    "client limit", "client latency", "missed rate", "busy neighbours", "coarse clock", "error", "stopped early",
+    "few repeats",
     "lost worker", "spread start", "spare workers",
     "cut", "hidden calls", "hidden wait", "no stamps", "completion",
     "no switches", "cut switches", "cut steps",
@@ -15,6 +16,10 @@ SAYS: dict[Kind, tuple[str, str]] = {
     "client limit": (
         "the client used {share:.0%} of its CPU",
         "the requests per second are its limit, not the server's",
+    ),
+    "client latency": (
+        "the latencies are the client's",
+        "it used {share:.0%} of its CPU, and no stamp tells when a reply arrived; they are marked †",
     ),
     "missed rate": (
         "asked {asked_per_s:,.0f}/s, held {held_per_s:,.0f}/s",

@@ -19,6 +19,7 @@ def frame(records: Records) -> Any:
             "connection": records.connection,
             "due_us": (records.due_ns - records.start_ns) / 1e3,
             "sent_us": (records.sent_ns - records.start_ns) / 1e3,
+            "arrived_us": None if records.arrived_ns is None else (records.arrived_ns - records.start_ns) / 1e3,
             "answered_us": (records.answered_ns - records.start_ns) / 1e3,
             "service_us": records.service_ns / 1e3,
             "response_us": records.response_ns / 1e3,

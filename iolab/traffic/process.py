@@ -10,8 +10,10 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from iolab.errors import LoadFailed
+from iolab.kernel import timestamps
 from iolab.listening import resolve
 from iolab.traffic.records import Records
 from iolab.traffic.workload import OnTick, Tick, Workload
@@ -48,6 +50,7 @@ class Client:
         assert process.stdin and process.stdout and process.stderr
         self._stdin, self._stdout, self._stderr = process.stdin, process.stdout, process.stderr
         message = workload.message() | {"address": resolved[:2], "cpu": cpu, "parent": os.getpid()}
+        message |= {"stamps": timestamps.OPTION, "stamp_room_bytes": timestamps.ROOM_BYTES}
         self._write(json.dumps(message) + "\n")
 
     @property
@@ -65,6 +68,7 @@ class Client:
 
         Each tick wakes this process, and costs some request 50 us or so: without `on_tick` none is sent.
         """
+        self._offset_ns = timestamps.offset_ns()
         self._write("go\n" if on_tick else "go quietly\n")
         while "tick" in (message := self._read()):
             if on_tick:
@@ -127,6 +131,9 @@ class Client:
             if len(column) < kind.itemsize * length:
                 raise self._ended("in the middle of its records")
             columns[name] = np.frombuffer(column, kind)
+        if "stamp" in columns:
+            times_ns = (columns["sent"], columns["answered"])
+            columns["arrived"] = arrivals_ns(columns.pop("stamp"), times_ns, self._offset_ns)
         start_ns = done["start_ns"] + int(self.workload.warm_up_s * 1e9)
         warm = columns["due"] >= start_ns
         columns = {name: column[warm] for name, column in columns.items()}
@@ -136,6 +143,7 @@ class Client:
             due_ns=columns["due"],
             sent_ns=columns["sent"],
             answered_ns=columns["answered"],
+            arrived_ns=columns.get("arrived"),
             start_ns=start_ns,
             end_ns=done["end_ns"],
             connect_ns=self.ready.connect_ns,
@@ -145,6 +153,23 @@ class Client:
             errors=done["errors"],
             examples=done["examples"],
         )
+
+
+def arrivals_ns(
+    stamps: NDArray[np.int_], between_ns: tuple[NDArray[np.int64], NDArray[np.int64]], offset_ns: int
+) -> NDArray[np.int64]:
+    """Return the kernel's stamps, two numbers each, as times on the clock of the records, between send and reply.
+
+    The two clocks drift apart while NTP mends one of them: their offset before the run and the one now are
+    interpolated. A request without a stamp has the time of its reply.
+    """
+    sent_ns, answered_ns = between_ns
+    real_ns = stamps.astype(np.int64).reshape(-1, 2) @ np.array([1_000_000_000, 1])
+    if not len(real_ns):
+        return answered_ns
+    passed = (answered_ns - answered_ns[0]) / max(1, int(answered_ns[-1] - answered_ns[0]))
+    drift_ns = ((timestamps.offset_ns() - offset_ns) * passed).astype(np.int64)
+    return np.where(real_ns > 0, np.clip(real_ns + offset_ns + drift_ns, sent_ns, answered_ns), answered_ns)
 
 
 def load(

@@ -1,8 +1,8 @@
 """The records of a load, and what follows from them: times, rates, percentiles, and reasons to distrust them."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,9 @@ GRACE_NS = 10_000_000
 class Records:
     """Every request that was due after the warm-up, in the order of the replies; all times on one clock, in ns.
 
-    `connection`, `due_ns`, `sent_ns` and `answered_ns` have one entry a request.
+    `connection`, `due_ns`, `sent_ns`, `answered_ns` and `arrived_ns` have one entry a request: a reply has arrived by
+    the stamp of the client's kernel (SO_TIMESTAMPING), and is answered when the client has it in hand. Where there
+    are no stamps, `arrived_ns` is None, and the first that is known is when the client's wait reported it.
     `errors` counts what went wrong, by kind; `examples` has the first of each kind in words.
     """
 
@@ -41,19 +43,40 @@ class Records:
     stopped: bool = False
     errors: dict[str, int] = field(default_factory=dict)
     examples: dict[str, str] = field(default_factory=dict)
+    arrived_ns: Nanoseconds | None = None
 
     def __len__(self) -> int:
         return len(self.answered_ns)
 
     @property
+    def reply_ns(self) -> Nanoseconds:
+        """When each reply had come: as near to the server as it is known."""
+        return self.answered_ns if self.arrived_ns is None else self.arrived_ns
+
+    @property
     def service_ns(self) -> Nanoseconds:
-        """Service time: from the send to the reply."""
-        return self.answered_ns - self.sent_ns
+        """Service time: from the send to the arrival of the reply."""
+        return self.reply_ns - self.sent_ns
 
     @property
     def response_ns(self) -> Nanoseconds:
         """Response time: from when the request was due, so that waiting to be sent counts."""
-        return self.answered_ns - self.due_ns
+        return self.reply_ns - self.due_ns
+
+    @property
+    def latency_ns(self) -> Nanoseconds:
+        """What a user waits for: with a rate the response time, in a closed loop the service time."""
+        return self.service_ns if self.workload.rate_per_s is None else self.response_ns
+
+    @property
+    def in_client_ns(self) -> Nanoseconds | None:
+        """How long each reply lay in the client until it was in hand; None without stamps."""
+        return None if self.arrived_ns is None else self.answered_ns - self.arrived_ns
+
+    @property
+    def latency_of(self) -> Literal["server", "client"]:
+        """Whose the latency is: the client's, if it had hardly any CPU left and no stamp tells when replies arrived."""
+        return "client" if self.arrived_ns is None and self.client_cpu_share > CLIENT_LIMIT else "server"
 
     @property
     def duration_s(self) -> float:
@@ -75,6 +98,13 @@ class Records:
         wall_ns = self.end_ns - self.start_ns + self.workload.warm_up_s * 1e9
         return self.client_cpu_ns / wall_ns if wall_ns > 0 else 0.0
 
+    def where(self, chosen: NDArray[np.bool_]) -> "Records":
+        """Return the records of some requests."""
+        columns = {name: getattr(self, name)[chosen] for name in ("connection", "due_ns", "sent_ns", "answered_ns")}
+        if self.arrived_ns is not None:
+            columns["arrived_ns"] = self.arrived_ns[chosen]
+        return replace(self, **columns)
+
     def doubts(self) -> Iterator[Doubt]:
         """Yield every reason to distrust these records."""
         yield from self.limits()
@@ -84,6 +114,8 @@ class Records:
         """Yield what the client could not do: work faster, or keep to the rate that was asked for."""
         if self.client_cpu_share > CLIENT_LIMIT:
             yield Doubt("client limit", {"share": round(self.client_cpu_share, 3)})
+        if self.latency_of == "client":
+            yield Doubt("client latency", {"share": round(self.client_cpu_share, 3)})
         asked_per_s, late = self.workload.rate_per_s, self._late()
         if asked_per_s is not None and late > (len(self) + self.errors.get("not sent", 0)) / 100:
             figures = {"asked_per_s": asked_per_s, "held_per_s": round(self.per_s, 1), "late": late}
@@ -102,10 +134,10 @@ class Records:
             yield Doubt("error", {"error": error, "count": count, "example": self.examples[error]})
 
     def per_connection(self) -> list[Nanoseconds]:
-        """Return the service times of every connection, by its number."""
+        """Return the latencies of every connection, by its number."""
         order = np.argsort(self.connection, kind="stable")
         counts = np.bincount(self.connection, minlength=self.workload.connections)
-        return np.split(self.service_ns[order], np.cumsum(counts)[:-1])
+        return np.split(self.latency_ns[order], np.cumsum(counts)[:-1])
 
     def percentiles(self) -> list[dict[str, Any]]:
         """Return the percentiles of service and response time as rows; None where too few requests lie beyond."""
@@ -113,15 +145,32 @@ class Records:
 
     def summary(self) -> dict[str, Any]:
         """Return the figures that the terminal and the JSON output show."""
+        service_ns = None if self.workload.rate_per_s is None else self.service_ns
         return {
             "requests": len(self),
             "per_s": round(self.per_s, 1),
-            "p50_us": percentile_us(self.service_ns, 50),
-            "p99_us": percentile_us(self.service_ns, 99),
-            "max_us": percentile_us(self.service_ns, 100),
+            **latencies(percentile_us, self.latency_ns, service_ns, self.in_client_ns),
+            "latency_of": self.latency_of,
             "errors": sum(self.errors.values()),
             "client_cpu_share": round(self.client_cpu_share, 3),
         }
+
+
+def latencies(
+    percentile_us: Callable[[Times, float], float | None],
+    latency: Times,
+    service: Times | None,
+    in_client: Times | None,
+) -> dict[str, float | None]:
+    """Return the percentiles of a summary, of times in a shape that `percentile_us` reads.
+
+    The service time is there by name where the latency is another, the response time.
+    """
+    percents = {"p50_us": 50, "p99_us": 99, "max_us": 100}
+    figures = {name: percentile_us(latency, percent) for name, percent in percents.items()}
+    if service is not None:
+        figures |= {f"service_{name}": percentile_us(service, percent) for name, percent in percents.items()}
+    return figures | {"in_client_us": None if in_client is None else percentile_us(in_client, 50)}
 
 
 PERCENTS = (50, 90, 99, 99.9, 99.99, 100)

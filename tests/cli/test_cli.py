@@ -23,15 +23,25 @@ from iolab.cli import terminal
 from iolab.cli.commands.doctor import health_tables
 from iolab.cli.main import main
 from iolab.kernel import perf, tracepoints
-from tests.peers import Address, Peer, ask, connect, dead_address, replying, upper, watched
+from tests.peers import Peer, ask, connect, dead_address, replying, upper, watched
+from tests.serving import IOLAB, Serving
 
 Patch = pytest.MonkeyPatch
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
-IOLAB = [sys.executable, "-m", "iolab"]
 ENDS_S = 60
-LOAD_FIELDS = ["requests", "per_s", "p50_us", "p99_us", "max_us", "errors", "client_cpu_share"]
+LOAD_FIELDS = [
+    "requests",
+    "per_s",
+    "p50_us",
+    "p99_us",
+    "max_us",
+    "in_client_us",
+    "latency_of",
+    "errors",
+    "client_cpu_share",
+]
 COMPARE_FIELDS = ["model", "connections", *LOAD_FIELDS, "server_cpu_us_per_request", "server_cpu_share"]
 COMPARE_FIELDS += ["ratio", "interval", "verdict"]
 
@@ -166,30 +176,6 @@ class TestBadInput:
         assert all(name in done.stdout + done.stderr for name in ("serve", "load", "compare", "doctor"))
 
 
-class Serving:
-    """`iolab serve`, running; `address` is what it says."""
-
-    def __init__(self, *arguments: str) -> None:
-        pipe = subprocess.PIPE
-        command = [*IOLAB, "serve", *arguments]
-        self.process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
-        assert self.process.stdout
-        self.line = self.process.stdout.readline()
-
-    @property
-    def address(self) -> Address:
-        match = re.search(r"(\S+):(\d+); press Ctrl-C", self.line)
-        assert match
-        return match[1], int(match[2])
-
-    def __enter__(self) -> "Serving":
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        with self.process:
-            self.process.kill()
-
-
 class TestServe:
     @pytest.mark.parametrize(
         ("model", "number"), [("blocking", signal.SIGINT), ("threads", signal.SIGTERM), ("epoll", signal.SIGINT)]
@@ -236,11 +222,15 @@ class TestServe:
 class TestLoad:
     def test_a_table(self, address: str) -> None:
         output = good("load", address, "--requests", 1234, "--connections", 3)
-        heading, figures, *plot = output.splitlines()
-        assert " ".join(heading.split()) == "requests req/s p50 µs p99 µs max µs errors client CPU"
-        assert figures.split()[0] == "1,234"
-        assert figures.split()[5] == "0"
+        heading, figures, clocks, service, *plot = output.splitlines()
+        assert " ".join(heading.split()) == "requests req/s in client µs errors client CPU"
+        assert (figures.split()[0], figures.split()[3]) == ("1,234", "0")
+        assert " ".join(clocks.split()) == "time p50 µs p99 µs max µs" and service.startswith("service time")
         assert plot[0] == "p50 to p99" and plot[1].startswith("service time")
+
+    def test_with_a_rate_the_response_time_stands_above_the_service_time(self, address: str) -> None:
+        lines = good("load", address, "--rate", 1000, "--requests", 200).splitlines()
+        assert [line[:13].strip() for line in lines[2:5]] == ["time", "response time", "service time"]
 
     def test_what_it_cannot_tell_is_said(self, address: str) -> None:
         assert "! asked 5,000,000/s, held" in good("load", address, "--rate", 5_000_000, "--seconds", 0.1)

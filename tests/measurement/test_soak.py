@@ -34,8 +34,8 @@ with start(sys.argv[1], respond, cpu=int(sys.argv[2])) as server:
     while sys.stdin.readline():
         print(answered, flush=True)
 """
-BYTES_PER_REQUEST = 28
-"""What the client keeps of a request: three times of 8 bytes, and the connection."""
+BYTES_PER_REQUEST = 44
+"""What the client keeps of a request: three times of 8 bytes, a stamp of 16, and the connection."""
 
 GROWTH = 1.25
 """An array takes an eighth more than it needs, for the next values; pages are whole."""

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from iolab.api import start
-from iolab.traffic.process import Client, load
+from iolab.kernel import timestamps
+from iolab.traffic.process import Client, arrivals_ns, load
 from iolab.traffic.records import Records, percentile_us
 from iolab.traffic.workload import Tick, Workload
 from tests.peers import Address, Peer, replying, upper
@@ -309,9 +311,75 @@ class TestRecords:
         assert records.client_cpu_share == pytest.approx(0.5)
 
     def test_a_summary_has_the_fields_of_the_json_output(self, records: Records) -> None:
-        names = ["requests", "per_s", "p50_us", "p99_us", "max_us", "errors", "client_cpu_share"]
+        names = [
+            "requests",
+            "per_s",
+            "p50_us",
+            "p99_us",
+            "max_us",
+            "in_client_us",
+            "latency_of",
+            "errors",
+            "client_cpu_share",
+        ]
         assert list(records.summary()) == names
 
+    def test_with_a_rate_the_latency_is_the_response_time_and_the_service_time_stands_beside_it(
+        self, records: Records
+    ) -> None:
+        waited = replace(records, due_ns=records.due_ns - 1_000_000, workload=Workload(rate_per_s=4, seconds=1))
+        summary = waited.summary()
+        assert (summary["p50_us"], summary["service_p50_us"]) == (1000.02, 0.01)
+        assert (summary["max_us"], summary["service_max_us"]) == (2_000_999.97, 1_999_999.97)
+        assert waited.per_connection()[0].tolist() == [1_000_005, 1_000_025]
+
+    def test_a_reply_is_timed_to_its_arrival_and_what_it_lay_in_the_client_is_apart(self, records: Records) -> None:
+        stamped = replace(records, arrived_ns=records.answered_ns - np.array([2, 5, 8, 1_000_000]))
+        assert stamped.service_ns.tolist() == [3, 5, 12, 1_998_999_970]
+        assert stamped.in_client_ns is not None and stamped.in_client_ns.tolist() == [2, 5, 8, 1_000_000]
+        assert stamped.summary()["in_client_us"] == 0.01
+
+    def test_without_stamps_the_latency_of_a_client_at_its_limit_is_the_clients(self, records: Records) -> None:
+        busy = replace(records, client_cpu_ns=1_950_000_000)
+        assert (busy.latency_of, busy.summary()["latency_of"]) == ("client", "client")
+        assert {"client limit", "client latency"} <= {doubt.kind for doubt in busy.doubts()}
+        stamped = replace(busy, arrived_ns=busy.answered_ns)
+        assert stamped.latency_of == "server" and "client latency" not in {each.kind for each in stamped.doubts()}
+
+
+class TestArrivals:
+    def test_are_on_the_clock_of_the_records(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(timestamps, "offset_ns", lambda: -5_000_000_000)
+        sent, answered, stamps = np.array([100, 300]), np.array([200, 900]), np.array([5, 150, 5, 400])
+        assert arrivals_ns(stamps, (sent, answered), -5_000_000_000).tolist() == [150, 400]
+
+    def test_follow_a_clock_that_is_being_mended(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(timestamps, "offset_ns", lambda: 100)
+        sent, answered = np.array([0, 0, 0]), np.array([1000, 2000, 3000])
+        assert arrivals_ns(np.array([0, 500] * 3), (sent, answered), 0).tolist() == [500, 550, 600]
+
+    def test_lie_between_send_and_reply_and_one_without_a_stamp_is_the_reply(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(timestamps, "offset_ns", lambda: 0)
+        sent, answered = np.array([100, 300, 500]), np.array([200, 400, 600])
+        assert arrivals_ns(np.array([0, 90, 0, 410, 0, 0]), (sent, answered), 0).tolist() == [100, 400, 600]
+
+    def test_every_reply_of_a_run_has_one_where_there_are_stamps(self, address: Address) -> None:
+        records = load(address, Workload(connections=3, requests=300))
+        if records.arrived_ns is None:
+            pytest.skip("this kernel gives no receive stamps")
+        assert (records.sent_ns <= records.arrived_ns).all() and (records.arrived_ns <= records.answered_ns).all()
+        assert (records.arrived_ns < records.answered_ns).mean() > 0.5
+
+    def test_a_client_without_stamps_says_none(self, address: Address, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(timestamps, "OPTION", None)
+        records = load(address, Workload(connections=3, requests=300))
+        assert records.arrived_ns is None and len(records) == 300
+        assert records.summary()["in_client_us"] is None
+
+
+class TestPercentiles:
     @pytest.mark.parametrize(("count", "percent", "there"), [(0, 50, 0), (1, 50, 1), (99, 99, 0), (100, 99, 1)])
     def test_no_percentile_is_made_up(self, count: int, percent: float, there: int) -> None:
         times = np.arange(count) * 1000

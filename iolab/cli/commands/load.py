@@ -35,7 +35,7 @@ def _load_from_here(address: tuple[str, int], workload: Workload, json_: bool) -
     if json_:
         click.echo(json.dumps(summary))
     else:
-        terminal.show([terminal.table([summary]), *terminal.plot([summary], "service time")])
+        terminal.show(terminal.load_tables(summary))
         terminal.show(terminal.notes(records.doubts()))
 
 
@@ -55,7 +55,8 @@ def _load_from_cluster(scheduler: str, address: tuple[str, int], options: dict[s
     if json_:
         click.echo(json.dumps(merged.as_dict()))
     else:
-        workers = [{key: row[key] for key in row if key != "max_us"} for row in merged.rows()]
-        terminal.show([terminal.table([merged.summary()]), terminal.table(workers), *terminal.notes(merged.doubts)])
+        workers = [{key: row[key] for key in row if key not in terminal.NARROW} for row in merged.rows()]
+        terminal.show([*terminal.load_tables(merged.summary()), terminal.table(workers)])
+        terminal.show(terminal.notes(merged.doubts))
     if merged.lost:
         raise SystemExit(1)

@@ -95,7 +95,8 @@ def why_not() -> str | None:
     """Say why the system calls of another process cannot be seen here, or return None."""
     if not NAMES:
         return f"the judge knows the system calls of Linux on x86-64 and ARM64, not on {platform.machine()}"
-    with subprocess.Popen([sys.executable, "-I", "-S", "-c", "input()"], stdin=subprocess.PIPE) as child:
+    command = [sys.executable, "-I", "-S", "-c", "import sys; sys.stdin.read()"]  # ends quietly with its input
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
         try:
             Path(f"/proc/{child.pid}/syscall").read_text()
         except OSError as error:

@@ -2,9 +2,9 @@
 
 import select
 import socket
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 
-from .journal import Journal, clock
+from .journal import NO_STAMP, STAMP_BYTES, Journal, clock
 from .requests import Pair, WrongReply, mismatch
 from .schedule import due_times, turns
 from .waiting import Waiter
@@ -15,6 +15,7 @@ PIECE_BYTES = 16384
 
 WAIT = 0
 
+Receive = Callable[[int], bytes]
 Conversation = Iterator[int]
 """Resumed when its socket is ready (it yielded WAIT) or when it is due (it yielded when, in ns)."""
 
@@ -24,10 +25,12 @@ def converse(
 ) -> Conversation:
     """Hold the conversation of one connection: one request at a time.
 
-    A reply counts as received when the wait reported it: what the client then does for others is not in its time.
+    Where the kernel stamps replies, it tells when one came in, and the client's clock when it was in hand. Else a
+    reply counts as received when the wait reported it: what the client then does for others is not in its time.
     """
-    work, send, recv = journal.work, connection.send, connection.recv
-    log_connection, log_due, log_sent, log_answered = (column.append for column in journal.columns().values())
+    work, send, receive, stamped = journal.work, connection.send, receiver(journal, connection), journal.stamped
+    log_connection, log_due = journal.connection.append, journal.due.append
+    log_sent, log_answered, log_stamp = journal.sent.append, journal.answered.append, journal.stamps.extend
     open_loop = work["rate_per_s"] is not None
     scheduled = open_loop or work["think_s"] or work["ramp_s"]
     due = due_times(work, index, journal.start_ns)
@@ -53,20 +56,43 @@ def converse(
         sent = send(request)
         if sent == len(request):
             yield WAIT
-            reply = recv(room)
+            reply = receive(room)
         if len(reply) < length and (reply or sent < len(request)):
-            reply = yield from exchange(journal, waiter, connection, memoryview(request)[sent:], reply, length)
-        answered_ns = journal.woke_ns if length <= PIECE_BYTES else clock()  # part of a long one may have come since
+            unsent = memoryview(request)[sent:]
+            reply = yield from exchange(journal, waiter, connection, receive, unsent, reply, length)
+        # Of a long one, part may have come since the wait.
+        answered_ns = clock() if stamped or length > PIECE_BYTES else journal.woke_ns
         if reply != expected and (expected is not None or len(reply) != length):
             raise mismatch(f"connection {index}, request {turn}", reply, expected, length)
         log_connection(index)
         log_due(due_ns)
         log_sent(sent_ns)
         log_answered(answered_ns)
+        log_stamp(journal.stamp)
+
+
+def receiver(journal: Journal, connection: socket.socket) -> Receive:
+    """Return a `recv` that leaves the stamp of what it received in the journal, where there are stamps."""
+    if not journal.stamped:
+        return connection.recv
+    recvmsg, room_bytes = connection.recvmsg, journal.stamp_room_bytes
+
+    def receive(size_bytes: int) -> bytes:
+        data, stamps, _, _ = recvmsg(size_bytes, room_bytes)
+        journal.stamp = stamps[0][2][:STAMP_BYTES] if stamps else NO_STAMP
+        return data
+
+    return receive
 
 
 def exchange(
-    journal: Journal, waiter: Waiter, connection: socket.socket, unsent: memoryview, reply: bytes, length: int
+    journal: Journal,
+    waiter: Waiter,
+    connection: socket.socket,
+    receive: Receive,
+    unsent: memoryview,
+    reply: bytes,
+    length: int,
 ) -> Generator[int, None, bytes]:
     """Send the rest of a long request and receive a long reply, whichever can go on."""
     chunks, missing = [reply], length - len(reply)
@@ -77,7 +103,7 @@ def exchange(
             unsent = unsent[send_some(journal, connection, unsent) :]
         # Receive even if nothing could be sent: the server may be waiting for room for its reply.
         try:
-            chunk = connection.recv(min(RECEIVE_BYTES, max(0, missing) + 1))
+            chunk = receive(min(RECEIVE_BYTES, max(0, missing) + 1))
         except BlockingIOError:
             continue
         journal.moved_ns = clock()

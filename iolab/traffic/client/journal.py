@@ -12,6 +12,11 @@ from .waiting import NEVER
 
 clock = time.perf_counter_ns  # CLOCK_MONOTONIC on Linux: one clock for all processes
 
+STAMP_BYTES = 2 * array("l").itemsize
+"""A stamp of the kernel: seconds and nanoseconds of CLOCK_REALTIME."""
+
+NO_STAMP = bytes(STAMP_BYTES)
+
 
 class Journal:
     """The work, the times that decide what may still be sent, and what was written down of every request."""
@@ -19,6 +24,7 @@ class Journal:
     def __init__(self, work: dict[str, Any]) -> None:
         self.work = work
         self.connection, self.due, self.sent, self.answered = array("i"), array("q"), array("q"), array("q")
+        self.stamped, self.stamp_room_bytes, self.stamp, self.stamps = False, 0, NO_STAMP, bytearray()
         self.errors: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
         self.stop_ns = self.drop_ns = NEVER
@@ -43,5 +49,6 @@ class Journal:
         return float(len(self.answered) / self.work["requests"])
 
     def columns(self) -> "dict[str, array[int]]":
-        """Return what was written down, by name: one entry a request."""
-        return {"connection": self.connection, "due": self.due, "sent": self.sent, "answered": self.answered}
+        """Return what was written down, by name: one entry a request; two of a stamp, where there are stamps."""
+        times = {"connection": self.connection, "due": self.due, "sent": self.sent, "answered": self.answered}
+        return times | ({"stamp": array("l", self.stamps)} if self.stamped else {})

@@ -44,6 +44,8 @@ class Loop:
             number = len(connections) + 1
             raise ConnectionError(f"connection {number} of {total} to {host}:{port} failed: {error}") from None
         self.idle, pairs = connections[:idle], request_pairs(self.work)
+        self.journal.stamped = all(ask_for_stamps(each, self.work["stamps"]) for each in connections[idle:])
+        self.journal.stamp_room_bytes = self.work["stamp_room_bytes"]
         for index, connection in enumerate(connections[idle:]):
             self.sockets[connection.fileno()] = connection
             self.conversations[connection.fileno()] = converse(self.journal, pairs, self.waiter, index, connection)
@@ -127,3 +129,13 @@ def open_connection(address: list[Any], patience_s: float) -> socket.socket:
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.setblocking(False)
     return connection
+
+
+def ask_for_stamps(connection: socket.socket, option: list[int] | None) -> bool:
+    """Have the kernel stamp what it receives (`SO_TIMESTAMPING`); return whether it will."""
+    try:
+        if option:
+            connection.setsockopt(*option)
+    except OSError:
+        return False
+    return bool(option)

@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from iolab.traffic.cluster.shares import Share
 from iolab.traffic.doubts import Doubt
 from iolab.traffic.histogram import histogram, merge, pack, percentile_us, unpack
-from iolab.traffic.records import Records, percentile_rows
+from iolab.traffic.records import Records, latencies, percentile_rows
 
 APART = 0.1
 """Workers that begin further apart than this part of the shortest share hardly put one load."""
@@ -28,6 +28,9 @@ class Measured:
     client_cpu_share: float
     service: bytes
     response: bytes
+    in_client: bytes | None
+    open_loop: bool
+    latency_of: Literal["server", "client"]
     errors: dict[str, int]
     examples: dict[str, str]
     doubts: tuple[Doubt, ...]
@@ -42,6 +45,9 @@ class Measured:
             client_cpu_share=records.client_cpu_share,
             service=pack(histogram(records.service_ns)),
             response=pack(histogram(records.response_ns)),
+            in_client=None if records.in_client_ns is None else pack(histogram(records.in_client_ns)),
+            open_loop=records.workload.rate_per_s is not None,
+            latency_of=records.latency_of,
             errors=records.errors,
             examples=records.examples,
             doubts=(*[Doubt("stopped early")] * records.stopped, *records.limits()),
@@ -49,7 +55,7 @@ class Measured:
 
     def summary(self) -> dict[str, Any]:
         """Return its figures under the names of `Records.summary`."""
-        return figures([self], unpack(self.service), self.errors)
+        return figures([self], self.errors)
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,7 @@ class Merged:
 
     def summary(self) -> dict[str, Any]:
         """Return the figures of all under the names of `Records.summary`; rates add up, of the clients the busiest."""
-        return figures(list(self.measured.values()), self.service, self.errors)
+        return figures(list(self.measured.values()), self.errors)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the figures of each worker that was not lost."""
@@ -145,14 +151,18 @@ class Merged:
         }
 
 
-def figures(parts: list[Measured], service: Any, errors: Mapping[str, int]) -> dict[str, Any]:
+def figures(parts: list[Measured], errors: Mapping[str, int]) -> dict[str, Any]:
     """Return the figures of shares under the names of `Records.summary`."""
+    service, response = (merge(unpack(getattr(each, name)) for each in parts) for name in ("service", "response"))
+    packed = [each.in_client for each in parts if each.in_client is not None]
+    in_client = merge(map(unpack, packed)) if parts and len(packed) == len(parts) else None
+    open_loop = any(each.open_loop for each in parts)
+    latency = response if open_loop else service
     return {
         "requests": sum(each.requests for each in parts),
         "per_s": round(sum(each.per_s for each in parts), 1),
-        "p50_us": percentile_us(service, 50),
-        "p99_us": percentile_us(service, 99),
-        "max_us": percentile_us(service, 100),
+        **latencies(percentile_us, latency, service if open_loop else None, in_client),
+        "latency_of": "client" if any(each.latency_of == "client" for each in parts) else "server",
         "errors": sum(errors.values()),
         "client_cpu_share": round(max((each.client_cpu_share for each in parts), default=0.0), 3),
     }

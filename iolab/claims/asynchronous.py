@@ -22,7 +22,10 @@ def judge_asynchronous(deliveries: Iterable[Delivery]) -> Verdict:
     if ring.why_not:
         return conclude("C10", "cannot run here", ring.why_not)
     because = "the bytes were there without another call: " + ", ".join(
-        f"with {each.way} {each.brought} of {each.asked} times" for each in by_way.values() if not each.why_not
+        f"with {each.way} {each.brought} of {each.asked} times"
+        + (f" (copied by {each.copied_by})" if each.copied_by else "")
+        for each in by_way.values()
+        if not each.why_not
     )
     if ring.asked < 10 or 0 < ring.brought < ring.asked or by_way.get("poll", ring).brought not in (0, ring.brought):
         return conclude("C10", "cannot tell", because)

@@ -61,6 +61,10 @@ class TestAsynchronous:
     def test_some_but_not_all_cannot_tell(self, deliveries: list[Delivery]) -> None:
         assert judge_asynchronous(deliveries).word == "cannot tell"
 
+    def test_who_copied_is_said_where_it_is_known(self) -> None:
+        ring = Delivery("io_uring", 20, 0, None, "the thread that asked")
+        assert judge_asynchronous([ring]).because.endswith("io_uring 0 of 20 times (copied by the thread that asked)")
+
     def test_without_io_uring_it_cannot_run_and_says_why(self) -> None:
         verdict = judge_asynchronous([*brought(0, 20, 0)[:2], REFUSED])
         assert (verdict.word, verdict.because) == ("cannot run here", REFUSED.why_not)

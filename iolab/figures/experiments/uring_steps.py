@@ -39,7 +39,7 @@ def ring_steps(record: RingSteps) -> CourseFigure:
         )
     _finish_axes(axes, steps, "times the CPU time of epoll")
     for count, colour in colours.items():
-        axes.plot([], [], "o", color=colour, label=f"{count:,} connection{'s' * (count > 1)}")
+        axes.plot([], [], "o", color=colour, label=_many(count))
     _finish_legend(figure, axes, record)
     return conclude(figure, record, [_step(row) for row in record.rows])
 
@@ -92,8 +92,12 @@ def _finish_axes(axes: Axes, names: Sequence[str], label: str) -> None:
     axes.set_xlabel(label)
 
 
+def _many(count: int) -> str:
+    return f"{count:,} connection{'s' * (count > 1)}"
+
+
 def _step(row: Row) -> str:
-    name = f"{row['step']}, {row['connections']:,} connections"
+    name = f"{row['step']}, {_many(row['connections'])}"
     if row["times"] is None:
         return f"{name}: {row['why_not']}."
     return f"{name}: {row['calls']:.2f} system calls a request, {row['times']:.2f} times the CPU of epoll."

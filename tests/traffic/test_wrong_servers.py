@@ -160,6 +160,18 @@ class TestConnectionsThatEnd:
     def test_a_server_that_dies_in_mid_run_leaves_what_came_before(
         self, rate_per_s: float | None, size_bytes: int
     ) -> None:
+        records = self.of_one_that_dies(rate_per_s, size_bytes)
+        assert len(records) >= 20
+        assert sum(records.errors.values()) == 4
+        assert set(records.errors) <= {"closed", "reset", "wrong reply"}
+
+    @pytest.mark.certify
+    @pytest.mark.parametrize("rate_per_s", [None, 1000])
+    def test_a_server_that_dies_ends_the_run_soon(self, rate_per_s: float | None) -> None:
+        records = self.of_one_that_dies(rate_per_s, MIB)
+        assert records.end_ns - records.start_ns < 20e9
+
+    def of_one_that_dies(self, rate_per_s: float | None, size_bytes: int) -> Records:
         deaths: list[threading.Thread] = []
 
         def answer(connection: socket.socket, number: int) -> None:
@@ -172,9 +184,7 @@ class TestConnectionsThatEnd:
         with Peer(answer) as peer:
             records = drive(peer.address, connections=4, seconds=30, rate_per_s=rate_per_s, size_bytes=size_bytes)
             deaths[0].join()
-        assert len(records) >= 20
-        assert sum(records.errors.values()) == 4
-        assert set(records.errors) <= {"closed", "reset", "wrong reply"}
+        return records
 
     def test_a_server_of_ours_that_is_stopped_in_mid_run(self) -> None:
         with start("threads") as server:

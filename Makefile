@@ -113,7 +113,7 @@ certify-models: setup
 certify-interrupts: setup
 	$(certified) tests/test_interrupts.py
 certify-load: setup
-	$(certified) tests/traffic tests/trace tests/measurement tests/bench
+	$(certified) tests/traffic tests/trace tests/measurement tests/claims tests/bench
 certify-judge: setup
 	$(certified) tests/exercises tests/classroom
 certify-lessons: setup

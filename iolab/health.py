@@ -9,7 +9,7 @@ from typing import Any
 from iolab.display import tables
 from iolab.kernel import descriptors, switches, timestamps, tracepoints
 from iolab.listening import listen
-from iolab.measurement.machine import clock_step_ns
+from iolab.measurement.machine import clock_step_ns, free_threaded, interrupts_apart
 from iolab.measurement.placement import place
 from iolab.models import MODELS
 
@@ -52,16 +52,13 @@ def doctor() -> Report:
         {"model": name, "runs": (reason := model.why_not()) is None, "why_not": reason}
         for name, model in MODELS.items()
     ]
-    return Report(
-        (_python(), _system(), _cpus(), _descriptors(), _clock(), _stamps(), _switches(), _steps()), tuple(models)
-    )
+    looks = (_python, _system, _cpus, _threads, _interrupts, _descriptors, _clock, _stamps, _switches, _steps)
+    return Report(tuple(look() for look in looks), tuple(models))
 
 
 def _python() -> Finding:
-    gil = getattr(sys, "_is_gil_enabled", lambda: True)()
-    return Finding(
-        "Python", platform.python_version(), "" if gil else "no GIL: threads of a server run at the same time"
-    )
+    means = "no GIL: threads may run Python at the same time" if free_threaded() else "one thread runs Python at a time"
+    return Finding("Python", platform.python_version(), means)
 
 
 def _system() -> Finding:
@@ -73,6 +70,25 @@ def _cpus() -> Finding:
     affinity = getattr(os, "sched_getaffinity", None)
     count = len(affinity(0)) if affinity else os.cpu_count() or 1
     return Finding("CPUs", str(count), f"{place()}")
+
+
+def _threads() -> Finding:
+    cpu = place().server
+    if cpu is None:
+        return Finding("threads of a server", "not pinned", "runs on different CPUs do not compare")
+    means = "they take turns: what many threads could do at once, in the kernel or without a GIL, is not shown"
+    return Finding("threads of a server", f"all on CPU {cpu}", means)
+
+
+def _interrupts() -> Finding:
+    apart = interrupts_apart()
+    value = {None: "unknown", True: "accounted apart", False: "accounted to threads"}[apart]
+    means = {
+        None: "no file tells whether CPU time holds that of interrupts (CONFIG_IRQ_TIME_ACCOUNTING)",
+        True: "CPU time leaves out packets that a softirq takes in: compare no µs with machines that count them",
+        False: "CPU time holds packets that a softirq takes in, on loopback those that a thread sends",
+    }[apart]
+    return Finding("interrupts", value, means)
 
 
 def _descriptors() -> Finding:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from iolab import MODELS
-from iolab.experiments import ConnectionCost, Gil, IdleCost, Omission, WaitCost
+from iolab.experiments import ConnectionCost, CopyCost, Gil, IdleCost, Omission, WaitCost
 from iolab.experiments.file_access import POOL, READS, RING, WRITES, Files
 from iolab.experiments.interpreter_lock import ALONE, BESIDE, TOGETHER
 from iolab.experiments.stalls import CLOSED, DUE, SENT
@@ -32,6 +32,23 @@ def waits(*, poll: float = 1.0, epoll: float = 0.0, select: float = 1.0, most: i
         ),
         "on CPU 0",
     )
+
+
+def copies(small_us: float | None, large_us: float | None, spread: float = 1.05, waking_us: float = 20) -> CopyCost:
+    """Return the copies of 64 bytes and of 2 MB, with intervals that reach so many times further up and down."""
+    rows = [
+        {
+            "size_bytes": size,
+            "copy_us": middle,
+            "copy_low_us": middle and middle / spread,
+            "copy_high_us": middle and middle * spread,
+            "waking_us": middle and waking_us,
+            "running_us": middle and 10 + middle,
+            "why_not": "" if middle else "made up to be missing",
+        }
+        for size, middle in ((64, small_us), (2 << 20, large_us))
+    ]
+    return CopyCost(tuple(rows), "on CPU 0")
 
 
 def idles(*, select: float | None = 4.0, poll: float | None = 4.0, epoll: float | None = 1.0) -> IdleCost:

@@ -5,6 +5,8 @@ import re
 import pytest
 
 import iolab
+from iolab import health
+from iolab.measurement.placement import Placement
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -21,3 +23,39 @@ class TestDoctor:
     def test_what_does_not_run_says_why(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(type(iolab.MODELS["epoll"]), "why_not", lambda model: "1 < 2")
         assert "no: 1 &lt; 2" in iolab.doctor()._repr_html_()
+
+
+def finding(what: str) -> health.Finding:
+    return next(each for each in iolab.doctor().findings if each.what == what)
+
+
+class TestConditions:
+    @pytest.mark.parametrize(
+        ("apart", "value", "means"),
+        [
+            (True, "accounted apart", "leaves out packets"),
+            (False, "accounted to threads", "holds packets"),
+            (None, "unknown", "no file tells"),
+        ],
+    )
+    def test_whose_cpu_time_an_interrupt_is(
+        self, apart: bool | None, value: str, means: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(health, "interrupts_apart", lambda: apart)
+        assert finding("interrupts").value == value and means in finding("interrupts").means
+
+    @pytest.mark.parametrize(("free", "means"), [(True, "no GIL"), (False, "one thread runs Python at a time")])
+    def test_whether_threads_run_python_at_the_same_time(
+        self, free: bool, means: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(health, "free_threaded", lambda: free)
+        assert means in finding("Python").means
+
+    @pytest.mark.parametrize(
+        ("placement", "value"), [(Placement(3, 4), "all on CPU 3"), (Placement(None, None, "one CPU"), "not pinned")]
+    )
+    def test_that_all_threads_of_a_server_share_a_cpu(
+        self, placement: Placement, value: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(health, "place", lambda: placement)
+        assert finding("threads of a server").value == value

@@ -1,36 +1,58 @@
 """The judge of what lesson 04 claims."""
 
 import selectors
+from collections.abc import Mapping
 
-from iolab.claims.verdicts import Verdict, Word, conclude
+from iolab.claims.verdicts import Verdict, Word, conclude, conclude_parts
 from iolab.experiments.waits import WaitCost
 
 DEFAULT = selectors.DefaultSelector.__name__
 """The class that the standard library chose for this platform when it was imported."""
 
-MANY = 100
-"""With fewer watched descriptors, Python's own cost of a call hides what the mechanism costs."""
-
 LEVEL, DEARER = 1.5, 2.0
 """Up to LEVEL times the cost of the cheapest is level with it; from DEARER times on, another one is better."""
 
 
-def judge_default_selector(costs: WaitCost, default: str = DEFAULT) -> Verdict:
-    """Judge C9 by the cost of a wait of every selector that this platform has, with the most watched descriptors."""
-    most = max((row["watched"] for row in costs.rows if row["us_per_wait"]), default=0)
-    cost_us = {row["call"]: row["us_per_wait"] for row in costs.rows if row["watched"] == most and row["us_per_wait"]}
-    mine_us = cost_us.pop(default, None)
-    if mine_us is None:
+def judge_default_selector(costs: WaitCost, takes: Mapping[str, bool], default: str = DEFAULT) -> Verdict:
+    """Judge C9 by the default beside all that this platform has, whatever is watched, and however often.
+
+    `costs` has the selectors that live on, and those of a single wait (ONCE), for some numbers of
+    descriptors; `takes` says of each whether it can watch a regular file.
+    """
+    if not any(row["us_per_wait"] for row in costs.rows if row["call"] == default):
         return conclude("C9", "cannot run here", f"{default} could not be measured: {_why_not(costs, default)}")
-    if most < MANY:
-        return conclude("C9", "cannot tell", f"only {most} descriptors were watched; {MANY} are needed")
-    if not cost_us:
+    counts = sorted({row["watched"] for row in costs.rows})
+    parts = [part for once in ("", ", once") for count in counts if (part := _cost(costs, count, default, once))]
+    parts += _file(takes, default)
+    if not parts:
         return conclude("C9", "cannot tell", f"{default} was measured alone, with none to hold it against")
-    best_us = min(mine_us, *cost_us.values())
-    word: Word = "holds" if mine_us <= LEVEL * best_us else "fails" if mine_us >= DEARER * best_us else "cannot tell"
-    others = ", ".join(f"{kind} {taken_us:,.1f}" for kind, taken_us in cost_us.items())
-    because = f"with {most:,} watched, {default}, the default, takes {mine_us:,.1f} µs a wait; {others}"
-    return conclude("C9", word, because)
+    return conclude_parts("C9", *parts)
+
+
+def _cost(costs: WaitCost, watched: int, default: str, once: str) -> tuple[Word, str] | None:
+    """Hold the default against the cheapest other one; None where one of the two has no figure."""
+    kinds = {row["call"] for row in costs.rows if row["call"].endswith(", once") == bool(once)}
+    cost_us = {kind: taken for kind in kinds if (taken := costs.value(watched=watched, call=kind))}
+    mine_us = cost_us.pop(default + once, None)
+    if mine_us is None or not cost_us:
+        return None
+    best = min(cost_us, key=lambda kind: cost_us[kind])
+    times = mine_us / cost_us[best]
+    word: Word = "holds" if times <= LEVEL else "fails" if times >= DEARER else "cannot tell"
+    use = "used once" if once else "kept"
+    other = best.removesuffix(", once")
+    return word, f"{watched:,} watched, {use}: {default} {mine_us:,.1f} µs, {other} {cost_us[best]:,.1f}"
+
+
+def _file(takes: Mapping[str, bool], default: str) -> list[tuple[Word, str]]:
+    able = [kind for kind, can in takes.items() if can]
+    if default not in takes or not able:
+        return []
+    return [
+        ("holds", f"{default} takes a regular file")
+        if takes[default]
+        else ("fails", f"{default} refuses a regular file, {able[0]} takes it")
+    ]
 
 
 def _why_not(costs: WaitCost, default: str) -> str:

@@ -1,12 +1,13 @@
 """Verdicts on the claims of the source text: one word, the figures behind it, and a place in the progress file."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
 from iolab import progress
 from iolab.display import tables
 
-Word = Literal["holds", "fails", "cannot tell", "cannot run here", "not judged yet"]
+Word = Literal["holds", "fails", "fails in part", "cannot tell", "cannot run here", "not judged yet"]
 
 CLAIMS = {
     "C1": "A blocking call is blocked in both phases: the wait for data, and the copy to the process.",
@@ -59,6 +60,18 @@ def conclude(claim: str, word: Word, because: str) -> Verdict:
     """Return a verdict, and record it in the progress file."""
     progress.record("verdicts", claim, {"word": word, "because": because})
     return Verdict(claim, word, because)
+
+
+def together(words: Collection[Word]) -> Word:
+    """Return the word on a claim of several parts: one that fails is enough to end it, in part or as a whole."""
+    if "fails" in words:
+        return "fails" if set(words) == {"fails"} else "fails in part"
+    return next(iter(words)) if len(set(words)) == 1 else "cannot tell"
+
+
+def conclude_parts(claim: str, *parts: tuple[Word, str]) -> Verdict:
+    """Return the verdict on a claim of several parts, each with its word and figures."""
+    return conclude(claim, together([word for word, _ in parts]), "; ".join(because for _, because in parts))
 
 
 LESSON = {

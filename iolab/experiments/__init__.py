@@ -7,6 +7,7 @@ from iolab.experiments.catalogue import (
     EXPERIMENTS,
     Experiment,
     connection_cost,
+    copy_cost,
     files,
     find,
     gil,
@@ -16,18 +17,21 @@ from iolab.experiments.catalogue import (
     wait_cost,
 )
 from iolab.experiments.connections import ConnectionCost
+from iolab.experiments.copies import CopyCost
 from iolab.experiments.file_access import Files
 from iolab.experiments.idle_connections import IdleCost
 from iolab.experiments.interpreter_lock import Gil
 from iolab.experiments.result import Result
 from iolab.experiments.stalls import Omission
 from iolab.experiments.uring_steps import RingSteps
-from iolab.experiments.waits import SELECTORS, WaitCost
+from iolab.experiments.waits import ONCE, SELECTORS, WaitCost, takes_files
 
 __all__ = [
     "EXPERIMENTS",
+    "ONCE",
     "SELECTORS",
     "ConnectionCost",
+    "CopyCost",
     "Experiment",
     "Files",
     "Gil",
@@ -37,11 +41,13 @@ __all__ = [
     "RingSteps",
     "WaitCost",
     "connection_cost",
+    "copy_cost",
     "files",
     "find",
     "gil",
     "idle_cost",
     "omission",
     "ring_steps",
+    "takes_files",
     "wait_cost",
 ]

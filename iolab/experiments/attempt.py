@@ -1,7 +1,8 @@
 """One run of an experiment, or the reason why there is none; and the sizes that an experiment takes."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from iolab.errors import LoadFailed, ServerFailed, UsageError, require_list
 from iolab.listening import Respond
@@ -51,3 +52,17 @@ def open_descriptors() -> int:
         return len(os.listdir("/dev/fd"))  # noqa: PTH208  pathlib holds a descriptor of its own
     except OSError:
         return 0
+
+
+@contextmanager
+def pinned(cpu: int | None) -> Iterator[None]:
+    """Keep the calling thread on one CPU, and let it go where it might before; None leaves it alone."""
+    if cpu is None:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {cpu})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)

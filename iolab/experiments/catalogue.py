@@ -10,7 +10,16 @@ from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from iolab.errors import unknown
-from iolab.experiments import connections, file_access, idle_connections, interpreter_lock, stalls, uring_steps, waits
+from iolab.experiments import (
+    connections,
+    copies,
+    file_access,
+    idle_connections,
+    interpreter_lock,
+    stalls,
+    uring_steps,
+    waits,
+)
 from iolab.experiments.result import Result
 from iolab.settings import profile
 
@@ -37,6 +46,12 @@ class Experiment(Generic[Sizes, Kind]):
         return self.run(*sizes, **{**self.sizes[profile().name], **options})
 
 
+copy_cost = Experiment(
+    copies.copy_cost,
+    copies.CopyCost,
+    quick={"rounds": 60},
+    full={"rounds": 60},
+)
 wait_cost = Experiment(
     waits.wait_cost,
     waits.WaitCost,
@@ -64,8 +79,8 @@ gil = Experiment(
 connection_cost = Experiment(
     connections.connection_cost,
     connections.ConnectionCost,
-    quick={"connections": (1000,)},
-    full={"connections": (100, 1000, 10_000)},
+    quick={"connections": (1000,), "seconds": 1.0},
+    full={"connections": (100, 1000, 10_000), "seconds": 10.0},
 )
 ring_steps = Experiment(
     uring_steps.ring_steps,
@@ -81,7 +96,7 @@ files = Experiment(
 )
 
 EXPERIMENTS: dict[str, Experiment[..., Any]] = {
-    each.__name__: each for each in (wait_cost, idle_cost, omission, gil, ring_steps, files, connection_cost)
+    each.__name__: each for each in (copy_cost, wait_cost, idle_cost, omission, gil, ring_steps, files, connection_cost)
 }
 """The experiments by name, in the order of the lessons."""
 

@@ -1,7 +1,8 @@
-"""Memory and set-up time of an idle connection, up to 10,000 of them.
+"""Memory and set-up time of an idle connection, up to 10,000 of them, and then a load from all of them.
 
 Every figure comes from a fresh process: in one that has served before, memory that was freed
-is taken again, and nothing seems to grow. What the sockets take in the kernel is not in it.
+is taken again, and nothing seems to grow. The kernel's share is the machine's: it holds both ends of
+a connection, and what other processes opened meanwhile.
 """
 
 import json
@@ -16,9 +17,10 @@ from iolab.background import start
 from iolab.data.places import CHECKOUT
 from iolab.data.reference import rows_of
 from iolab.errors import LoadFailed, UsageError
-from iolab.experiments.attempt import attempt, sizes
+from iolab.experiments.attempt import attempt, duration, sizes
 from iolab.experiments.result import OnStep, Result, Row, look_up, quiet
 from iolab.experiments.shape import Sign, at_least, at_most, over
+from iolab.measurement.memory import await_free_slab
 from iolab.measurement.placement import place
 from iolab.measurement.run import Run, observe
 from iolab.models import Model, find
@@ -26,9 +28,20 @@ from iolab.traffic.process import Client
 from iolab.traffic.workload import Workload
 
 MODELS = ("threads", "epoll", "asyncio-protocol", "asyncio")
-PATIENCE_S = 60
+PATIENCE_S = 120
 HELD_S = 0.3
 """How long all are held open: the memory is read at every tick of the load, ten times a second."""
+
+KERNEL = ("kernel_stacks", "slab", "page_tables", "buffers")
+LOADED = {
+    "per_s": "",
+    "p50_us": "",
+    "p99_us": "busy p99 µs",
+    "max_us": "",
+    "server_cpu_us_per_request": "busy µs/req",
+    "errors": "",
+}
+"""What is reported of a load from all connections at once, and the headings of what a table shows."""
 
 CHILD = "from iolab.experiments.connections import main; main()"
 
@@ -43,7 +56,12 @@ class ConnectionCost(Result):
     keys: ClassVar[dict[str, str]] = {"model": "model", "connections": "connections"}
     figures: ClassVar[dict[str, str]] = {
         "memory_bytes_per_connection": "bytes each",
-        "setup_us_per_connection": "set-up µs each",
+        "setup_us_per_connection": "set-up µs",
+        "kernel_stacks_bytes_per_connection": "stack",
+        "slab_bytes_per_connection": "slab",
+        "page_tables_bytes_per_connection": "",
+        "buffers_bytes_per_connection": "",
+        **{f"loaded_{name}": heading for name, heading in LOADED.items()},
     }
 
     @property
@@ -73,41 +91,54 @@ def memory(rows: Sequence[Row], model: str) -> float | None:
 
 
 def connection_cost(
-    connections: Sequence[int] = (100, 1000), models: Sequence[str] = MODELS, on_step: OnStep = quiet
+    connections: Sequence[int] = (100, 1000),
+    models: Sequence[str] = MODELS,
+    seconds: float = 2.0,
+    on_step: OnStep = quiet,
 ) -> ConnectionCost:
-    """Open each number of connections to each model, each time in a fresh process, and leave them idle."""
+    """Open each number of connections to each model, each time in a fresh process, and leave them idle.
+
+    Then all of them ask for so many `seconds`, each as soon as it has its reply.
+    """
+    duration(seconds)
     rows, subjects = list[Row](), [find(model) for model in models]
     for count in sizes("connections", connections, 1):
         for model in subjects:
             on_step(f"{model.name}, {count:,} connections")
-            rows.append({"model": model.name, "connections": count, **_in_fresh_process(model, count)})
+            row = _in_fresh_process(model, count)
+            loaded = {} if row["why_not"] else _in_fresh_process(model, count, seconds)
+            rows.append({"model": model.name, "connections": count, **row, **loaded})
     return ConnectionCost(tuple(rows), str(place()))
 
 
-def _in_fresh_process(model: Model, count: int) -> Row:
-    command = [sys.executable, "-c", CHILD, model.name, str(count)]
+def _in_fresh_process(model: Model, count: int, seconds: float = 0) -> Row:
+    command = [sys.executable, "-c", CHILD, model.name, str(count), str(seconds)]
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
     try:
         child = subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE_S
+            command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE_S + seconds
         )
         row: Row = json.loads(child.stdout)
         return row
     except subprocess.TimeoutExpired:
-        return _nothing(f"it took more than {PATIENCE_S} s")
+        return _nothing(f"it took more than {PATIENCE_S + seconds:g} s")
     except ValueError:
         says = child.stderr.strip().splitlines()
         return _nothing(f"its process ended: {says[-1] if says else 'it said nothing'}")
 
 
 def main() -> None:
-    """Measure the model and the number that the command line names, print a row of JSON, and end the process."""
-    print(json.dumps(cost(find(sys.argv[1]), int(sys.argv[2]))), flush=True)
+    """Measure the model and the numbers that the command line names, print a row of JSON, and end the process.
+
+    Without seconds the connections are idle; with some, all of them ask.
+    """
+    model, count, seconds = find(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+    print(json.dumps(load(model, count, seconds) if seconds else cost(model, count)), flush=True)
     os._exit(0)  # 10,000 threads that are woken to end fight for the GIL for half a minute
 
 
 def cost(model: Model, count: int) -> Row:
-    """Measure in this process, which should be fresh, and which is left with the server in it."""
+    """Measure idle connections in this process, which should be fresh, and which is left with the server in it."""
     work = Workload(connections=1, idle=count - 1, seconds=HELD_S, patience_s=PATIENCE_S / 2)
     if reason := work.why_not():
         return _nothing(reason)
@@ -115,20 +146,37 @@ def cost(model: Model, count: int) -> Row:
     first = attempt(model, Workload(connections=1, requests=1))
     if isinstance(first, str):
         return _nothing(first)
+    run = _run(model, work)
+    if isinstance(run, str):
+        return _nothing(run)
+    return _figures(run, count) if len(run.records) else _nothing("the connection opened last had no reply")
+
+
+def load(model: Model, count: int, seconds: float) -> Row:
+    """Have all connections ask, each as soon as it has its reply."""
+    run = _run(model, Workload(connections=count, seconds=seconds, patience_s=PATIENCE_S / 2))
+    if isinstance(run, str):
+        return {"why_not": f"under load: {run}"}
+    return {f"loaded_{name}": run.summary()[name] for name in LOADED}
+
+
+def _run(model: Model, work: Workload) -> Run | str:
+    await_free_slab()
     placement = place()
     server = start(model, cpu=placement.server)
     try:
-        run = observe(server, Client(server.address, work, placement.client), placement, lambda tick: None)
+        return observe(server, Client(server.address, work, placement.client), placement, lambda tick: None)
     except (UsageError, LoadFailed) as error:
-        return _nothing(str(error))
-    return _figures(run, count) if len(run.records) else _nothing("the connection opened last had no reply")
+        return str(error)
 
 
 def _figures(run: Run, count: int) -> Row:
     # The one that asks was opened last: its first reply says that the server has taken on all before it.
     setup_ns = run.records.connect_ns + int(run.records.service_ns[0])
-    figures = (run.memory_bytes_per_connection, setup_ns / count / 1e3)
-    return dict(zip(ConnectionCost.figures, (round(each, 1) for each in figures), strict=True)) | {"why_not": ""}
+    held = {"memory": run.memory_bytes, **{kind: run.kernel_bytes.get(kind) for kind in KERNEL}}
+    each = {f"{kind}_bytes_per_connection": None if size is None else size / count for kind, size in held.items()}
+    figures = each | {"setup_us_per_connection": setup_ns / count / 1e3}
+    return {**_nothing(""), **{name: None if value is None else round(value, 1) for name, value in figures.items()}}
 
 
 def _nothing(why: str) -> Row:

@@ -9,9 +9,10 @@ import random
 import select
 import selectors
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
@@ -19,7 +20,7 @@ from statistics import median
 from typing import Any, ClassVar
 
 from iolab.data.reference import rows_of
-from iolab.experiments.attempt import duration, open_descriptors, sizes
+from iolab.experiments.attempt import duration, open_descriptors, pinned, sizes
 from iolab.experiments.result import OnStep, Result, Row, look_up, quiet
 from iolab.experiments.shape import NO_FIGURES, Sign, at_least, at_most, exponent, missing, over
 from iolab.kernel import descriptors
@@ -32,6 +33,9 @@ SELECTORS = tuple(
     if hasattr(selectors, f"{kind}Selector")
 )
 """The classes of `selectors` that this platform has: each can be measured as a call, too."""
+
+ONCE = tuple(f"{kind}, once" for kind in SELECTORS)
+"""The same for a single wait: a selector that is made, told of all, asked, and closed."""
 
 LEAST = 100
 """Growth is read from this many descriptors on: below, Python's own cost of a call hides it."""
@@ -104,12 +108,12 @@ def wait_cost(
 ) -> WaitCost:
     """Measure the CPU time of a wait for each number of descriptors and each call, `seconds` each.
 
-    A call is a system call of CALLS or a class of SELECTORS.
+    A call is a system call of CALLS, a class of SELECTORS, or one of ONCE.
     """
     duration(seconds)
     counts = sizes("watched", watched, 1)
     placement, rows = place(), list[Row]()
-    with _pinned(placement.server):
+    with pinned(placement.server):
         for count in counts:
             on_step(f"{count:,} watched descriptors")
             rows += _rows(count, calls, seconds)
@@ -144,12 +148,15 @@ def _open(stack: ExitStack) -> tuple[int, int]:
 
 def _wait(call: str, watched: Sequence[int], stack: ExitStack) -> Wait | str:
     """Return a function that waits for all of them, or say why there is none."""
-    if not hasattr(select, call) and call not in SELECTORS:
+    kind, once = call.removesuffix(", once"), call in ONCE
+    if not hasattr(select, call) and kind not in SELECTORS:
         return f"{call} is not a system call of this system"
-    if call in ("select", "SelectSelector") and max(watched) >= FD_SETSIZE:
+    if kind in ("select", "SelectSelector") and max(watched) >= FD_SETSIZE:
         return f"select takes descriptors below 1024, and one is {max(watched)}"
     if call == "select":
         return partial(select.select, watched, (), ())
+    if once:
+        return partial(_once, getattr(selectors, kind), watched)
     interest = getattr(selectors if call in SELECTORS else select, call)()
     if hasattr(interest, "close"):
         stack.callback(interest.close)
@@ -157,6 +164,27 @@ def _wait(call: str, watched: Sequence[int], stack: ExitStack) -> Wait | str:
         interest.register(end, READ)
     wait: Wait = interest.select if call in SELECTORS else interest.poll
     return wait
+
+
+def _once(kind: type[selectors.BaseSelector], watched: Sequence[int]) -> None:
+    with kind() as interest:
+        for end in watched:
+            interest.register(end, READ)
+        interest.select()
+
+
+def takes_files(kinds: Sequence[str] = SELECTORS) -> dict[str, bool]:
+    """Say of each selector whether it takes a regular file; `epoll_ctl(2)` refuses it, `poll(2)` calls it ready."""
+    return {kind: _takes_file(getattr(selectors, kind)) for kind in kinds}
+
+
+def _takes_file(kind: type[selectors.BaseSelector]) -> bool:
+    with kind() as interest, tempfile.TemporaryFile() as file:
+        try:
+            interest.register(file, READ)
+        except PermissionError:
+            return False
+        return True
 
 
 def _costs_us(ends: Sequence[tuple[int, int]], waits: dict[str, Wait], seconds: float) -> dict[str, float]:
@@ -182,16 +210,3 @@ def _cpu_ns(wait: Wait, loops: int) -> int:
     for _ in repeat(None, loops):
         wait()
     return time.thread_time_ns() - start_ns
-
-
-@contextmanager
-def _pinned(cpu: int | None) -> Iterator[None]:
-    if cpu is None:
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {cpu})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)

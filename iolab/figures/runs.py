@@ -41,7 +41,7 @@ def latency(run: Run) -> CourseFigure:
     left.set_title(f"{run.model}: each connection")
     right.set_title("all requests")
     right.sharey(left)
-    return finish(figure, _alt(run), f"{len(run.records):,} requests, {run.placement}", beware(run))
+    return finish(figure, _alt(run), f"{len(run.records):,} requests, {run.conditions}", beware(run))
 
 
 @in_style

@@ -1,8 +1,8 @@
 """One server under one load: `measure`."""
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from iolab.listening import Respond
 from iolab.measurement.adapt import adapt
 from iolab.measurement.cpu import CpuClock, CpuSamples, Usage, usage
 from iolab.measurement.machine import clock_step_ns
-from iolab.measurement.memory import resident_bytes, settle
+from iolab.measurement.memory import await_free_slab, growth_bytes, kernel_bytes, resident_bytes, settle, thread_count
 from iolab.measurement.neighbours import Neighbours
 from iolab.measurement.placement import Placement, place
 from iolab.models import Model
@@ -26,6 +26,9 @@ from iolab.traffic.workload import OnTick, Tick, Workload
 
 NEIGHBOUR_LIMIT = 0.15
 """Above this share of a core, other processes distort the figures."""
+
+CROWD = 500
+"""From this many connections on, what an earlier run left in the kernel would show in its memory."""
 
 COARSE_NS = 1000
 """A clock with longer steps than this cannot time a request of a few microseconds."""
@@ -43,6 +46,10 @@ class Run:
     placement: Placement
     neighbours_share: float | None = None
     """How much of one core other processes took on the CPUs that were used; None where that is unknown."""
+    kernel_bytes: Mapping[str, int] = field(default_factory=dict)
+    """By how much the kernel's own memory grew, by kind (`measurement.memory.KERNEL`); empty where it does not tell."""
+    server_threads: int = 1
+    """The most threads that the server had."""
 
     @property
     def cpu_us_per_request(self) -> float | None:
@@ -58,10 +65,30 @@ class Run:
     def memory_bytes_per_connection(self) -> float:
         """Memory that this process allocated while the connections were open, for each of them.
 
-        The kernel's memory of the sockets is not in it. A lower bound: a process that held as many
+        The kernel's memory is not in it. A lower bound: a process that held as many
         before has room to spare; the experiment `connection_cost` takes a fresh one each time.
         """
-        return self.memory_bytes / (self.records.workload.connections + self.records.workload.idle)
+        return self.memory_bytes / self._open
+
+    @property
+    def kernel_bytes_per_connection(self) -> float | None:
+        """Memory of the kernel for each connection: stacks, slab and page tables; None where it does not tell.
+
+        Both ends of a connection are on this machine, and the slab is that of all its processes.
+        """
+        parts = [size for name, size in self.kernel_bytes.items() if name != "buffers"]
+        return sum(parts) / self._open if parts else None
+
+    @property
+    def _open(self) -> int:
+        return self.records.workload.connections + self.records.workload.idle
+
+    @property
+    def conditions(self) -> str:
+        """Where it ran, and whether many threads shared a CPU there, which none but they can feel."""
+        if self.server_threads < 2 or self.placement.server is None:
+            return str(self.placement)
+        return f"{self.placement}; its {self.server_threads:,} threads take turns on CPU {self.placement.server}"
 
     @property
     def doubts(self) -> list[Doubt]:
@@ -93,7 +120,7 @@ class Run:
         exports.save(self.records, path)
 
     def _repr_html_(self) -> str:
-        return tables.as_html([self.summary()], str(self.placement)) + tables.notes(self.doubts)
+        return tables.as_html([self.summary()], self.conditions) + tables.notes(self.doubts)
 
 
 def measure(
@@ -112,6 +139,8 @@ def measure(
     another thread. Raise UsageError if the model or the workload is not possible here.
     """
     workload.require()
+    if workload.connections + workload.idle >= CROWD:
+        await_free_slab()
     placement, workload = place(pin), adapt(workload, model, respond)
     with start(model, respond, cpu=placement.server) as server:
         with Client(server.address, workload, placement.client) as client:
@@ -122,11 +151,14 @@ def measure(
 def observe(server: Server, client: Client, placement: Placement, on_tick: OnTick) -> Run:
     """Run a client against a server of this process, reading the server's CPU clock and memory at every tick."""
     settle()
-    clock, empty_bytes = CpuClock(server.others), resident_bytes()
-    readings: list[tuple[int, int, int]] = []
+    clock, empty_bytes, empty_kernel = CpuClock(server.others), resident_bytes(), kernel_bytes()
+    threads = thread_count() - 1
+    readings: list[tuple[int, int, int, int]] = []
+    kernel: list[dict[str, int]] = []
 
     def read(tick: Tick | None = None) -> None:
-        readings.append((time.perf_counter_ns(), clock.read_ns(), resident_bytes()))
+        readings.append((time.perf_counter_ns(), clock.read_ns(), resident_bytes(), thread_count()))
+        kernel.append(growth_bytes(empty_kernel, kernel_bytes()))
         if tick is not None:
             on_tick(tick)
 
@@ -136,7 +168,17 @@ def observe(server: Server, client: Client, placement: Placement, on_tick: OnTic
     records = client.run(read)
     read()
     neighbours_share = neighbours.share()
-    at_ns, cpu_ns, bytes_ = np.array(readings, dtype=np.int64).T
+    at_ns, cpu_ns, bytes_, counts = np.array(readings, dtype=np.int64).T
     memory_bytes = max(0, int(bytes_.max()) - empty_bytes)
     cpu = CpuSamples(at_ns, cpu_ns).since(records.start_ns)
-    return Run(server.name, records, cpu, usage() - before, memory_bytes, placement, neighbours_share)
+    return Run(
+        server.name,
+        records,
+        cpu,
+        usage() - before,
+        memory_bytes,
+        placement,
+        neighbours_share,
+        kernel_bytes={name: max(each[name] for each in kernel) for name in kernel[0]},
+        server_threads=max(1, int(counts.max()) - threads),
+    )

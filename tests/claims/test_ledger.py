@@ -6,7 +6,7 @@ import pytest
 
 from iolab import progress
 from iolab.claims import CLAIMS, ledger
-from iolab.claims.verdicts import conclude
+from iolab.claims.verdicts import Word, conclude, together
 
 
 def words(of: str) -> list[str]:
@@ -33,3 +33,19 @@ class TestLedger:
     def test_what_is_no_verdict_counts_for_nothing(self, found: object, progress_file: Path) -> None:
         progress.record("verdicts", "C1", found)
         assert words("C1") == ["not judged yet"]
+
+
+@pytest.mark.parametrize(
+    ("words", "whole"),
+    [
+        (["holds", "holds"], "holds"),
+        (["holds", "fails"], "fails in part"),
+        (["cannot tell", "fails"], "fails in part"),
+        (["fails", "fails"], "fails"),
+        (["holds", "cannot tell"], "cannot tell"),
+        (["holds", "cannot run here"], "cannot tell"),
+        (["cannot run here", "cannot run here"], "cannot run here"),
+    ],
+)
+def test_a_claim_of_two_parts_has_one_word(words: list[Word], whole: str) -> None:
+    assert together(words) == whole

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from iolab import figures
 from iolab.errors import UsageError
 from iolab.experiments import Result, connections, idle_connections, interpreter_lock, waits
 from iolab.experiments.connections import connection_cost
+from iolab.experiments.copies import copy_cost
 from iolab.experiments.file_access import BLOCKING, POOL, READS, RING, WRITES, files
 from iolab.experiments.idle_connections import idle_cost
 from iolab.experiments.interpreter_lock import ALONE, BESIDE, TOGETHER, computing, gil
@@ -160,7 +162,7 @@ class Nobody:
 @pytest.mark.usefixtures("nothing_left")
 class TestConnectionCost:
     def test_every_model_has_a_row_from_a_process_of_its_own(self) -> None:
-        record = connection_cost(connections=(60,), models=("threads", "epoll"))
+        record = connection_cost(connections=(60,), models=("threads", "epoll"), seconds=0.2)
         assert [row["model"] for row in record.rows] == ["threads", "epoll"] and columns_are_whole(record)
         threads, epoll = (record.value(model=model) or 0 for model in ("threads", "epoll"))
         assert threads > epoll > 0
@@ -178,7 +180,31 @@ class TestConnectionCost:
     def test_one_that_hangs_is_a_reason(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(connections, "CHILD", "import time; time.sleep(60)")
         monkeypatch.setattr(connections, "PATIENCE_S", 0.2)
-        assert connection_cost(connections=(5,), models=("epoll",)).rows[0]["why_not"] == "it took more than 0.2 s"
+        record = connection_cost(connections=(5,), models=("epoll",), seconds=0.1)
+        assert record.rows[0]["why_not"] == "it took more than 0.2 s"
+
+
+@pytest.mark.usefixtures("nothing_left")
+class TestCopyCost:
+    def test_every_size_has_a_row(self) -> None:
+        record = copy_cost(sizes_bytes=(64, 1 << 20), rounds=30)
+        assert [row["size_bytes"] for row in record.rows] == [64, 1 << 20] and columns_are_whole(record)
+        for row in record.rows:
+            assert row["copy_low_us"] <= row["copy_us"] <= row["copy_high_us"]
+            assert row["why_not"] or (row["waking_us"] > 0 and row["running_us"] > 0)
+
+    def test_where_switches_are_refused_there_is_the_copy_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("iolab.experiments.copies.switches.why_not", lambda: "made up: refused")
+        record = copy_cost(sizes_bytes=(64, 1 << 20), rounds=12)
+        assert all(row["copy_us"] > 0 and row["waking_us"] is None for row in record.rows)
+        assert record.signs[0].value and record.signs[1].word == "cannot run here"
+        assert "made up: refused" in record.notes[0]
+        alt = figures.experiment(record).alt
+        assert "copy alone: " in alt and "waking: no figures" in alt
+
+    def test_a_size_that_does_not_fit_is_a_reason(self) -> None:
+        (row,) = copy_cost(sizes_bytes=(1 << 26,), rounds=6).rows
+        assert row["copy_us"] is None and "do not fit" in row["why_not"]
 
 
 @pytest.mark.usefixtures("nothing_left")

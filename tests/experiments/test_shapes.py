@@ -10,12 +10,16 @@ from iolab.experiments.connections import signs as connection_signs
 from iolab.experiments.idle_connections import signs as idle_signs
 from iolab.experiments.shape import Shape, alike, at_least, at_most, conclude, exponent, missing, over, short
 from iolab.experiments.waits import signs as wait_signs
-from tests.made_up import WORDS, file_costs, gils, idles, memories, ring_costs, stalls, waits
+from tests.made_up import WORDS, copies, file_costs, gils, idles, memories, ring_costs, stalls, waits
 
 MADE_UP: list[tuple[str, Callable[[], Result]]] = [
     ("holds", lambda: waits()),
     ("holds", lambda: waits(us=1e6)),  # a machine that is 100,000 times as slow has the same shape
     ("holds", lambda: waits(select=1.2, poll=1.3, epoll=0.1)),
+    ("holds", lambda: copies(1, 70)),
+    ("fails", lambda: copies(1, 1.5)),
+    ("cannot tell", lambda: copies(1, 5)),
+    ("cannot run here", lambda: copies(None, None)),
     ("fails", lambda: waits(epoll=1.0)),
     ("fails", lambda: waits(poll=0.1)),
     ("fails", lambda: waits(select=0.2)),

@@ -159,6 +159,7 @@ PLAIN: dict[str, Callable[[ListeningSocket, Respond], None]] = {
     "asyncio-protocol": asyncio_protocol,
     "epoll-edge": plain_kernel.epoll_edge,
     "signals": plain_kernel.signals,
+    "io_uring-oneshot": plain_kernel.io_uring_oneshot,
     "io_uring": plain_kernel.io_uring,
     "coroutines": plain_kernel.coroutines,
     "uvloop": plain_libraries.uvloop,

@@ -6,7 +6,9 @@ from collections.abc import Generator
 from selectors import EVENT_READ, DefaultSelector
 from signal import sigwaitinfo
 
+from iolab.kernel.ring import MULTISHOT, SEND, Ring
 from iolab.kernel.signals import SIGNALS, Interest, descriptor_of
+from iolab.kernel.uring import MultishotAccept
 from iolab.listening import RECEIVE_BYTES, ListeningSocket, Respond
 
 
@@ -63,30 +65,43 @@ def signals(listening: ListeningSocket, respond: Respond) -> None:
                 answer_all(descriptor)
 
 
-def io_uring(listening: ListeningSocket, respond: Respond) -> None:
-    from uring_api import IORING_RECVSEND_POLL_FIRST
-
-    from iolab.kernel.uring import MultishotAccept, open_ring, submit_and_wait
-
+def io_uring_oneshot(listening: ListeningSocket, respond: Respond) -> None:
     connections: dict[int, socket.socket] = {}
-    replies: dict[int, bytes] = {}
-    with open_ring(RECEIVE_BYTES) as (ring, buffers):
+    with Ring(RECEIVE_BYTES) as ring:
         accepting = MultishotAccept(ring, listening)
         while True:
-            for completion in submit_and_wait(ring):
-                descriptor = completion.user_data
+            ring.submit()
+            for completion in ring.wait():
+                operation, descriptor, result, _, request = completion
                 if descriptor == listening.fileno():
                     connection = accepting.connection(completion)
-                    descriptor = connection.fileno()
-                    connections[descriptor] = connection
-                elif completion.res <= 0:
+                    connections[connection.fileno()] = connection
+                    ring.receive(connection.fileno())
+                elif result <= 0:
                     connections.pop(descriptor).close()
-                    continue
-                elif not replies.pop(descriptor, None):
-                    replies[descriptor] = respond(bytes(completion.result))
-                    ring.prepare_send(descriptor, replies[descriptor], 0, descriptor)
-                    continue
-                ring.prepare_recv_buf(descriptor, buffers, IORING_RECVSEND_POLL_FIRST, descriptor)
+                elif operation == SEND:
+                    ring.receive(descriptor)
+                else:
+                    ring.send(descriptor, respond(request))
+
+
+def io_uring(listening: ListeningSocket, respond: Respond) -> None:
+    connections: dict[int, socket.socket] = {}
+    with Ring(RECEIVE_BYTES) as ring:
+        accepting = MultishotAccept(ring, listening)
+        while True:
+            for completion in ring.submit_and_wait():
+                _, descriptor, _, more, request = completion
+                if descriptor == listening.fileno():
+                    connection = accepting.connection(completion)
+                    connections[connection.fileno()] = connection
+                    ring.receive(connection.fileno(), MULTISHOT)
+                elif request:
+                    ring.send_silently(descriptor, respond(request))
+                    if not more:
+                        ring.receive(descriptor, MULTISHOT)
+                else:
+                    connections.pop(descriptor).close()
 
 
 def coroutines(listening: ListeningSocket, respond: Respond) -> None:

@@ -141,6 +141,7 @@ MODELS: dict[str, Model] = {
         Model("selectors", colour="green"),
         Model("signals", needs_signals, colour="vermilion"),
         Model("aio", needs_aio, colour="vermilion"),
+        Model("io_uring-oneshot", needs_io_uring, colour="sky"),
         Model("io_uring", needs_io_uring, colour="green"),
         Model("coroutines", colour="orange"),
         Model("asyncio", colour="green"),

@@ -9,8 +9,10 @@ import pytest
 from iolab import MODELS
 from iolab.experiments import ConnectionCost, CopyCost, Gil, IdleCost, Omission, Same, WaitCost
 from iolab.experiments.equals import ANY, EACH, HOLM
+from iolab.experiments.file_access import POOL, READS, RING, WRITES, Files
 from iolab.experiments.interpreter_lock import ALONE, BESIDE, TOGETHER
 from iolab.experiments.stalls import CLOSED, DUE, SENT
+from iolab.experiments.uring_steps import ONE_ENTER, ONESHOT, RingSteps
 from iolab.measurement.cpu import CpuSamples, Usage
 from iolab.measurement.placement import Placement
 from iolab.measurement.run import Run
@@ -123,6 +125,31 @@ def equals(wrong: int | None, rankings: int = 20) -> Same:
         for models, (way, (different, judged)) in itertools.product((2, 6), counts.items())
     ]
     return Same(tuple(rows), "")
+
+
+def ring_costs(first: float | None, last: float | None, calls: float = 1.0) -> RingSteps:
+    """Return the CPU time of a request on the first and the last step; at first it takes three system calls."""
+    return RingSteps(
+        tuple(
+            {**dict.fromkeys(RingSteps.figures, 1.0), "connections": count, "step": step, "calls": us and made,
+             "us_per_request": us, "why_not": "" if us else "made up to be missing"}
+            for count in (1, 50) for step, us, made in ((ONESHOT, first, 3.0), (ONE_ENTER, last, calls))
+        ),
+        "",
+    )  # fmt: skip
+
+
+def file_costs(rate: float | None, us: float | None) -> Files:
+    """Return what a ring does beside a pool with 1,000 operations per second, at 10 us each."""
+    figures = {"pool": (1000.0, 10.0), "ring": (rate, us)}
+    return Files(
+        tuple(
+            {**dict.fromkeys(Files.figures, 1.0), "work": work, "way": way, "per_s": figures[key][0],
+             "us_per_operation": figures[key][1], "why_not": "" if figures[key][0] else "made up to be missing"}
+            for work in (WRITES, READS) for way, key in ((POOL, "pool"), (RING, "ring"))
+        ),
+        "",
+    )  # fmt: skip
 
 
 def machine_without(model: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:

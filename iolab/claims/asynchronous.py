@@ -12,13 +12,19 @@ LIBRARY, KERNEL = "aio", "io_uring"
 
 
 def judge_asynchronous(deliveries: Iterable[Delivery]) -> Verdict:
-    """Judge C10 by what io_uring brought while the program made no call, where a readiness call brings nothing."""
+    """Judge C10 by what the server's ring brought while the program made no call, where `poll` brings nothing.
+
+    A ring without flags stands beside it, and has no say: it brings the bytes by interrupting the program.
+    """
     by_way = {delivery.way: delivery for delivery in deliveries}
     ring = by_way.get(KERNEL, Delivery(KERNEL, 0, 0, "no bytes were asked for with io_uring"))
     if ring.why_not:
         return conclude("C10", "cannot run here", ring.why_not)
     because = "the bytes were there without another call: " + ", ".join(
-        f"with {each.way} {each.brought} of {each.asked} times" for each in by_way.values() if not each.why_not
+        f"with {each.way} {each.brought} of {each.asked} times"
+        + (f" (copied by {each.copied_by})" if each.copied_by else "")
+        for each in by_way.values()
+        if not each.why_not
     )
     if ring.asked < 10 or 0 < ring.brought < ring.asked or by_way.get("poll", ring).brought not in (0, ring.brought):
         return conclude("C10", "cannot tell", because)

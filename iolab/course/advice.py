@@ -12,7 +12,7 @@ Costs = Mapping[str, Sequence[float | None]]
 """CPU time per request of each model, in microseconds, repeat by repeat."""
 
 PROTOCOL = "a Protocol, on a loop in C"
-COMPLETION = "completion, of files too, which were not measured here"
+COMPLETION = "completion, of files too, which lesson 06 measures"
 
 
 def guide(comparison: Comparison, idle: IdleCost) -> Table:

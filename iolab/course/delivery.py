@@ -1,19 +1,27 @@
-"""Who brings the bytes: a program asks for them, makes no other call, and then looks where they are."""
+"""Who brings the bytes: a program asks for them, makes no other call, and then looks where they are.
+
+Where the kernel lets its tracepoints be seen, it also says whose thread copied them.
+"""
 
 import select
 import socket
 import struct
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from threading import Thread, get_native_id
 
-from iolab.kernel import aio, threads, uring
+from iolab.kernel import aio, threads, tracepoints, uring
+from iolab.kernel.ring import FLAGS, Ring
 from iolab.models import needs_poll
 
 BYTES = b"brought"
 DELIVERY_LIMIT_S = 5.0
 """How long a busy machine may take to run the thread that brings the bytes; a quiet one takes 0.1 ms."""
+
+RING_LIMIT_S = 0.01
+"""How long to wait for a ring: it has no thread that could be late, so what is not there at once does not come."""
 
 
 @dataclass(frozen=True)
@@ -24,18 +32,45 @@ class Delivery:
     asked: int
     brought: int
     why_not: str | None = None
+    copied_by: str | None = None
+    """Whose thread copied; None where the kernel's tracepoints may not be seen."""
 
     def row(self) -> dict[str, str | int]:
         """Return the delivery as a row of a table."""
-        outcome = self.why_not or f"{self.brought} of {self.asked} times"
-        return {"the program asks with": self.way, "the bytes were brought without another call": outcome}
+        return {
+            "the program asks with": self.way,
+            "the bytes were brought without another call": self.why_not or f"{self.brought} of {self.asked} times",
+            "copied by": self.copied_by or ("" if self.why_not else "this machine does not show it"),
+        }
 
 
 def deliver(way: str, times: int = 20) -> Delivery:
     """Ask for bytes in one of WAYS, a number of times, each time on new connected sockets."""
     ask, probe = WAYS[way]
-    why_not = probe()
-    return Delivery(way, 0, 0, why_not) if why_not else Delivery(way, times, sum(_once(ask) for _ in range(times)))
+    if why_not := probe():
+        return Delivery(way, 0, 0, why_not)
+    with _copying_threads() as copying:
+        brought = sum(_once(ask) for _ in range(times))
+    return Delivery(way, times, brought, None, _name_of(copying))
+
+
+@contextmanager
+def _copying_threads() -> Iterator[set[int]]:
+    """Fill a set with the threads of this process that copied received bytes meanwhile, if that may be seen."""
+    copying = set[int]()
+    if tracepoints.why_not():
+        yield copying
+        return
+    with tracepoints.Tracepoints([tracepoints.COPY]) as steps:
+        yield copying
+        copying |= {step.thread for step in steps.read(threads.task_ids()) if step.fields["len"] == len(BYTES)}
+
+
+def _name_of(copying: set[int]) -> str | None:
+    others = copying - {get_native_id()}
+    if not copying:
+        return None
+    return "the thread that asked" if not others else "another thread" if others == copying else "several threads"
 
 
 def helper_threads(pending: int) -> int:
@@ -63,37 +98,46 @@ def with_poll(server: socket.socket, client: socket.socket) -> bool:
     """Ask to be told; where the bytes should go, the kernel does not know."""
     watching = select.poll()
     watching.register(server, select.POLLIN)
-    client.sendall(BYTES)
+    _send(client)
     watching.poll()
-    return not unread(server)
+    brought = not unread(server)
+    server.recv(len(BYTES))
+    return brought
 
 
 def with_aio_read(server: socket.socket, client: socket.socket) -> bool:
     """Ask the C library for the bytes."""
     with aio.Requests() as requests:
         requests.read(server.fileno(), len(BYTES))
-        client.sendall(BYTES)
+        _send(client)
         return _left_the_kernel(server) and requests.wait()[0][2] == BYTES
 
 
 def with_io_uring(server: socket.socket, client: socket.socket) -> bool:
-    """Ask the kernel for the bytes, and name the memory that they should come to."""
-    from uring_api import Ring
+    """Ask in a ring like that of the server: the kernel copies when this thread waits."""
+    return ask_ring(server, client, FLAGS)
 
-    buffer = bytearray(len(BYTES))
-    with Ring(8) as ring:
-        ring.prepare_recv(server.fileno(), buffer)
+
+def with_plain_ring(server: socket.socket, client: socket.socket) -> bool:
+    """Ask in a ring without flags: the kernel interrupts this thread, and copies in it."""
+    return ask_ring(server, client, 0)
+
+
+def ask_ring(server: socket.socket, client: socket.socket, flags: int) -> bool:
+    """Ask for the bytes in a ring with these flags, let another thread send them, and look whether they come."""
+    with Ring(len(BYTES), 1, flags) as ring:
+        ring.receive(server.fileno())
         ring.submit()
-        client.sendall(BYTES)
-        brought = _left_the_kernel(server) and buffer == BYTES
-        ring.wait()
-    return brought
+        _send(client)
+        brought = _left_the_kernel(server, RING_LIMIT_S)
+        return ring.wait()[0][-1] == BYTES and brought
 
 
 WAYS: dict[str, tuple[Callable[[socket.socket, socket.socket], bool], Callable[[], str | None]]] = {
     "poll": (with_poll, needs_poll),
     "aio_read": (with_aio_read, aio.why_not),
     "io_uring": (with_io_uring, uring.why_not),
+    "io_uring without flags": (with_plain_ring, uring.why_not),
 }
 """By name: one request for bytes, and what says why it cannot be made here."""
 
@@ -104,8 +148,14 @@ def _once(ask: Callable[[socket.socket, socket.socket], bool]) -> bool:
         return ask(server, client)
 
 
-def _left_the_kernel(server: socket.socket) -> bool:
-    deadline = time.monotonic() + DELIVERY_LIMIT_S
+def _send(client: socket.socket) -> None:
+    sender = Thread(target=client.sendall, args=(BYTES,))  # so that who copies is not who sends
+    sender.start()
+    sender.join()
+
+
+def _left_the_kernel(server: socket.socket, within_s: float = DELIVERY_LIMIT_S) -> bool:
+    deadline = time.monotonic() + within_s
     while unread(server) and time.monotonic() < deadline:
         time.sleep(0.0001)  # another thread brings them, and this one must not hold its CPU
     return not unread(server)

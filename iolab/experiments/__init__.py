@@ -8,20 +8,24 @@ from iolab.experiments.catalogue import (
     Experiment,
     connection_cost,
     copy_cost,
+    files,
     find,
     gil,
     idle_cost,
     omission,
+    ring_steps,
     same,
     wait_cost,
 )
 from iolab.experiments.connections import ConnectionCost
 from iolab.experiments.copies import CopyCost
 from iolab.experiments.equals import Same
+from iolab.experiments.file_access import Files
 from iolab.experiments.idle_connections import IdleCost
 from iolab.experiments.interpreter_lock import Gil
 from iolab.experiments.result import Result
 from iolab.experiments.stalls import Omission
+from iolab.experiments.uring_steps import RingSteps
 from iolab.experiments.waits import ONCE, SELECTORS, WaitCost, takes_files
 
 __all__ = [
@@ -31,18 +35,22 @@ __all__ = [
     "ConnectionCost",
     "CopyCost",
     "Experiment",
+    "Files",
     "Gil",
     "IdleCost",
     "Omission",
     "Result",
+    "RingSteps",
     "Same",
     "WaitCost",
     "connection_cost",
     "copy_cost",
+    "files",
     "find",
     "gil",
     "idle_cost",
     "omission",
+    "ring_steps",
     "same",
     "takes_files",
     "wait_cost",

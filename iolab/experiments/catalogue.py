@@ -10,7 +10,17 @@ from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from iolab.errors import unknown
-from iolab.experiments import connections, copies, equals, idle_connections, interpreter_lock, stalls, waits
+from iolab.experiments import (
+    connections,
+    copies,
+    equals,
+    file_access,
+    idle_connections,
+    interpreter_lock,
+    stalls,
+    uring_steps,
+    waits,
+)
 from iolab.experiments.result import Result
 from iolab.settings import profile
 
@@ -73,6 +83,18 @@ connection_cost = Experiment(
     quick={"connections": (1000,), "seconds": 1.0},
     full={"connections": (100, 1000, 10_000), "seconds": 10.0},
 )
+ring_steps = Experiment(
+    uring_steps.ring_steps,
+    uring_steps.RingSteps,
+    quick={"connections": (1, 50), "requests": 1000, "repeats": 6},
+    full={"connections": (1, 10, 50, 100), "requests": 5000, "repeats": 8},
+)
+files = Experiment(
+    file_access.files,
+    file_access.Files,
+    quick={"operations": 200, "repeats": 6},
+    full={"operations": 1000, "repeats": 8},
+)
 
 same = Experiment(
     equals.same,
@@ -82,7 +104,8 @@ same = Experiment(
 )
 
 EXPERIMENTS: dict[str, Experiment[..., Any]] = {
-    each.__name__: each for each in (copy_cost, wait_cost, idle_cost, omission, gil, connection_cost, same)
+    each.__name__: each
+    for each in (copy_cost, wait_cost, idle_cost, omission, gil, ring_steps, files, connection_cost, same)
 }
 """The experiments by name, in the order of the lessons."""
 

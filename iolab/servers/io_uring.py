@@ -1,25 +1,25 @@
-"""Model: asynchronous I/O with io_uring: a queue of what is asked for, and one of what is done.
-Waits in: io_uring_enter, which first hands over all that was asked for since the last wait.
-Readiness or completion: completion; the kernel accepts, receives and sends, and then tells.
-State per connection: a socket, and the one receive or send that the kernel is at.
+"""Model: asynchronous I/O with io_uring: orders that stay in force, and silence where all went well.
+Waits in: io_uring_enter, which first hands over all that was ordered since the last.
+Readiness or completion: completion; the kernel accepts, receives and sends, and tells what came or went wrong.
+State per connection: a socket, a receive that stays in force, and what came before the last reply was sent.
 Runs the reply: in the one thread, between two waits.
 Breaks when: a reply takes long: every other connection waits for it.
 """
 
-from errno import ENOBUFS
+from errno import ECANCELED, ENOBUFS
 from socket import socket
 
-from uring_api import IORING_RECVSEND_POLL_FIRST as POLL_FIRST
-from uring_api import Completion
-
-from iolab.kernel.uring import MultishotAccept, open_ring, submit_and_wait
+from iolab.kernel.ring import MULTISHOT, SEND, Completion, Ring
+from iolab.kernel.uring import MultishotAccept
 from iolab.listening import RECEIVE_BYTES, ListeningSocket, Respond
 
 
 def serve(listening: ListeningSocket, respond: Respond) -> None:
-    """Ask for the next step of every connection, and go on wherever one is done."""
+    """Ask once for all that will come, send without asking how it went, and hear of what did not go well."""
     connections: dict[int, socket] = {}
-    unsent: dict[int, memoryview] = {}
+    leaving: dict[int, socket] = {}
+    receiving: set[int] = set()
+    early: dict[int, list[bytes]] = {}
 
     def accept(completion: Completion) -> None:
         try:
@@ -30,36 +30,68 @@ def serve(listening: ListeningSocket, respond: Respond) -> None:
         receive(connection.fileno())
 
     def receive(descriptor: int) -> None:
-        # POLL_FIRST: nothing is there yet, so do not try before something comes
-        ring.prepare_recv_buf(descriptor, buffers, POLL_FIRST, descriptor)
+        if descriptor in connections and descriptor not in early and descriptor not in receiving:
+            receiving.add(descriptor)
+            ring.receive(descriptor, MULTISHOT)
 
-    def send(descriptor: int, reply: memoryview) -> None:
-        if reply:  # read no more of this peer until it has its reply
-            unsent[descriptor] = reply
-            ring.prepare_send(descriptor, reply, 0, descriptor)
-        else:
-            unsent.pop(descriptor, None)
+    def end(descriptor: int, result: int, request: bytes) -> None:  # of a receive
+        receiving.discard(descriptor)
+        if descriptor in leaving:
+            del early[descriptor]
+            leaving.pop(descriptor).close()
+        else:  # end of file, or reset by the peer, unless
+            if -result not in (ENOBUFS, ECANCELED):  # more came at once than there are buffers, or it was held
+                answer(descriptor, request)
             receive(descriptor)
 
-    def close(descriptor: int) -> None:
-        unsent.pop(descriptor, None)
-        connections.pop(descriptor).close()
+    def answer(descriptor: int, request: bytes) -> None:
+        if descriptor in early or ring.is_sending(descriptor):
+            hold(descriptor, request)
+        elif request:
+            send(descriptor, respond(request))
+        else:
+            close(descriptor)
 
-    with open_ring(RECEIVE_BYTES) as (ring, buffers):
-        accepting = MultishotAccept(ring, listening)
+    def send(descriptor: int, reply: bytes) -> None:
+        if reply:
+            ring.send_silently(descriptor, reply)
+
+    def hold(descriptor: int, *requests: bytes) -> None:  # read no more of this peer until it has its reply
+        if descriptor not in early and descriptor in receiving:
+            ring.stop_receiving(descriptor)
+        early.setdefault(descriptor, []).extend(requests)
+
+    def go_on(descriptor: int) -> None:
+        for request in early.pop(descriptor, ()):
+            answer(descriptor, request)
+        receive(descriptor)
+
+    def close(descriptor: int) -> None:
+        early.pop(descriptor, None)
+        connection = connections.pop(descriptor, None)
+        if connection and descriptor in receiving:  # until that has ended, the kernel holds the socket open
+            leaving[descriptor] = connection
+            hold(descriptor)
+        elif connection:
+            connection.close()
+
+    with Ring(RECEIVE_BYTES) as ring:
+        accepting, door = MultishotAccept(ring, listening), listening.fileno()
         while True:
-            for completion in submit_and_wait(ring):
-                descriptor, result = completion.user_data, completion.res
+            for completion in ring.submit_and_wait():
+                operation, descriptor, result, more, request = completion
                 try:
-                    if descriptor == listening.fileno():
+                    if descriptor == door:
                         accept(completion)
-                    elif result == -ENOBUFS:  # more came at once than there are buffers
-                        receive(descriptor)
-                    elif result <= 0:  # end of file, or reset by the peer
+                    elif operation == SEND and more:  # the peer is slow: the rest of its reply follows
+                        hold(descriptor)
+                    elif operation == SEND and result >= 0:
+                        go_on(descriptor)
+                    elif operation == SEND:  # reset by the peer; the receive may never hear of it
                         close(descriptor)
-                    elif descriptor in unsent:
-                        send(descriptor, unsent[descriptor][result:])
+                    elif more:
+                        answer(descriptor, request)
                     else:
-                        send(descriptor, memoryview(respond(bytes(completion.result))))
+                        end(descriptor, result, request)
                 except OSError:  # there is no reply
                     close(descriptor)

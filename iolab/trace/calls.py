@@ -17,7 +17,7 @@ Phase = Literal[
 ]  # fmt: skip
 
 WAITS = (
-    "select", "poll", "epoll_wait", "kevent", "sigwait", "sigwaitinfo", "sigtimedwait", "aio_suspend", "ring wait",
+    "select", "poll", "epoll_wait", "kevent", "sigwait", "sigwaitinfo", "sigtimedwait", "aio_suspend", "io_uring_enter",
 )  # fmt: skip
 """Calls that wait for many connections at once."""
 

@@ -5,18 +5,18 @@ server's. Its result is recorded as `received` or `sent`, at the moment in which
 learns of it.
 """
 
-from collections.abc import Callable, Iterable
 from typing import Any
 
-from iolab.kernel import aio, uring
+from iolab.kernel import aio
+from iolab.kernel.ring import RECEIVE, SEND, Completion, Ring
 from iolab.trace.recorder import Recorder
 
 
 def stand_ins(recorder: Recorder) -> list[tuple[Any, Any]]:
-    """Return what takes the place of the waits of `aio(7)` and of a ring."""
+    """Return what takes the place of the requests of `aio(7)` and of a ring."""
     return [
         (aio.Requests, lambda: RecordingRequests(recorder)),
-        (uring.submit_and_wait, ring_wait(recorder, uring.submit_and_wait)),
+        (Ring, lambda buffer_bytes: RecordingRing(recorder, buffer_bytes)),
     ]
 
 
@@ -51,25 +51,28 @@ class RecordingRequests(aio.Requests):
         return results
 
 
-def ring_wait(recorder: Recorder, wait: Callable[[Any], Iterable[Any]]) -> Callable[[Any], Any]:
-    """Return the wait for a ring, recorded with what is done by its end."""
+class RecordingRing(Ring):
+    """A ring that records each of its system calls, with how many orders it handed over, and what each brought."""
 
-    def wait_and_log(ring: Any) -> Any:
-        start_ns = recorder.clock()
-        completions = list(wait(ring))
-        recorder.log_wait("ring wait", start_ns, len(completions))
-        for completion in completions:
-            name = completion_name(completion.kind)
-            if name:
-                recorder.log_completion(name, completion.user_data, completion.res)
-        return completions
+    def __init__(self, recorder: Recorder, buffer_bytes: int) -> None:
+        self._recorder = recorder
+        super().__init__(buffer_bytes)
 
-    return wait_and_log
+    def enter(self, orders: int, wait_for: int) -> int:
+        """Enter the kernel, and record it: as a wait only if it may sleep."""
+        start_ns = self._recorder.clock()
+        given = super().enter(orders, wait_for)
+        self._recorder.log_wait("io_uring_enter" if wait_for else "io_uring_submit", start_ns, given)
+        return given
 
-
-def completion_name(kind: int) -> str | None:
-    """Return what a completion of this kind tells of; None for those that move no bytes."""
-    from uring_api import CompletionKind
-
-    name = CompletionKind(kind).name
-    return "received" if name.startswith("RECV") else "sent" if name.startswith("SEND") else None
+    def harvest(self, silent: dict[int, tuple[int, bytes]]) -> list[Completion]:
+        """Collect what is done; what was sent in silence is recorded as if its success had been told."""
+        done = super().harvest(silent)
+        spoke = {descriptor for operation, descriptor, *_ in done if operation == SEND}
+        for descriptor, (_, data) in silent.items():
+            if descriptor not in spoke:
+                self._recorder.log_completion("sent", descriptor, len(data))
+        for operation, descriptor, result, *_ in done:
+            if operation in (SEND, RECEIVE):
+                self._recorder.log_completion("sent" if operation == SEND else "received", descriptor, result)
+        return done

@@ -8,11 +8,12 @@ import pytest
 
 from iolab.claims import judge_asynchronous, judge_most_efficient
 from iolab.course.delivery import WAYS, Delivery, deliver
-from iolab.kernel import aio
+from iolab.kernel import aio, tracepoints
 from iolab.measurement.comparison import Comparison
 from iolab.measurement.run import Run
 from tests.made_up import run_of
 
+RINGS = ("io_uring", "io_uring without flags")
 REFUSED = Delivery("io_uring", 0, 0, "a seccomp filter forbids it")
 
 
@@ -48,6 +49,10 @@ class TestAsynchronous:
     def test_some_but_not_all_cannot_tell(self, deliveries: list[Delivery]) -> None:
         assert judge_asynchronous(deliveries).word == "cannot tell"
 
+    def test_who_copied_is_said_where_it_is_known(self) -> None:
+        ring = Delivery("io_uring", 20, 0, None, "the thread that asked")
+        assert judge_asynchronous([ring]).because.endswith("io_uring 0 of 20 times (copied by the thread that asked)")
+
     def test_without_io_uring_it_cannot_run_and_says_why(self) -> None:
         verdict = judge_asynchronous([*brought(0, 20, 0)[:2], REFUSED])
         assert (verdict.word, verdict.because) == ("cannot run here", REFUSED.why_not)
@@ -55,20 +60,35 @@ class TestAsynchronous:
 
 
 class TestDelivery:
-    @pytest.mark.parametrize(("way", "expected"), [("poll", 0), ("aio_read", 20), ("io_uring", 20)])
-    def test_a_completion_brings_what_readiness_leaves(self, way: str, expected: int) -> None:
+    @pytest.mark.parametrize(
+        ("way", "expected"), [("poll", 0), ("aio_read", 20), ("io_uring", 0), ("io_uring without flags", 20)]
+    )
+    def test_who_brings_what_readiness_leaves(self, way: str, expected: int) -> None:
         found = deliver(way)
         if found.why_not:
             pytest.skip(found.why_not)
         assert (found.asked, found.brought) == (20, expected)
 
+    @pytest.mark.skipif(tracepoints.why_not() is not None, reason=str(tracepoints.why_not()))
+    @pytest.mark.parametrize(
+        ("way", "expected"), [("aio_read", "another thread"), *((ring, "the thread that asked") for ring in RINGS)]
+    )
+    def test_whose_thread_copies(self, way: str, expected: str) -> None:
+        if WAYS[way][1]():
+            pytest.skip(str(WAYS[way][1]()))
+        assert deliver(way).copied_by == expected
+
+    def test_where_the_kernel_shows_nothing_nobody_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tracepoints, "why_not", lambda: "made up")
+        assert deliver("poll", 1).copied_by is None
+
     def test_a_row_has_the_count_or_the_reason(self) -> None:
         rows = [each.row() for each in (Delivery("poll", 20, 3), REFUSED)]
         assert [list(row.values()) for row in rows] == [
-            ["poll", "3 of 20 times"],
-            ["io_uring", "a seccomp filter forbids it"],
+            ["poll", "3 of 20 times", "this machine does not show it"],
+            ["io_uring", "a seccomp filter forbids it", ""],
         ]
-        assert list(WAYS) == ["poll", "aio_read", "io_uring"]
+        assert list(WAYS) == ["poll", "aio_read", "io_uring", "io_uring without flags"]
 
     @pytest.mark.skipif(aio.why_not() is not None, reason=str(aio.why_not()))
     def test_each_read_that_is_pending_has_a_helper_thread(self) -> None:

@@ -34,7 +34,7 @@ def test_it_says_what_is_compared_and_what_was_not_measured() -> None:
     assert reasons["uvloop"].startswith(
         "a Protocol, on a loop in C; a request costs 5.0 µs, 0.83 times that of asyncio-p"
     )
-    assert "of files too, which were not measured here" in reasons["io_uring"]
+    assert "of files too, which lesson 06 measures" in reasons["io_uring"]
 
 
 def test_it_quotes_the_growth_with_idle_connections() -> None:

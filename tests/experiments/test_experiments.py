@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import platform
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -13,12 +14,25 @@ from iolab.experiments import Result, connections, idle_connections, interpreter
 from iolab.experiments.connections import connection_cost
 from iolab.experiments.copies import copy_cost
 from iolab.experiments.equals import ANY, EACH, HOLM, cut, same
+from iolab.experiments.file_access import BLOCKING, POOL, READS, RING, WRITES, files
 from iolab.experiments.idle_connections import idle_cost
 from iolab.experiments.interpreter_lock import ALONE, BESIDE, TOGETHER, computing, gil
 from iolab.experiments.stalls import CLOSED, DUE, SENT, omission
+from iolab.experiments.uring_steps import (
+    BASELINE,
+    MULTISHOT,
+    ONE_ENTER,
+    ONESHOT,
+    POLLED,
+    SILENT,
+    ring_steps,
+    spare_cpus,
+)
 from iolab.experiments.waits import wait_cost
+from iolab.kernel import uring
 from iolab.measurement import fresh
 from iolab.measurement.comparison import Comparison
+from iolab.measurement.placement import Placement
 from iolab.traffic.doubts import Doubt, gather
 from tests.made_up import run_of
 
@@ -223,3 +237,48 @@ class TestSame:
         runs = [run_of(name, cost) for name, cost in (("a", 1), ("b", 2), ("c", 3), ("d", 9))]
         families = cut(Comparison(tuple(runs) * 8), "abcd", 2)
         assert families == [[[2.0] * 6], [[3.0] * 6]]
+
+
+@pytest.mark.skipif(uring.why_not() is not None, reason=str(uring.why_not()))
+class TestRings:
+    def test_each_step_makes_fewer_system_calls_for_one_client(self) -> None:
+        record = ring_steps(connections=(1,), requests=100, repeats=1)
+        assert columns_are_whole(record)
+        calls = {step: record.value("calls", step=step) or 0 for step in (ONESHOT, MULTISHOT, SILENT, ONE_ENTER)}
+        assert {step: round(each) for step, each in calls.items()} == {
+            ONESHOT: 3,
+            MULTISHOT: 2,
+            SILENT: 2,
+            ONE_ENTER: 1,
+        }
+        assert round(record.value("calls", step=BASELINE) or 0) == 3
+
+    def test_no_cpu_is_spare_where_both_may_run_on_any(self) -> None:
+        assert spare_cpus(Placement(None, None, "one CPU for server and client")) == []
+
+    def test_a_step_that_needs_a_third_cpu_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("iolab.experiments.uring_steps.spare_cpus", lambda placement: [])
+        record = ring_steps(connections=(1,), requests=20, repeats=1)
+        assert record.value("times", step=POLLED) is None
+        assert "there is no third" in record.notes[0]
+
+    @pytest.mark.skipif(platform.machine() != "x86_64", reason="a ring that a thread of the kernel polls needs x86")
+    def test_the_polled_ring_serves_where_its_thread_has_to_share_a_cpu(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("iolab.experiments.uring_steps.spare_cpus", lambda _: [max(os.sched_getaffinity(0))])
+        record = ring_steps(connections=(1, 20), requests=100, repeats=1)
+        assert [record.value("times", connections=count, step=POLLED) is None for count in (1, 20)] == [False, False]
+        assert record.value("calls", connections=20, step=POLLED)
+
+    def test_files_in_every_way(self) -> None:
+        record = files(at_once=4, operations=20, repeats=1)
+        assert columns_are_whole(record)
+        assert [(row["work"], row["way"]) for row in record.rows] == list(
+            itertools.product((WRITES, READS), (BLOCKING, POOL, RING))
+        )
+        assert all(record.value(work=WRITES, way=way) for way in (BLOCKING, POOL, RING))
+
+    def test_without_io_uring_the_others_run(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(uring, "why_not", lambda: "made up")
+        record = files(at_once=2, operations=4, repeats=1)
+        assert record.value(work=WRITES, way=RING) is None and record.value(work=WRITES, way=POOL)
+        assert record.notes[0] == "durable writes, io_uring: made up"

@@ -10,7 +10,7 @@ from iolab.experiments.connections import signs as connection_signs
 from iolab.experiments.idle_connections import signs as idle_signs
 from iolab.experiments.shape import Shape, alike, at_least, at_most, conclude, exponent, missing, over, short
 from iolab.experiments.waits import signs as wait_signs
-from tests.made_up import WORDS, copies, equals, gils, idles, memories, stalls, waits
+from tests.made_up import WORDS, copies, equals, file_costs, gils, idles, memories, ring_costs, stalls, waits
 
 MADE_UP: list[tuple[str, Callable[[], Result]]] = [
     ("holds", lambda: waits()),
@@ -44,6 +44,16 @@ MADE_UP: list[tuple[str, Callable[[], Result]]] = [
     ("cannot tell", lambda: gils(12_000, 9_000, 2_000)),
     ("holds", lambda: gils(12_000, 9_000, None, "this Python has no GIL")),
     ("cannot run here", lambda: gils(None, None, None, "made up to be missing")),
+    ("holds", lambda: ring_costs(10, 9)),
+    ("fails", lambda: ring_costs(10, 12)),
+    ("fails", lambda: ring_costs(10, 9, calls=3.0)),
+    ("cannot tell", lambda: ring_costs(10, 10.5)),
+    ("cannot run here", lambda: ring_costs(None, None)),
+    ("holds", lambda: file_costs(2000, 5)),
+    ("fails", lambda: file_costs(500, 5)),
+    ("fails", lambda: file_costs(2000, 15)),
+    ("cannot tell", lambda: file_costs(950, 5)),
+    ("cannot run here", lambda: file_costs(None, None)),
     ("holds", lambda: memories(21_000, 350, 6_000)),
     ("fails", lambda: memories(500, 350, 6_000)),
     ("fails", lambda: memories(900_000, 350, 6_000)),

@@ -366,9 +366,9 @@ class TestPhases:
         waits = [Call("select", None, turn * US, turn * US + 900, 1, 1, turn * US + 700) for turn in range(3)]
         alt = figures.phases(timeline_of(*waits), skip=0).alt
         assert "select waits for data 3 times, 700 ns in the median, and then takes 200 ns for the wake-up." in alt
-        rings = [replace(wait, name="ring wait", arrived_ns=None) for wait in waits]
+        rings = [replace(wait, name="io_uring_enter", arrived_ns=None) for wait in waits]
         alt = figures.phases(timeline_of(*rings), skip=0).alt
-        assert "ring wait waits 3 times, 900 ns in the median; no stamp tells when its bytes came." in alt
+        assert "io_uring_enter waits 3 times, 900 ns in the median; no stamp tells when its bytes came." in alt
 
     @pytest.mark.parametrize(
         ("call", "says"),

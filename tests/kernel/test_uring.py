@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from iolab.kernel import uring
+from iolab.kernel.ring import Ring
 from tests.kernel.conftest import Pair
 from tests.kernel.support import run_script
 
@@ -30,12 +31,12 @@ needs_io_uring = pytest.mark.skipif(uring.why_not() is not None, reason=str(urin
         (errno.EMFILE, os.strerror(errno.EMFILE)),
     ],
 )
-@pytest.mark.skipif(uring.why_not() is not None and "installed" in str(uring.why_not()), reason="no uring-api")
+@pytest.mark.skipif(sys.platform != "linux", reason="io_uring is an interface of the Linux kernel alone")
 def test_the_cause_is_named(number: int, names: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def refused(*_: object) -> int:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(uring, "_call", refused)
+    monkeypatch.setattr(uring, "call", refused)
     monkeypatch.setattr(uring, "DISABLED", tmp_path / "io_uring_disabled")
     uring.DISABLED.write_text("2\n")
     assert names in str(uring.why_not())
@@ -62,8 +63,9 @@ def test_a_command_that_is_missing() -> None:
 def test_a_ring_gives_its_memory_back(pair: Pair) -> None:
     def open_and_close(times: int) -> int:
         for _ in range(times):
-            with uring.open_ring(65536) as (ring, buffers):
-                ring.prepare_recv_buf(ours.fileno(), buffers, 0, "pending")
+            with Ring(65536) as ring:
+                ring.receive(ours.fileno())
+                ring.submit()
         gc.collect()
         return int(Path("/proc/self/statm").read_text().split()[1])
 
@@ -77,15 +79,16 @@ def test_a_ring_gives_its_memory_back(pair: Pair) -> None:
 def test_what_is_pending_at_the_end_is_cancelled(pair: Pair) -> None:
     ours, peer = pair
     with ours, peer:
-        with uring.open_ring(65536) as (ring, buffers):
-            ring.prepare_recv_buf(ours.fileno(), buffers, 0, "pending")
-        assert ring.closed and not buffers.in_use()
+        with Ring(65536) as ring:
+            ring.receive(ours.fileno())
+            ring.submit()
         peer.send(b"for whoever reads next")
         assert ours.recv(100) == b"for whoever reads next"
 
 
 @needs_io_uring
-def test_descriptors_used_up_from_the_start() -> None:
+@pytest.mark.parametrize("model", ["io_uring", "io_uring-oneshot"])
+def test_descriptors_used_up_from_the_start(model: str) -> None:
     script = """
 import resource, socket, time
 resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))
@@ -100,7 +103,7 @@ def refused(connection):
     connection.settimeout(20)
     return connection.recv(1) == b""
 
-with start("io_uring") as server:
+with start(MODEL) as server:
     first = socket.create_connection(server.address)
     ask(first)
     peers = [socket.socket() for _ in range(15)]
@@ -119,4 +122,4 @@ with start("io_uring") as server:
     with first, socket.create_connection(server.address) as last:
         ask(last)
 """
-    assert run_script(script).split() == ["QUESTION", "15", "True", "QUESTION", "QUESTION"]
+    assert run_script(f"MODEL = {model!r}\n{script}").split() == ["QUESTION", "15", "True", "QUESTION", "QUESTION"]

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,12 @@ NAMES = {
     "select": "select",
     "pselect6": "select",
     "rt_sigtimedwait": "sigwait",
+    "io_uring_enter": "io_uring_enter",
     "close": "close",
 }
 """What a system call is called in a timeline."""
 
-RECORDED = {"sendall": "send", "sigwaitinfo": "sigwait", "sigtimedwait": "sigwait"}
+RECORDED = {"io_uring_submit": "io_uring_enter", "sendall": "send", "sigwaitinfo": "sigwait", "sigtimedwait": "sigwait"}
 """What a call of Python is as a system call; a short sendall is one send."""
 
 LINE = re.compile(r"(\w+)\(([^,)]*).*\) += (-?\d+)(?: (E\w+))?.*$")
@@ -60,6 +62,24 @@ def traced() -> None:
     reason = why_not()
     if reason:
         pytest.skip(reason)
+
+
+def strace_count(out: Path) -> list[str]:
+    """Return the command that has strace count the entries of a ring (`strace -c`)."""
+    return ["strace", "-f", "-c", "-U", "calls,name", "-e", "trace=io_uring_enter", "-o", str(out)]
+
+
+def perf_count(out: Path) -> list[str]:
+    """Return the command that has the kernel count them, which slows nothing down (`perf-stat(1)`)."""
+    return ["perf", "stat", "-x", " ", "-e", "syscalls:sys_enter_io_uring_enter", "-o", str(out)]
+
+
+def why_not_count(command: list[str]) -> str | None:
+    """Say why a command cannot count here: not every user may."""
+    if not shutil.which(command[0]):
+        return f"{command[0]} is not installed"
+    tried = subprocess.run([*command, "true"], capture_output=True, text=True, check=False)
+    return f"{command[0]} cannot count here: {tried.stderr.strip()[:200]}" if tried.returncode else None
 
 
 def run(model: str, connections: int, to: Path) -> tuple[list[list[Any]], list[list[Step]]]:
@@ -115,3 +135,33 @@ def test_the_same_calls_in_the_same_order_with_the_same_results(model: str, tmp_
     traced = [of_the_server(steps, recorded) for steps in seen]
     for thread in recorded:
         assert thread in traced
+
+
+@pytest.mark.parametrize("model", ["io_uring-oneshot", "io_uring"])
+def test_every_entry_of_a_ring_with_how_many_orders_it_handed_over(model: str, tmp_path: Path) -> None:
+    if MODELS[model].why_not():
+        pytest.skip(str(MODELS[model].why_not()))
+    rows, seen = run(model, 3, tmp_path / "strace")
+    recorded = [result for name, _, result, _ in rows if name in ("io_uring_enter", "io_uring_submit")]
+    traced = [[result for name, _, result in steps if name == "io_uring_enter"] for steps in seen]
+    assert recorded in traced
+    assert [name for name, _, result, _ in rows if result].count("received") == REQUESTS
+    assert [name for name, *_ in rows].count("sent") == REQUESTS
+
+
+@pytest.mark.certify
+@pytest.mark.parametrize("counter", [strace_count, perf_count])
+@pytest.mark.parametrize("connections", [1, 10, 50])
+@pytest.mark.parametrize("model", ["io_uring-oneshot", "io_uring"])
+def test_the_entries_of_a_ring_are_as_many_as_others_count(
+    model: str, connections: int, counter: Callable[[Path], list[str]], tmp_path: Path
+) -> None:
+    command = counter(tmp_path / "count")
+    if reason := MODELS[model].why_not() or why_not_count(command):
+        pytest.skip(reason)
+    script = [sys.executable, str(SCRIPT), model, str(connections), "2000"]
+    env = {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([*command, *script], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    recorded = [name for name, *_ in json.loads(done.stdout) if name in ("io_uring_enter", "io_uring_submit")]
+    counted = re.search(r"^ *(\d+).*io_uring_enter", (tmp_path / "count").read_text(), re.MULTILINE)
+    assert counted and int(counted[1]) == len(recorded) > 0

@@ -10,11 +10,13 @@ from iolab.figures.experiments.equals import same
 from iolab.figures.experiments.idle_connections import idle_cost
 from iolab.figures.experiments.interpreter_lock import gil
 from iolab.figures.experiments.stalls import omission
+from iolab.figures.experiments.uring_steps import files, ring_steps
 from iolab.figures.experiments.waits import wait_cost
 from iolab.figures.style import CourseFigure
 
 FIGURES: dict[str, Callable[[Any], CourseFigure]] = {
-    draw.__name__: draw for draw in (copy_cost, wait_cost, idle_cost, omission, gil, connection_cost, same)
+    draw.__name__: draw
+    for draw in (copy_cost, wait_cost, idle_cost, omission, gil, ring_steps, files, connection_cost, same)
 }
 """The figures by the name of their experiment."""
 

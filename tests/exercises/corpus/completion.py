@@ -8,9 +8,8 @@ NAME = "06-completion"
 GENERATORS = """
     from errno import ENOBUFS
 
-    from uring_api import IORING_RECVSEND_POLL_FIRST as POLL_FIRST
-
-    from iolab.kernel.uring import MultishotAccept, open_ring, submit_and_wait
+    from iolab.kernel.ring import Ring
+    from iolab.kernel.uring import MultishotAccept
 
 
     def serve(listening, respond):
@@ -20,25 +19,22 @@ GENERATORS = """
             number = connection.fileno()
             with connection:
                 while True:
-                    ring.prepare_recv_buf(number, buffers, POLL_FIRST, number)
-                    done = yield
-                    if done.res == -ENOBUFS:
+                    ring.receive(number)
+                    _, _, result, _, request = yield
+                    if result == -ENOBUFS:
                         continue
-                    if done.res <= 0:
+                    if result <= 0:
                         return
-                    reply = memoryview(respond(bytes(done.result)))
-                    while reply:
-                        ring.prepare_send(number, reply, 0, number)
-                        done = yield
-                        if done.res <= 0:
-                            return
-                        reply = reply[done.res:]
+                    ring.send(number, respond(request))
+                    _, _, result, _, _ = yield
+                    if result <= 0:
+                        return
 
-        with open_ring(32768) as (ring, buffers):
+        with Ring(32768) as ring:
             accepting = MultishotAccept(ring, listening)
             while True:
-                for done in submit_and_wait(ring):
-                    number = done.user_data
+                for done in ring.submit_and_wait():
+                    number = done[1]
                     if number != listening.fileno():
                         try:
                             talks[number].send(done)
@@ -53,30 +49,29 @@ GENERATORS = """
                     next(talks[connection.fileno()])
 """
 
-REPLY = "respond(bytes(completion.result))"
+REPLY = "respond(request)"
 ENDS = "elif result <= 0:  # end of file, or reset by the peer"
 GONE = "except OSError:  # the peer gave up while it waited in the backlog"
 NO_REPLY = "except OSError:  # there is no reply"
 CLOSE = "connections.pop(descriptor).close()"
-REST = "send(descriptor, unsent[descriptor][result:])"
+SEND = "ring.send(descriptor, reply)"
 MEMORY = [
+    (SEND, "unsent[descriptor] = reply\n            ring.send(descriptor, reply)"),
+    ("        else:\n            receive(descriptor)\n", ""),
+    ("connections: ", "unsent = {}\n    connections: "),
     (
-        "unsent[descriptor] = reply\n            ring.prepare_send(descriptor, reply, 0, descriptor)",
-        "first = descriptor not in unsent\n            unsent[descriptor] = reply\n            if first:\n                ring.prepare_send(descriptor, reply, 0, descriptor + 10000)",
+        "elif operation == SEND:\n                        receive(descriptor)",
+        "elif operation == SEND:\n                        send(descriptor, owed.pop(descriptor, b''))\n"
+        "                        if descriptor not in owed and not ring.is_sending(descriptor):\n"
+        "                            unsent.pop(descriptor, None)",
     ),
     (
-        "send(descriptor, memoryview(respond(bytes(completion.result))))",
-        "send(descriptor, memoryview(bytes(unsent.get(descriptor, b'')) + respond(bytes(completion.result))))\n                        receive(descriptor)",
+        "send(descriptor, respond(request))",
+        "if descriptor in unsent:\n                            owed[descriptor] = owed.get(descriptor, b'') + respond(request)\n"
+        "                        else:\n                            send(descriptor, respond(request))\n"
+        "                        receive(descriptor)",
     ),
-    (
-        "elif descriptor in unsent:\n                        send(descriptor, unsent[descriptor][result:])",
-        "elif descriptor >= 10000:\n                        rest = unsent.pop(descriptor - 10000)[result:]\n                        if rest:\n                            send(descriptor - 10000, rest)",
-    ),
-    (
-        "            unsent.pop(descriptor, None)\n            receive(descriptor)",
-        "            unsent.pop(descriptor, None)",
-    ),
-    ("close(descriptor)\n                    elif", "close(descriptor % 10000)\n                    elif"),
+    ("    unsent = {}", "    unsent, owed = {}, {}"),
 ]
 
 ANSWERS: list[Answer] = [
@@ -84,68 +79,78 @@ ANSWERS: list[Answer] = [
         NAME,
         "slow reader's bytes",
         "drops what a send did not take",
-        swapped("io_uring", (REST, "send(descriptor, memoryview(b''))")),
+        swapped("io_uring-oneshot", (SEND, "ring.send(descriptor, reply[:65536])")),
     ),
     wrong(
         NAME,
         "slow reader's bytes",
         "sends all of it again",
-        swapped(
-            "io_uring",
-            (REST, "send(descriptor, unsent[descriptor] if result < len(unsent[descriptor]) else memoryview(b''))"),
-        ),
+        swapped("io_uring-oneshot", (SEND, "ring.send(descriptor, reply * 2 if len(reply) > 60000 else reply)")),
     ),
     wrong(
         NAME,
         "many clients",
         "pairs a completion with the newest connection",
-        swapped("io_uring", ("ring.prepare_send(descriptor, reply", "ring.prepare_send(max(connections), reply")),
+        swapped("io_uring-oneshot", (SEND, "ring.send(max(connections), reply)")),
     ),
     wrong(
         NAME,
         "megabytes",
         "never asks for the next request",
         swapped(
-            "io_uring",
-            ("unsent.pop(descriptor, None)\n            receive(descriptor)", "unsent.pop(descriptor, None)"),
+            "io_uring-oneshot",
+            (
+                "elif operation == SEND:\n                        receive(descriptor)",
+                "elif operation == SEND:\n                        pass",
+            ),
         ),
     ),
-    wrong(NAME, "resets", "takes an error for a request", swapped("io_uring", (ENDS, "elif result == 0:"))),
+    wrong(
+        NAME,
+        "resets",
+        "ends at a reset",
+        swapped(
+            "io_uring-oneshot",
+            (ENDS, "elif result < 0:\n                        raise ValueError\n                    " + ENDS),
+        ),
+    ),
     wrong(
         NAME,
         "binary data",
         "decodes what it receives",
-        swapped("io_uring", (REPLY, "respond(bytes(completion.result).decode().encode())")),
+        swapped("io_uring-oneshot", (REPLY, "respond(request.decode().encode())")),
     ),
     wrong(
         NAME,
         "binary data",
         "strips what it receives",
-        swapped("io_uring", (REPLY, "respond(bytes(completion.result).strip() or b' ')")),
+        swapped("io_uring-oneshot", (REPLY, "respond(request.strip() or b' ')")),
     ),
-    wrong(NAME, "half-close", "ends its replies with a zero", swapped("io_uring", (REPLY, f"{REPLY} + b'\\0'"))),
+    wrong(
+        NAME, "half-close", "ends its replies with a zero", swapped("io_uring-oneshot", (REPLY, f"{REPLY} + b'\\0'"))
+    ),
     wrong(
         NAME,
         "megabytes",
         "answers the first kilobytes only",
-        swapped("io_uring", (REPLY, "respond(bytes(completion.result)[:4096])")),
+        swapped("io_uring-oneshot", (REPLY, "respond(request[:4096])")),
     ),
     wrong(
         NAME,
         "respond is called",
         "makes a reply of its own",
-        swapped("io_uring", (REPLY, "bytes(completion.result).upper()")),
+        swapped("io_uring-oneshot", (REPLY, "request.upper()")),
     ),
-    wrong(NAME, "a clean end", "ends with a message", end_with_a_message(swapped("io_uring"))),
-    wrong(NAME, "a clean end", "swallows what ends it", swapped("io_uring", (GONE, "except BaseException:"))),
+    wrong(NAME, "a clean end", "ends with a message", end_with_a_message(swapped("io_uring-oneshot"))),
+    wrong(NAME, "a clean end", "swallows what ends it", swapped("io_uring-oneshot", (GONE, "except BaseException:"))),
     wrong(
         NAME,
         "descriptors",
         "never closes",
         swapped(
-            "io_uring",
+            "io_uring-oneshot",
             (CLOSE, "lost.append(connections.pop(descriptor))"),
-            ("    unsent: ", "    lost = []\n    unsent: "),
+            ("    connections: ", "    lost = []\n    connections: "),
         ),
     ),
     wrong(
@@ -153,14 +158,14 @@ ANSWERS: list[Answer] = [
         "others meanwhile",
         "sends by a call that waits",
         swapped(
-            "io_uring",
+            "io_uring-oneshot",
             (
-                "ring.prepare_send(descriptor, reply, 0, descriptor)",
-                "connections[descriptor].sendall(reply)\n            send(descriptor, memoryview(b''))",
+                SEND,
+                "connections[descriptor].sendall(reply)\n            receive(descriptor)",
             ),
         ),
     ),
-    wrong(NAME, "bounded memory", "reads on while it owes", swapped("io_uring", *MEMORY)),
+    wrong(NAME, "bounded memory", "reads on while it owes", swapped("io_uring-oneshot", *MEMORY)),
     wrong(NAME, "the model", "epoll in its place", MODELS["epoll"].source),
     wrong(NAME, "the model", "threads", MODELS["threads"].source),
     wrong(NAME, "the model", "asyncio", MODELS["asyncio"].source),
@@ -181,5 +186,11 @@ ANSWERS: list[Answer] = [
         ),
     ),
     wrong(NAME, "respond is called", "nothing yet", "def serve(listening, respond):\n    pass\n"),
-    *right(NAME, io_uring=MODELS["io_uring"].source, aio=MODELS["aio"].source, generators=text(GENERATORS)),
+    *right(
+        NAME,
+        io_uring=MODELS["io_uring"].source,
+        io_uring_oneshot=MODELS["io_uring-oneshot"].source,
+        aio=MODELS["aio"].source,
+        generators=text(GENERATORS),
+    ),
 ]

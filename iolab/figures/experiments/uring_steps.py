@@ -1,0 +1,110 @@
+"""What each step of io_uring saves, and where completion wins: ratios with their intervals."""
+
+from collections.abc import Sequence
+from itertools import cycle
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from iolab.experiments.file_access import Files
+from iolab.experiments.result import Result
+from iolab.experiments.uring_steps import RingSteps
+from iolab.figures.experiments.common import HERE, Row, conclude, sources
+from iolab.figures.style import BLUE, GREY, ORANGE, VERMILION, CourseFigure, in_style, new
+
+COLOURS = (BLUE, VERMILION, ORANGE, GREY)
+RATES = (("faster", "faster_low", "faster_high"), -0.15, BLUE), (("times", "low", "high"), 0.15, VERMILION)
+
+
+@in_style
+def ring_steps(record: RingSteps) -> CourseFigure:
+    """Draw the CPU time of a request as a multiple of epoll's, one colour a number of connections."""
+    figure, (axes,) = new(height_in=3.4)
+    steps = list(dict.fromkeys(row["step"] for row in record.rows))
+    counts = list(dict.fromkeys(row["connections"] for row in record.rows))
+    colours = dict(zip(counts, cycle(COLOURS), strict=False))
+    for (whose, *_), rows in sources(record):
+        for row in rows:
+            if row["times"] is not None and row["connections"] in counts:
+                place = counts.index(row["connections"]) - (len(counts) - 1) / 2
+                height, colour = steps.index(row["step"]) + 0.3 * place, colours[row["connections"]]
+                if whose == HERE[0]:
+                    _interval(axes, row, ("times", "low", "high"), height, colour, f"{row['calls']:.2f} calls")
+                else:
+                    _recorded(axes, row["times"], height, colour)
+    for step in {row["step"] for row in record.rows if row["times"] is None}:
+        axes.annotate(
+            "cannot run here", (1, steps.index(step)), (6, 0), textcoords="offset points", va="center", fontsize=8
+        )
+    _finish_axes(axes, steps, "times the CPU time of epoll")
+    for count, colour in colours.items():
+        axes.plot([], [], "o", color=colour, label=_many(count))
+    _finish_legend(figure, axes, record)
+    return conclude(figure, record, [_step(row) for row in record.rows])
+
+
+@in_style
+def files(record: Files) -> CourseFigure:
+    """Draw rate and CPU time of each way as multiples of those of a pool of threads."""
+    figure, (axes,) = new(height_in=3.4)
+    names = [f"{row['work']}, {row['way']}" for row in record.rows]
+    for (whose, *_), rows in sources(record):
+        for height, row in enumerate(rows):
+            if row["times"] is not None:
+                for keys, place, colour in RATES:
+                    if whose == HERE[0]:
+                        _interval(axes, row, keys, height + place, colour)
+                    else:
+                        _recorded(axes, row[keys[0]], height + place, colour)
+    _finish_axes(axes, names, "times that of the pool")
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda times, _: f"{times:g}"))
+    for colour, label in ((BLUE, "operations per second"), (VERMILION, "CPU time of one")):
+        axes.plot([], [], "o", color=colour, label=label)
+    _finish_legend(figure, axes, record)
+    return conclude(figure, record, [_way(row) for row in record.rows])
+
+
+def _interval(axes: Axes, row: Row, keys: tuple[str, str, str], height: float, colour: str, text: str = "") -> None:
+    middle, low, high = (row[key] for key in keys)
+    axes.plot(middle, height, "o", color=colour)
+    if low is not None:
+        axes.plot([low, high], [height, height], color=colour, linewidth=1.5)
+    axes.annotate(text, (high or middle, height), (6, 0), textcoords="offset points", va="center", fontsize=8)
+
+
+def _recorded(axes: Axes, middle: float, height: float, colour: str) -> None:
+    axes.plot(middle, height, "s", color=colour, markerfacecolor="none", markersize=4)
+
+
+def _finish_legend(figure: Figure, axes: Axes, record: Result) -> None:
+    axes.plot([], [], "s", color=GREY, markerfacecolor="none", markersize=4, label="recorded run")
+    axes.set_title(record.title)
+    figure.legend(loc="outside upper right", ncols=4)
+
+
+def _finish_axes(axes: Axes, names: Sequence[str], label: str) -> None:
+    axes.axvline(1, color=GREY, linewidth=1)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel(label)
+
+
+def _many(count: int) -> str:
+    return f"{count:,} connection{'s' * (count > 1)}"
+
+
+def _step(row: Row) -> str:
+    name = f"{row['step']}, {_many(row['connections'])}"
+    if row["times"] is None:
+        return f"{name}: {row['why_not']}."
+    return f"{name}: {row['calls']:.2f} system calls a request, {row['times']:.2f} times the CPU of epoll."
+
+
+def _way(row: Row) -> str:
+    name = f"{row['work']}, {row['way']}"
+    if row["times"] is None:
+        return f"{name}: {row['why_not']}."
+    return f"{name}: {row['per_s']:,.0f} per second, {row['us_per_operation']:.1f} µs of CPU each."

@@ -41,7 +41,7 @@ copy_cost = Experiment(
     copies.copy_cost,
     copies.CopyCost,
     quick={"rounds": 60},
-    full={"rounds": 300},
+    full={"rounds": 60},
 )
 wait_cost = Experiment(
     waits.wait_cost,

@@ -112,10 +112,11 @@ def finish(figure: CourseFigure, alt: str, caption: str, doubts: str = "") -> Co
 
 
 def placements(*runs: Run | Timeline) -> str:
-    """Say where these runs ran: once if that is the same for all, or else with the models of each place."""
+    """Say where these runs ran, and that many threads shared a CPU: once if all is alike, or else with the models."""
     places: dict[str, list[str]] = {}
     for run in runs:
-        places.setdefault(str(run.placement), []).append(run.model)
+        where = run.conditions if isinstance(run, Run) else str(run.placement)
+        places.setdefault(where, []).append(run.model)
     if len(places) < 2:
         return "".join(places)
     return "\n".join(f"{', '.join(dict.fromkeys(models))}: {place}" for place, models in places.items())

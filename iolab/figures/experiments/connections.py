@@ -36,8 +36,8 @@ def connection_cost(record: ConnectionCost) -> CourseFigure:
     for axes in (left, middle, right):
         decades(axes.yaxis)
         size_axis(axes.xaxis, "connections, all idle")
-    left.set_title("memory of the server's process")
-    middle.set_title("and of the kernel, both ends")
+    left.set_title("memory: the process")
+    middle.set_title("memory: the kernel")
     right.set_title("time until it is served")
     legend(figure, {model: colour_of(model) for model in MODELS}, [source for source, _ in sources(record)])
     return conclude(figure, record, [_sentence(record, model) for model in MODELS])

@@ -94,7 +94,7 @@ def _pays(spinning: str, p50_us: Mapping[str, Sequence[float]]) -> tuple[Word, s
     because = f"for one client {spinning} has {times} times the median latency of {asleep}"
     if times.high < 1:
         return "fails", f"{because}, and for that DPDK, SPDK, SO_BUSY_POLL and SQPOLL do it"
-    return "holds" if times.low > 1 else "cannot tell", f"{because}: here nobody has a reason to do it"
+    return ("holds", f"{because}: here nobody has a reason to do it") if times.low > 1 else ("cannot tell", because)
 
 
 def _bytes_take(count: int) -> str:

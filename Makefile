@@ -33,7 +33,7 @@ help:
 	@echo 'make coverage    the tests, and which lines none of them runs, in build/coverage'
 	@echo 'make notebooks   run every notebook and save it with its outputs'
 	@echo 'make record      run the experiments of the literature, keep them in data/recorded'
-	@echo 'make bench       every model beside C, into data/bench and docs/benchmarks.md   (20 minutes)'
+	@echo 'make bench       every model beside C, into data/bench and docs/benchmarks.md   (an hour)'
 	@echo 'make certify     the long proofs, in parts (docs/tests.md): repeats, soaks, bounds   (hours)'
 	@echo 'make release     the exercises for a class, without solutions, into build/class/release   (ARGS=...)'
 	@echo 'make grade       grade build/class/submitted/STUDENT/EXERCISE, write feedback and gradebook   (ARGS=...)'

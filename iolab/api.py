@@ -118,13 +118,18 @@ def compare(
     connections: Iterable[int] = (10,),
     *,
     repeats: int = 1,
+    baseline: str | Serve | None = None,
+    order_seed: int | None = None,
+    fresh: bool = False,
     respond: Respond = upper,
     pin: bool = True,
     **work: Unpack[Load],
 ) -> "Comparison":
     """Measure each model at each number of connections, taking turns; without models, all that run here.
 
-    Of those given, the ones that do. Raise UsageError for what is no model, and if none is left.
+    Of those given, the ones that do. All are held against `baseline`: without one `epoll`, or else the first.
+    The order is drawn anew in every repeat, the same for the same `order_seed`. `fresh` makes each run in a process
+    of its own. Raise UsageError for what is no model, if none is left, and for a baseline that is not among them.
     """
     from iolab.measurement import comparison
 
@@ -135,6 +140,9 @@ def compare(
             subjects,
             workloads,
             repeats=repeats,
+            baseline=baseline if baseline is None or isinstance(baseline, str) else resolve(baseline).name,
+            order_seed=order_seed,
+            fresh=fresh,
             respond=respond,
             pin=pin,
             on_run=lambda model, count, tick: show(f"{model} @{count}", tick),

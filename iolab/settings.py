@@ -32,7 +32,7 @@ PROFILES = {
     profile.name: profile
     for profile in (
         Profile("quick", seconds=0.5, repeats=1, many=100),
-        Profile("full", seconds=3.0, repeats=6, many=1000),
+        Profile("full", seconds=3.0, repeats=10, many=1000),
     )
 }
 

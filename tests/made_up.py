@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 
 from iolab import MODELS
-from iolab.experiments import ConnectionCost, CopyCost, Gil, IdleCost, Omission, WaitCost
+from iolab.experiments import ConnectionCost, CopyCost, Gil, IdleCost, Omission, Same, WaitCost
+from iolab.experiments.equals import ANY, EACH, HOLM
 from iolab.experiments.file_access import POOL, READS, RING, WRITES, Files
 from iolab.experiments.interpreter_lock import ALONE, BESIDE, TOGETHER
 from iolab.experiments.stalls import CLOSED, DUE, SENT
 from iolab.experiments.uring_steps import ONE_ENTER, ONESHOT, RingSteps
+from iolab.measurement.cpu import CpuSamples, Usage
 from iolab.measurement.placement import Placement
+from iolab.measurement.run import Run
 from iolab.trace.calls import Call
 from iolab.trace.timeline import Timeline
 from iolab.traffic.records import Records
@@ -105,6 +108,25 @@ def memories(threads: float | None, epoll: float | None, asyncio: float | None) 
     )
 
 
+def equals(wrong: int | None, rankings: int = 20) -> Same:
+    """Return rankings of equals of which so many are wrong with Holm's correction, and three times as many without."""
+    counts = {EACH: (5, 100), ANY: (min(rankings, 3 * (wrong or 1)), rankings), HOLM: (wrong, rankings)}
+    rows = [
+        {
+            "way": way,
+            "models": models,
+            **(
+                dict.fromkeys(Same.figures)
+                if wrong is None
+                else {"share": (different or 0) / judged, "different": different, "judged": judged}
+            ),
+            "why_not": "made up to be missing" if wrong is None else "",
+        }
+        for models, (way, (different, judged)) in itertools.product((2, 6), counts.items())
+    ]
+    return Same(tuple(rows), "")
+
+
 def ring_costs(first: float | None, last: float | None, calls: float = 1.0) -> RingSteps:
     """Return the CPU time of a request on the first and the last step; at first it takes three system calls."""
     return RingSteps(
@@ -141,3 +163,11 @@ def timeline_of(calls: Iterable[Call], stamped: bool = True, model: str = "block
     nothing = np.array([], dtype=np.int64)
     records = Records(Workload(), nothing.astype(np.int32), nothing, nothing, nothing, 0, 1, 1, 1)
     return Timeline(model, tuple(calls), records, Placement(0, 1), stamped, 500)
+
+
+def run_of(model: str, us: float, connections: int = 10) -> Run:
+    """Return a run of one request that took so much CPU time."""
+    once, at_ns = np.array([1]), np.array([0, 10**6])
+    records = Records(Workload(connections=connections), once, once, once, once, 0, 1, 1, 1)
+    cpu = CpuSamples(at_ns, np.array([0, round(us * 1000)]))
+    return Run(model, records, cpu, Usage(0, 0, 0, 0), 0, Placement(0, 1))

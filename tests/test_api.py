@@ -20,7 +20,7 @@ class TestFunctions:
         run = iolab.measure("epoll", connections=2, requests=50)
         assert (len(run.records), run.records.errors) == (50, {})
         made = iolab.compare(["blocking", "epoll"], [1], requests=20)
-        assert [row["model"] for row in made.rows] == ["blocking", "epoll"]
+        assert {row["model"] for row in made.rows} == {"blocking", "epoll"}
         line = iolab.timeline("blocking", connections=1, requests=5)
         assert len(line.named("sendall")) == 5
         with Peer(upper) as peer:
@@ -123,4 +123,4 @@ class TestTheDoor:
             iolab.MODELS["epoll"].serve(listening, respond)
 
         made = iolab.compare([mine, "epoll"], [2], requests=20)
-        assert [(run.model, len(run.records)) for run in made.runs] == [("mine", 20), ("epoll", 20)]
+        assert {run.model: len(run.records) for run in made.runs} == {"mine": 20, "epoll": 20}

@@ -191,7 +191,7 @@ def serve(listening, respond):
 
 
 @pytest.mark.parametrize("number", ENDS)
-@pytest.mark.parametrize("command", ["load", "compare", "timeline", "experiment", "grade"])
+@pytest.mark.parametrize("command", ["load", "compare", "compare --fresh", "timeline", "experiment", "grade"])
 def test_a_signal_ends_every_command(command: str, number: int, tmp_path: Path) -> None:
     answer = tmp_path / "answer.py"
     answer.write_text(ENDLESS)
@@ -201,12 +201,13 @@ def test_a_signal_ends_every_command(command: str, number: int, tmp_path: Path) 
             "load": [f"{host}:{port}", "--seconds", "60"],
             "compare": ["threads", "--seconds", "60"],
             "timeline": ["threads", "--seconds", "60"],
+            "compare --fresh": ["threads", "--seconds", "60"],
             "experiment": ["gil"],
             "grade": ["03-select", str(answer)],
         }[command]
         environment = {**os.environ, "IOLAB_PROFILE": "full"}
         pipe = subprocess.PIPE
-        line = [sys.executable, "-m", "iolab", command, *arguments]
+        line = [sys.executable, "-m", "iolab", *command.split(), *arguments]
         with subprocess.Popen(line, stdout=pipe, stderr=pipe, text=True, env=environment) as process:
             children = until_it_has_a_child(process.pid)
             process.send_signal(number)

@@ -1,12 +1,11 @@
 """The judges of what lesson 06 claims."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from iolab.claims.verdicts import Verdict, Word, conclude
 from iolab.course.delivery import Delivery
-from iolab.measurement.comparison import Comparison, cost
-from iolab.measurement.run import Run
-from iolab.measurement.statistics import ratio, verdict
+from iolab.measurement.comparison import Comparison
+from iolab.measurement.statistics import Judgement, fewest, judge
 
 LIBRARY, KERNEL = "aio", "io_uring"
 """The asynchronous models; the best of them stands for asynchronous I/O."""
@@ -33,30 +32,33 @@ def judge_asynchronous(deliveries: Iterable[Delivery]) -> Verdict:
 
 
 def judge_most_efficient(comparison: Comparison) -> Verdict:
-    """Judge C11 by the CPU time per request of io_uring, beside that of each other model, in runs that took turns."""
-    counts = sorted({connections for model, connections in comparison.groups if model == KERNEL})
-    pairs = [
-        (count, model, comparison.groups[KERNEL, count], runs)
-        for count in counts
-        for (model, connections), runs in comparison.groups.items()
-        if connections == count and model not in (LIBRARY, KERNEL)
+    """Judge C11 by the CPU time per request of io_uring, beside that of each other model, in runs that took turns.
+
+    All that it is held against, at every number of connections, are one family for Holm's correction.
+    """
+    rivals = [
+        (model, connections)
+        for model, connections in comparison.groups
+        if (KERNEL, connections) in comparison.groups and model not in (LIBRARY, KERNEL)
     ]
-    if not pairs:
+    if not rivals:
         return conclude("C11", "cannot run here", "io_uring and another model were not both measured")
-    words, figures = zip(*(_held_against(*pair) for pair in pairs), strict=True)
-    return conclude("C11", _word(words), "; ".join(figures))
+    ratios = [comparison.ratios(KERNEL, *rival) for rival in rivals]
+    pairs, needed = min(map(len, ratios)), fewest(len(rivals))
+    if pairs < needed:
+        return conclude("C11", "cannot tell", f"{pairs} pairs of runs give no interval; {needed} are needed")
+    judgements = judge(ratios)
+    figures = [_because(*rival, judgement) for rival, judgement in zip(rivals, judgements, strict=True)]
+    return conclude("C11", _word({judgement.word for judgement in judgements}), "; ".join(figures))
 
 
-def _held_against(count: int, model: str, ours: Sequence[Run], theirs: Sequence[Run]) -> tuple[str, str]:
-    times = ratio([cost(run) for run in ours], [cost(run) for run in theirs])
-    if times is None:
-        return "cannot tell", f"{len(ours)} runs at {count} connections give no interval; six are needed"
-    word = verdict(times)
-    return word, f"at {count} connections io_uring takes {times} times the CPU time of {model} for a request: {word}"
+def _because(model: str, count: int, judgement: Judgement) -> str:
+    times = f"{judgement.interval} times the CPU time of {model} for a request"
+    return f"at {count} connections io_uring takes {times}: {judgement.word}"
 
 
-def _word(words: Sequence[str]) -> Word:
+def _word(words: set[str]) -> Word:
     # One load under which another model is cheaper is enough: the claim is about all.
     if "slower" in words:
         return "fails"
-    return "holds" if set(words) == {"faster"} else "cannot tell"
+    return "holds" if words == {"faster"} else "cannot tell"

@@ -6,7 +6,7 @@ import numpy as np
 
 from iolab.claims.verdicts import Verdict, Word, conclude_parts
 from iolab.course.files import FileReads
-from iolab.measurement.statistics import FEWEST, ratio
+from iolab.measurement.statistics import fewest, median_interval, pair
 from iolab.trace.calls import Call
 from iolab.trace.recorder import EAGAIN
 from iolab.trace.timeline import Timeline
@@ -88,13 +88,13 @@ def _burns(spinning: Timeline, waiting: Timeline, burnt: Mapping[str, float]) ->
 
 def _pays(spinning: str, p50_us: Mapping[str, Sequence[float]]) -> tuple[Word, str]:
     (asleep,) = p50_us.keys() - {spinning}
-    times = ratio(p50_us[spinning], p50_us[asleep])
+    times = median_interval(pair(p50_us[spinning], p50_us[asleep]))
     if times is None:
-        return "cannot tell", f"{len(p50_us[spinning])} runs give no interval; {FEWEST} are needed"
+        return "cannot tell", f"{len(p50_us[spinning])} runs give no interval; {fewest()} are needed"
     because = f"for one client {spinning} has {times} times the median latency of {asleep}"
     if times.high < 1:
         return "fails", f"{because}, and for that DPDK, SPDK, SO_BUSY_POLL and SQPOLL do it"
-    return "holds" if times.low > 1 else "cannot tell", f"{because}: here nobody has a reason to do it"
+    return ("holds", f"{because}: here nobody has a reason to do it") if times.low > 1 else ("cannot tell", because)
 
 
 def _bytes_take(count: int) -> str:

@@ -17,7 +17,7 @@ from iolab.errors import UsageError
 
 LATENCIES = ("p50_us", "p99_us", "max_us")
 SERVICE = tuple(f"service_{name}" for name in LATENCIES)
-NARROW = ("requests", "max_us", *SERVICE, "in_client_us", "server_cpu_share", "client_cpu_share", "interval")
+NARROW = ("requests", "max_us", *SERVICE, "in_client_us", "server_cpu_share", "client_cpu_share", "interval", "p")
 """Figures that a comparison leaves out in a terminal, to fit 80 columns."""
 
 NAMES = ("model", "worker", "call", "time")

@@ -1,12 +1,16 @@
 """Which model, when: advice that quotes the figures of this machine."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
 
 from iolab.display.tables import Table
 from iolab.experiments.idle_connections import IdleCost
 from iolab.measurement.comparison import Comparison
+from iolab.measurement.statistics import pair
 
-Costs = Mapping[str, float]
+Costs = Mapping[str, Sequence[float | None]]
+"""CPU time per request of each model, in microseconds, repeat by repeat."""
+
 PROTOCOL = "a Protocol, on a loop in C"
 COMPLETION = "completion, of files too, which lesson 06 measures"
 
@@ -17,11 +21,11 @@ def guide(comparison: Comparison, idle: IdleCost) -> Table:
     The costs are those of the comparison at its largest number of connections. A row whose
     model was not measured says so.
     """
-    most = max(connections for _, connections in comparison.groups)
+    most = max(comparison.counts)
     costs = {
-        row["model"]: row["server_cpu_us_per_request"]
-        for row in comparison.ranking
-        if row["connections"] == most and row["requests"]
+        model: [run.cpu_us_per_request for run in runs]
+        for (model, connections), runs in comparison.groups.items()
+        if connections == most and any(run.cpu_us_per_request for run in runs)
     }
     return Table(rows(costs, idle), f"Which model, when: by this machine's figures at {most:,} connections")
 
@@ -60,8 +64,11 @@ def compare_costs(costs: Costs, model: str, other: str) -> str:
     missing = [name for name in (model, other) if name not in costs]
     if missing:
         return f"{missing[0]} was not measured here"
-    times = costs[model] / costs[other]
-    return f"a request costs {costs[model]:.1f} µs, {times:.2f} times that of {other} ({costs[other]:.1f} µs)"
+    times = pair(costs[model], costs[other])
+    if not times:
+        return f"{model} and {other} never answered in the same repeat"
+    mine, theirs = (median(filter(None, costs[name])) for name in (model, other))
+    return f"a request costs {mine:.1f} µs, {median(times):.2f} times that of {other} ({theirs:.1f} µs)"
 
 
 def growth(idle: IdleCost) -> str:

@@ -38,7 +38,7 @@ MARKED = {"p50_us", "p99_us", "max_us"}
 """Figures that get a mark in a row whose `latency_of` is the client."""
 
 HIDDEN = {"latency_of"}
-SHARES = {"server_cpu_share", "client_cpu_share"}
+SHARES = {"server_cpu_share", "client_cpu_share", "share"}
 RATIOS = {"ratio", "interval"}
 UNITS = {"ns": "ns", "us": "µs", "ms": "ms", "s": "s", "bytes": "bytes"}
 UNIT = re.compile(rf"((?P<what>.+)_)?(?P<unit>{'|'.join(UNITS)})(_per_(?P<each>.+))?")

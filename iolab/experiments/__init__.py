@@ -14,10 +14,12 @@ from iolab.experiments.catalogue import (
     idle_cost,
     omission,
     ring_steps,
+    same,
     wait_cost,
 )
 from iolab.experiments.connections import ConnectionCost
 from iolab.experiments.copies import CopyCost
+from iolab.experiments.equals import Same
 from iolab.experiments.file_access import Files
 from iolab.experiments.idle_connections import IdleCost
 from iolab.experiments.interpreter_lock import Gil
@@ -39,6 +41,7 @@ __all__ = [
     "Omission",
     "Result",
     "RingSteps",
+    "Same",
     "WaitCost",
     "connection_cost",
     "copy_cost",
@@ -48,6 +51,7 @@ __all__ = [
     "idle_cost",
     "omission",
     "ring_steps",
+    "same",
     "takes_files",
     "wait_cost",
 ]

@@ -37,8 +37,12 @@ def doubts_of(run: Run | str, where: str) -> list[Doubt]:
 def sizes(name: str, values: Iterable[int], least: int) -> tuple[int, ...]:
     """Return the numbers of a size. Raise UsageError for what is no list of whole numbers of `least` or more."""
     require_list(values, f"{name} to be a list of numbers, such as [10, 100]")
-    limits = Limits(int, least=least)
-    return tuple(int(limits.settle(f"each of {name}", value)) for value in values)
+    return tuple(whole(f"each of {name}", value, least) for value in values)
+
+
+def whole(name: str, value: int, least: int) -> int:
+    """Return a whole number. Raise UsageError for one below `least`, and for what is none."""
+    return int(Limits(int, least=least).settle(name, value))
 
 
 def duration(seconds: float) -> float:

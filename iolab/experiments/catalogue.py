@@ -13,6 +13,7 @@ from iolab.errors import unknown
 from iolab.experiments import (
     connections,
     copies,
+    equals,
     file_access,
     idle_connections,
     interpreter_lock,
@@ -28,7 +29,7 @@ Kind = TypeVar("Kind", bound=Result)
 
 
 class Experiment(Generic[Sizes, Kind]):
-    """A function that runs an experiment, and what each profile asks of it: a few seconds, or up to half a minute."""
+    """A function that runs an experiment, and what each profile asks of it: a few seconds, or half a minute or more."""
 
     __name__: str
 
@@ -95,8 +96,16 @@ files = Experiment(
     full={"operations": 1000, "repeats": 8},
 )
 
+same = Experiment(
+    equals.same,
+    equals.Same,
+    quick={"rankings": 2},
+    full={"rankings": 20, "fresh": True},  # ten minutes: fewer rankings cannot show an error of 5 %
+)
+
 EXPERIMENTS: dict[str, Experiment[..., Any]] = {
-    each.__name__: each for each in (copy_cost, wait_cost, idle_cost, omission, gil, ring_steps, files, connection_cost)
+    each.__name__: each
+    for each in (copy_cost, wait_cost, idle_cost, omission, gil, ring_steps, files, connection_cost, same)
 }
 """The experiments by name, in the order of the lessons."""
 

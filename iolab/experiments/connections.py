@@ -5,21 +5,17 @@ is taken again, and nothing seems to grow. The kernel's share is the machine's: 
 a connection, and what other processes opened meanwhile.
 """
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from iolab.background import start
-from iolab.data.places import CHECKOUT
 from iolab.data.reference import rows_of
-from iolab.errors import LoadFailed, UsageError
+from iolab.errors import LoadFailed, ServerFailed, UsageError
 from iolab.experiments.attempt import attempt, duration, sizes
 from iolab.experiments.result import OnStep, Result, Row, look_up, quiet
 from iolab.experiments.shape import Sign, at_least, at_most, over
+from iolab.measurement.fresh import in_fresh_process
 from iolab.measurement.memory import await_free_slab
 from iolab.measurement.placement import place
 from iolab.measurement.run import Run, observe
@@ -42,8 +38,6 @@ LOADED = {
     "errors": "",
 }
 """What is reported of a load from all connections at once, and the headings of what a table shows."""
-
-CHILD = "from iolab.experiments.connections import main; main()"
 
 
 @dataclass(frozen=True)
@@ -112,33 +106,17 @@ def connection_cost(
 
 
 def _in_fresh_process(model: Model, count: int, seconds: float = 0) -> Row:
-    command = [sys.executable, "-c", CHILD, model.name, str(count), str(seconds)]
-    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
     try:
-        child = subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE_S + seconds
-        )
-        row: Row = json.loads(child.stdout)
-        return row
-    except subprocess.TimeoutExpired:
-        return _nothing(f"it took more than {PATIENCE_S + seconds:g} s")
-    except ValueError:
-        says = child.stderr.strip().splitlines()
-        return _nothing(f"its process ended: {says[-1] if says else 'it said nothing'}")
+        if seconds:
+            return in_fresh_process(load, model.name, count, seconds, patience_s=PATIENCE_S + seconds)
+        return in_fresh_process(cost, model.name, count, patience_s=PATIENCE_S)
+    except ServerFailed as error:
+        return _nothing(str(error))
 
 
-def main() -> None:
-    """Measure the model and the numbers that the command line names, print a row of JSON, and end the process.
-
-    Without seconds the connections are idle; with some, all of them ask.
-    """
-    model, count, seconds = find(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-    print(json.dumps(load(model, count, seconds) if seconds else cost(model, count)), flush=True)
-    os._exit(0)  # 10,000 threads that are woken to end fight for the GIL for half a minute
-
-
-def cost(model: Model, count: int) -> Row:
+def cost(name: str, count: int) -> Row:
     """Measure idle connections in this process, which should be fresh, and which is left with the server in it."""
+    model = find(name)
     work = Workload(connections=1, idle=count - 1, seconds=HELD_S, patience_s=PATIENCE_S / 2)
     if reason := work.why_not():
         return _nothing(reason)
@@ -152,12 +130,12 @@ def cost(model: Model, count: int) -> Row:
     return _figures(run, count) if len(run.records) else _nothing("the connection opened last had no reply")
 
 
-def load(model: Model, count: int, seconds: float) -> Row:
+def load(name: str, count: int, seconds: float) -> Row:
     """Have all connections ask, each as soon as it has its reply."""
-    run = _run(model, Workload(connections=count, seconds=seconds, patience_s=PATIENCE_S / 2))
+    run = _run(find(name), Workload(connections=count, seconds=seconds, patience_s=PATIENCE_S / 2))
     if isinstance(run, str):
         return {"why_not": f"under load: {run}"}
-    return {f"loaded_{name}": run.summary()[name] for name in LOADED}
+    return {f"loaded_{figure}": run.summary()[figure] for figure in LOADED}
 
 
 def _run(model: Model, work: Workload) -> Run | str:

@@ -24,7 +24,7 @@ from iolab.experiments.result import OnStep, Result, Row, look_up, quiet
 from iolab.experiments.shape import Sign, at_least, at_most, over
 from iolab.kernel import uring
 from iolab.kernel.ring import Ring
-from iolab.measurement.statistics import ratio
+from iolab.measurement.statistics import median_interval, pair
 
 BLOCKING, POOL, RING = "one call at a time", "a pool of threads", "io_uring"
 WRITES, READS = "durable writes", "direct reads"
@@ -172,7 +172,7 @@ def _row(
 
 
 def _held(name: str, low: str, high: str, ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
-    times = ratio(ours, theirs)
+    times = median_interval(pair(ours, theirs))
     middle = {name: round(median([one / another for one, another in zip(ours, theirs, strict=True)]), 3)}
     return middle | ({low: round(times.low, 3), high: round(times.high, 3)} if times else {})
 

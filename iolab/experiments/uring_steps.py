@@ -21,7 +21,7 @@ from iolab.kernel.ring import ENTER as IO_URING_ENTER
 from iolab.kernel.ring import GETEVENTS, SINGLE_ISSUER, Completion, Ring, call
 from iolab.measurement.placement import Placement, place
 from iolab.measurement.run import Run, measure
-from iolab.measurement.statistics import ratio
+from iolab.measurement.statistics import median_interval, pair
 from iolab.models import MODELS, Serve
 from iolab.trace.timeline import timeline
 from iolab.traffic.doubts import Doubt, gather
@@ -198,7 +198,7 @@ def _row(count: int, step: str, ours: Sequence[Run | str], theirs: Sequence[Run 
     if missing:
         return row
     mine, other = ([run.cpu_us_per_request or 0.0 for run in runs if isinstance(run, Run)] for runs in (ours, theirs))
-    times = ratio(mine, other)
+    times = median_interval(pair(mine, other))
     bounds = {"low": round(times.low, 3), "high": round(times.high, 3)} if times else {}
     middle = median([one / another for one, another in zip(mine, other, strict=True)])
     return row | bounds | {

@@ -10,33 +10,34 @@ from iolab.measurement.comparison import Comparison
 
 @in_style
 def ranking(comparison: Comparison) -> CourseFigure:
-    """Draw the models of a comparison at its largest number of connections, cheapest first.
+    """Draw the models of a comparison at its largest number of connections, by their ratio to the baseline.
 
-    A grey line joins the cheapest and the most expensive run of a model that was repeated.
+    A grey line is the interval of the ratio, or where there are too few repeats for one, the ratios of all repeats.
     """
-    count = max(connections for _, connections in comparison.groups)
+    count, baseline = max(comparison.counts), comparison.baseline
     rows = [row for row in comparison.ranking if row["connections"] == count and row["requests"]]
     figure, (cost, wait) = new(1, 2, height_in=1.5 + 0.22 * len(rows), width_ratios=(1, 1))
+    cost.axvline(1, color=GREY, linestyle=":", linewidth=1)
     for place, row in enumerate(rows):
-        _cost(cost, place, row, comparison)
+        _cost(cost, place, row, comparison.ratios(row["model"], baseline, count))
         _wait(wait, place, row)
     _axes(cost, rows)
     cost.set_yticks(range(len(rows)), [row["model"] for row in rows])
-    cost.set_xlabel("CPU time of the server, µs a request")
+    cost.set_xlabel(f"CPU time of the server for a request, times {baseline}'s")
     cost.set_title(f"{len(rows)} models at {count:,} connection{'s' * (count > 1)}")
     cost.set_xlim(0, None)
     _axes(wait, rows)
     wait.set_yticks(range(len(rows)), [""] * len(rows))
     time_axis(wait.xaxis, "latency")
     wait.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
-    return finish(figure, _alt(rows, count), str(comparison.runs[0].placement))
+    return finish(figure, _alt(rows, count, baseline), str(comparison.runs[0].placement))
 
 
-def _cost(axes: Axes, place: int, row: dict[str, Any], comparison: Comparison) -> None:
-    costs = [run.cpu_us_per_request for run in comparison.groups[row["model"], row["connections"]]]
-    times = [cost for cost in costs if cost is not None]
-    axes.plot([min(times), max(times)], [place, place], color=GREY, linewidth=1)
-    axes.plot(row["server_cpu_us_per_request"], place, "o", color=BLUE, markersize=5)
+def _cost(axes: Axes, place: int, row: dict[str, Any], ratios: list[float]) -> None:
+    if not ratios:
+        return
+    axes.plot(row["interval"] or [min(ratios), max(ratios)], [place, place], color=GREY, linewidth=1)
+    axes.plot(row["ratio"], place, "o", color=BLUE, markersize=5)
 
 
 def _wait(axes: Axes, place: int, row: dict[str, Any]) -> None:
@@ -51,11 +52,14 @@ def _axes(axes: Axes, rows: list[dict[str, Any]]) -> None:
     axes.grid(axis="y", color="#F0F0F0")
 
 
-def _alt(rows: list[dict[str, Any]], count: int) -> str:
-    figures = "; ".join(
-        f"{row['model']} {row['server_cpu_us_per_request']:.1f} µs, median latency {short_time(row['p50_us'])}"
-        for row in rows
-    )
+def _alt(rows: list[dict[str, Any]], count: int, baseline: str) -> str:
     return (
-        f"CPU time of the server for one request at {count:,} connection{'s' * (count > 1)}, cheapest first: {figures}."
+        f"CPU time of the server for one request at {count:,} connection{'s' * (count > 1)}, as times that of "
+        f"{baseline}, smallest first: {'; '.join(map(_in_words, rows))}."
     )
+
+
+def _in_words(row: dict[str, Any]) -> str:
+    times = "no ratio" if row["ratio"] is None else f"{row['ratio']:.2f} times"
+    between = f" ({row['interval'][0]:.2f} to {row['interval'][1]:.2f})" if row["interval"] else ""
+    return f"{row['model']} {times}{between}, median latency {short_time(row['p50_us'])}"

@@ -1,23 +1,29 @@
 """Several servers under the same load, one after the other: `compare`."""
 
+import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from statistics import median
+from math import inf
 from typing import Any
 
 from iolab.display import tables
+from iolab.errors import UsageError
 from iolab.listening import Respond
+from iolab.measurement.fresh import measure_fresh
 from iolab.measurement.run import Run, measure
-from iolab.measurement.statistics import FEWEST, ratio, verdict
+from iolab.measurement.statistics import Judgement, fewest, judge, pair
 from iolab.models import MODELS, Model
 from iolab.replies import upper
 from iolab.traffic.doubts import Doubt, gather
 from iolab.traffic.workload import Tick, Workload
 
 OnRun = Callable[[str, int, Tick], None]
-VERDICT = ("interval", "verdict")
+VERDICT = ("interval", "p", "verdict")
 """The columns of a ranking that need repeats."""
+
+BASELINE = {"ratio": 1.0, "interval": None, "p": None, "verdict": "baseline"}
+USUAL = "epoll"
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,14 @@ class Comparison:
     """The runs of a comparison, in their order."""
 
     runs: tuple[Run, ...]
+    baseline: str = ""
+    """The model that the others are held against, named before the first run."""
+    order_seed: int = 0
+    """What the order of the models in every repeat was drawn from: the same seed, the same order."""
+
+    def __post_init__(self) -> None:
+        names = [model for model, _ in self.groups]
+        object.__setattr__(self, "baseline", self.baseline or usual_baseline(names))
 
     @property
     def groups(self) -> dict[tuple[str, int], list[Run]]:
@@ -35,37 +49,39 @@ class Comparison:
         return groups
 
     @property
+    def counts(self) -> list[int]:
+        """The numbers of connections, in their order."""
+        return list(dict.fromkeys(connections for _, connections in self.groups))
+
+    @property
     def rows(self) -> list[dict[str, Any]]:
-        """One row a model and number of connections: the run in the middle by CPU time per request."""
-        return [middle(group).summary() for group in self.groups.values()]
+        """One row a model and number of connections, as ranked: the run in the middle by CPU time per request."""
+        return [{key: row[key] for key in row if key not in BASELINE} for row in self.ranking]
 
     @property
     def ranking(self) -> list[dict[str, Any]]:
-        """The rows of each number of connections, cheapest first, each held against the cheapest.
+        """The rows of each number of connections by their ratio to the baseline, smallest first.
 
-        `ratio` is of CPU time per request, pair by pair of the runs that took turns, with its
-        95 % interval; six repeats are the fewest that allow one, and fewer end in *cannot tell*.
+        `ratio` is of CPU time per request, repeat by repeat. `interval`, `p` and `verdict` have Holm's
+        correction for all that a ranking compares with its baseline: see `iolab.measurement.statistics`.
         """
-        counts = dict.fromkeys(connections for _, connections in self.groups)
-        return [row for count in counts for row in self._ranked(count)]
+        return [row for count in self.counts for row in self._ranked(count)]
 
     def _ranked(self, connections: int) -> list[dict[str, Any]]:
-        groups = [runs for (_, count), runs in self.groups.items() if count == connections]
-        groups.sort(key=lambda runs: cost(middle(runs)))
-        cheapest = [cost(run) for run in groups[0]]
-        rows = [middle(groups[0]).summary() | {"ratio": 1.0, "interval": None, "verdict": "cheapest"}]
-        for runs in groups[1:]:
-            costs = [cost(run) for run in runs]
-            times = ratio(costs, cheapest)
-            rows.append(
-                middle(runs).summary()
-                | {
-                    "ratio": round(median([mine / least for mine, least in zip(costs, cheapest, strict=True)]), 3),
-                    "interval": times and [round(times.low, 3), round(times.high, 3)],
-                    "verdict": verdict(times),
-                }
-            )
-        return rows
+        groups = {model: runs for (model, count), runs in self.groups.items() if count == connections}
+        others = [model for model in groups if model != self.baseline]
+        judgements = judge([self.ratios(model, self.baseline, connections) for model in others])
+        rows = [middle(groups[self.baseline]).summary() | BASELINE]
+        rows += [
+            middle(groups[model]).summary() | as_columns(judgement)
+            for model, judgement in zip(others, judgements, strict=True)
+        ]
+        return sorted(rows, key=lambda row: inf if row["ratio"] is None else row["ratio"])
+
+    def ratios(self, model: str, other: str, connections: int) -> list[float]:
+        """Return how many times the other's CPU time a model took for a request, repeat by repeat."""
+        mine, others = ([run.cpu_us_per_request for run in self.groups[name, connections]] for name in (model, other))
+        return pair(mine, others)
 
     def table(self, *columns: str) -> tables.Table:
         """Return the ranking as a notebook shows it: these columns, or all of them.
@@ -95,9 +111,10 @@ class Comparison:
     @property
     def too_few(self) -> list[Doubt]:
         """Why no model is called slower than another, if there were too few repeats for a verdict."""
-        repeats = min(len(runs) for runs in self.groups.values())
-        alone = len(self.groups) == len({count for _, count in self.groups})
-        return [] if alone or repeats >= FEWEST else [Doubt("few repeats", {"needed": FEWEST, "repeats": repeats})]
+        repeats, models = min(map(len, self.groups.values())), len(self.groups) // len(self.counts)
+        needed = fewest(models - 1)
+        figures = {"needed": needed, "repeats": repeats, "models": models}
+        return [] if models == 1 or repeats >= needed else [Doubt("few repeats", figures)]
 
     def _repr_html_(self) -> str:
         return tables.as_html(self.rows, str(self.runs[0].placement)) + tables.notes(self.doubts)
@@ -116,7 +133,23 @@ def middle(runs: Sequence[Run]) -> Run:
 
 def cost(run: Run) -> float:
     """Return the CPU time per request, by which runs are ranked; infinite if nothing was answered."""
-    return run.cpu_us_per_request or float("inf")
+    return run.cpu_us_per_request or inf
+
+
+def usual_baseline(names: Sequence[str]) -> str:
+    """Return the model to hold the others against where none is named: `epoll`, or else the first."""
+    return USUAL if USUAL in names else names[0]
+
+
+def as_columns(judgement: Judgement) -> dict[str, Any]:
+    """Return a judgement as columns of a ranking."""
+    interval = judgement.interval and [round(judgement.interval.low, 3), round(judgement.interval.high, 3)]
+    return {
+        "ratio": None if judgement.ratio is None else round(judgement.ratio, 3),
+        "interval": interval,
+        "p": float(f"{judgement.p:.2g}"),
+        "verdict": judgement.word,
+    }
 
 
 def compare(
@@ -124,19 +157,34 @@ def compare(
     workloads: Iterable[Workload],
     *,
     repeats: int = 1,
+    baseline: str | None = None,
+    order_seed: int | None = None,
+    fresh: bool = False,
     respond: Respond = upper,
     pin: bool = True,
     on_run: OnRun = lambda model, connections, tick: None,
 ) -> Comparison:
-    """Measure each model under each workload; all models take turns in every repeat.
+    """Measure each model under each workload; all models take turns in every repeat, in an order drawn for it.
 
-    Raise UsageError, before the first run, for a workload that is not possible here.
+    `fresh` makes each run in a process of its own, which draws its memory layout anew. Without it the servers are
+    threads of this process one after the other, and what its layout does to one of them is in all repeats.
+    Raise UsageError, before the first run, for a workload that is not possible here or a baseline that is not
+    among the models.
     """
-    workloads, runs = list(workloads), []
+    models = list({model.name: model for model in models}.values())  # one that is named twice is still one
+    workloads, runs, names = list(workloads), list[Run](), [model.name for model in models]
+    baseline = usual_baseline(names) if baseline is None else baseline
+    if baseline not in names:
+        raise UsageError(
+            f"expected a baseline among the models that are compared ({', '.join(names)}), not {baseline!r}"
+        )
     for workload in workloads:
         workload.require()
+    order_seed = random.SystemRandom().getrandbits(32) if order_seed is None else order_seed
+    draw, run = random.Random(order_seed), measure_fresh if fresh else measure
     for workload in workloads:
-        for model in list(models) * repeats:
-            on_tick = partial(on_run, model.name, workload.connections)
-            runs.append(measure(model, workload, respond=respond, pin=pin, on_tick=on_tick))
-    return Comparison(tuple(runs))
+        for _ in range(repeats):
+            for model in draw.sample(models, len(models)):
+                on_tick = partial(on_run, model.name, workload.connections)
+                runs.append(run(model, workload, respond=respond, pin=pin, on_tick=on_tick))
+    return Comparison(tuple(runs), baseline, order_seed)

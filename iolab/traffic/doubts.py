@@ -32,7 +32,7 @@ SAYS: dict[Kind, tuple[str, str]] = {
     "coarse clock": ("the clock moves in steps of {step_us:,.0f} µs", "shorter times are guesses"),
     "error": ("{count} x {error}", "{example}"),
     "stopped early": ("it was stopped before its end", ""),
-    "few repeats": ("a verdict takes {needed} repeats", "this was {repeats}"),
+    "few repeats": ("a verdict among {models} models takes {needed} repeats", "this was {repeats}"),
     "lost worker": ("lost", "{why}"),
     "spread start": (
         "the workers began up to {spread_ms:.2g} ms apart",

@@ -17,11 +17,11 @@ from iolab.data import reference
 from iolab.errors import UsageError
 from iolab.experiments import EXPERIMENTS, Result
 from iolab.settings import PROFILES
-from tests.made_up import WORDS, copies, gils, idles, memories, stalls, waits
+from tests.made_up import WORDS, copies, equals, gils, idles, memories, stalls, waits
 
 EXAMPLES: list[Result] = [
     waits(), idles(), stalls(130, 130, 90_000), gils(12_000, 9_000, 142), memories(21_000, 350, 6_000),
-    copies(1, 70),
+    copies(1, 70), equals(1),
 ]  # fmt: skip
 
 

@@ -4,18 +4,14 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-import numpy as np
 import pytest
 
 from iolab.claims import judge_asynchronous, judge_most_efficient
 from iolab.course.delivery import WAYS, Delivery, deliver
 from iolab.kernel import aio, tracepoints
 from iolab.measurement.comparison import Comparison
-from iolab.measurement.cpu import CpuSamples, Usage
-from iolab.measurement.placement import Placement
 from iolab.measurement.run import Run
-from iolab.traffic.records import Records
-from iolab.traffic.workload import Workload
+from tests.made_up import run_of
 
 RINGS = ("io_uring", "io_uring without flags")
 REFUSED = Delivery("io_uring", 0, 0, "a seccomp filter forbids it")
@@ -23,14 +19,6 @@ REFUSED = Delivery("io_uring", 0, 0, "a seccomp filter forbids it")
 
 def brought(poll: int, aio_read: int, ring: int, of: int = 20) -> list[Delivery]:
     return [Delivery("poll", of, poll), Delivery("aio_read", of, aio_read), Delivery("io_uring", of, ring)]
-
-
-def run_of(model: str, us: float, connections: int = 10) -> Run:
-    """Return a run of one request that took so much CPU time."""
-    once, at_ns = np.array([1]), np.array([0, 10**6])
-    records = Records(Workload(connections=connections), once, once, once, once, 0, 1, 1, 1)
-    cpu = CpuSamples(at_ns, np.array([0, round(us * 1000)]))
-    return Run(model, records, cpu, Usage(0, 0, 0, 0), 0, Placement(0, 1))
 
 
 def turns(ring_us: Sequence[float], epoll_us: Sequence[float], connections: int = 10) -> list[Run]:
@@ -120,7 +108,7 @@ class TestMostEfficient:
         assert "0.50 (0.50 to 0.50) times the CPU time of epoll" in verdict.because
 
     def test_dearer_under_one_load_fails(self) -> None:
-        runs = turns([5] * 6, [10] * 6) + turns([12] * 6, [10] * 6, connections=100)
+        runs = turns([5] * 7, [10] * 7) + turns([12] * 7, [10] * 7, connections=100)
         verdict = judge_most_efficient(Comparison(tuple(runs)))
         assert verdict.word == "fails"
         assert "at 100 connections io_uring takes 1.20" in verdict.because
@@ -131,7 +119,12 @@ class TestMostEfficient:
 
     def test_a_few_runs_cannot_tell(self) -> None:
         verdict = judge_most_efficient(Comparison(tuple(turns([5] * 5, [10] * 5))))
-        assert (verdict.word, "six are needed" in verdict.because) == ("cannot tell", True)
+        assert (verdict.word, "6 are needed" in verdict.because) == ("cannot tell", True)
+
+    def test_every_load_is_one_more_comparison(self) -> None:
+        runs = [run for count in (10, 100) for run in turns([5] * 6, [10] * 6, connections=count)]
+        verdict = judge_most_efficient(Comparison(tuple(runs)))
+        assert (verdict.word, "7 are needed" in verdict.because) == ("cannot tell", True)
 
     def test_aio_is_no_rival_and_no_stand_in(self) -> None:
         aio = [run_of("aio", 40)] * 6

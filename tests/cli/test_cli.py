@@ -43,7 +43,7 @@ LOAD_FIELDS = [
     "client_cpu_share",
 ]
 COMPARE_FIELDS = ["model", "connections", *LOAD_FIELDS, "server_cpu_us_per_request", "server_cpu_share"]
-COMPARE_FIELDS += ["ratio", "interval", "verdict"]
+COMPARE_FIELDS += ["ratio", "interval", "p", "verdict"]
 
 
 def iolab_(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -111,6 +111,8 @@ class TestBadInput:
                 r"10,000,000 connections are too many here: .* for [\d,]+",
             ),
             ("compare epoll --repeats 0", "0 is not in the range"),
+            ("compare epoll poll --baseline threads", r"models that are compared \(epoll, poll\), not 'threads'"),
+            ("compare epoll --order-seed x", "'x' is not a valid integer"),
             ("compare epoll --figure x.jpgg", "'x.jpgg' is not a figure; use a name that ends in .png"),
             ("compare epoll --figure /proc/x.png", "cannot write to '/proc/x.png'"),
             ("compare epoll --figure /dev/null/x.png", "cannot write to '/dev/null/x.png': File exists"),
@@ -281,10 +283,12 @@ class TestCompare:
     def test_json_is_one_object_with_the_fields_promised(self) -> None:
         output = json.loads(good("compare", "blocking", "epoll", "--connections", "1,2", "--requests", 100, "--json"))
         assert [row["connections"] for row in output["rows"]] == [1, 1, 2, 2]
-        assert [row["verdict"] for row in output["rows"]] == ["cheapest", "cannot tell"] * 2
+        assert output["baseline"] == "epoll" and output["order_seed"] >= 0
+        assert [doubt["kind"] for doubt in output["doubts"]].count("few repeats") == 1
         for first, second in (output["rows"][:2], output["rows"][2:]):
-            assert {first["model"], second["model"]} == {"blocking", "epoll"}
-            assert first["server_cpu_us_per_request"] <= second["server_cpu_us_per_request"]
+            words = {row["model"]: row["verdict"] for row in (first, second)}
+            assert words == {"blocking": "cannot tell", "epoll": "baseline"}
+            assert first["ratio"] <= second["ratio"]
         for row in output["rows"]:
             assert list(row) == COMPARE_FIELDS
             assert (row["requests"], row["errors"]) == (100, 0)
@@ -296,7 +300,7 @@ class TestCompare:
         figure = Path("new", "figure.svg")
         output = good("compare", "epoll", "--requests", 200, "--figure", figure)
         assert output.splitlines()[0].split()[:2] == ["model", "conns"]
-        assert (output.splitlines()[1].split()[0], output.splitlines()[1].split()[-1]) == ("epoll", "cheapest")
+        assert (output.splitlines()[1].split()[0], output.splitlines()[1].split()[-1]) == ("epoll", "baseline")
         assert "<svg" in figure.read_text()
 
     def test_bars_share_one_axis_of_whole_decades(self) -> None:

@@ -4,15 +4,16 @@ import itertools
 import os
 import platform
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from iolab import figures
-from iolab.errors import UsageError
+from iolab.errors import ServerFailed, UsageError
 from iolab.experiments import Result, connections, idle_connections, interpreter_lock, waits
 from iolab.experiments.connections import connection_cost
 from iolab.experiments.copies import copy_cost
+from iolab.experiments.equals import ANY, EACH, HOLM, cut, same
 from iolab.experiments.file_access import BLOCKING, POOL, READS, RING, WRITES, files
 from iolab.experiments.idle_connections import idle_cost
 from iolab.experiments.interpreter_lock import ALONE, BESIDE, TOGETHER, computing, gil
@@ -29,8 +30,11 @@ from iolab.experiments.uring_steps import (
 )
 from iolab.experiments.waits import wait_cost
 from iolab.kernel import uring
+from iolab.measurement import fresh
+from iolab.measurement.comparison import Comparison
 from iolab.measurement.placement import Placement
 from iolab.traffic.doubts import Doubt, gather
+from tests.made_up import run_of
 
 
 def columns_are_whole(record: Result) -> bool:
@@ -173,15 +177,15 @@ class TestConnectionCost:
         assert "descriptor limit" in record.rows[0]["why_not"] and record.verdict.word == "cannot run here"
 
     def test_a_process_that_says_nothing_is_a_reason(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(connections, "CHILD", "raise SystemExit('out of luck')")
+        monkeypatch.setattr(fresh, "CHILD", "raise SystemExit('out of luck')")
         record = connection_cost(connections=(5,), models=("epoll",))
         assert record.rows[0]["why_not"] == "its process ended: out of luck"
 
     def test_one_that_hangs_is_a_reason(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(connections, "CHILD", "import time; time.sleep(60)")
+        monkeypatch.setattr(fresh, "CHILD", "import time; time.sleep(60)")
         monkeypatch.setattr(connections, "PATIENCE_S", 0.2)
         record = connection_cost(connections=(5,), models=("epoll",), seconds=0.1)
-        assert record.rows[0]["why_not"] == "it took more than 0.2 s"
+        assert record.rows[0]["why_not"] == "it had not ended after 0.2 s"
 
 
 @pytest.mark.usefixtures("nothing_left")
@@ -208,6 +212,33 @@ class TestCopyCost:
 
 
 @pytest.mark.usefixtures("nothing_left")
+class TestSame:
+    def test_every_size_and_way_has_a_row(self) -> None:
+        record = same(equals=4, rankings=1, seconds=0.01)
+        assert [(row["models"], row["way"], row["judged"]) for row in record.rows] == [
+            (2, EACH, 2), (2, ANY, 2), (2, HOLM, 2), (4, EACH, 3), (4, ANY, 1), (4, HOLM, 1),
+        ]  # fmt: skip
+        assert columns_are_whole(record)
+        assert all(0 <= row["different"] <= row["judged"] for row in record.rows)
+
+    def test_one_name_is_not_compared(self) -> None:
+        with pytest.raises(UsageError, match="equals to be a whole number of 2 or more, not 1"):
+            same(equals=1)
+
+    def test_a_server_that_ends_is_a_reason(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def broken(*_: Any, **options: Any) -> NoReturn:
+            raise ServerFailed("epoll 1 ended by itself")
+
+        monkeypatch.setattr("iolab.experiments.equals.compare", broken)
+        record = same(equals=2)
+        assert record.verdict.word == "cannot run here" and record.notes[0].endswith("epoll 1 ended by itself")
+
+    def test_smaller_rankings_have_a_baseline_of_their_own(self) -> None:
+        runs = [run_of(name, cost) for name, cost in (("a", 1), ("b", 2), ("c", 3), ("d", 9))]
+        families = cut(Comparison(tuple(runs) * 8), "abcd", 2)
+        assert families == [[[2.0] * 6], [[3.0] * 6]]
+
+
 @pytest.mark.skipif(uring.why_not() is not None, reason=str(uring.why_not()))
 class TestRings:
     def test_each_step_makes_fewer_system_calls_for_one_client(self) -> None:

@@ -10,7 +10,7 @@ from iolab.experiments.connections import signs as connection_signs
 from iolab.experiments.idle_connections import signs as idle_signs
 from iolab.experiments.shape import Shape, alike, at_least, at_most, conclude, exponent, missing, over, short
 from iolab.experiments.waits import signs as wait_signs
-from tests.made_up import WORDS, copies, file_costs, gils, idles, memories, ring_costs, stalls, waits
+from tests.made_up import WORDS, copies, equals, file_costs, gils, idles, memories, ring_costs, stalls, waits
 
 MADE_UP: list[tuple[str, Callable[[], Result]]] = [
     ("holds", lambda: waits()),
@@ -59,6 +59,14 @@ MADE_UP: list[tuple[str, Callable[[], Result]]] = [
     ("fails", lambda: memories(900_000, 350, 6_000)),
     ("cannot tell", lambda: memories(21_000, 350, 18_000)),
     ("cannot run here", lambda: memories(None, None, None)),
+    ("holds", lambda: equals(1)),
+    ("holds", lambda: equals(0)),
+    ("fails", lambda: equals(5)),
+    ("fails", lambda: equals(2, rankings=2)),
+    ("cannot tell", lambda: equals(0, rankings=19)),
+    ("holds", lambda: equals(3)),  # a promise that is just kept shows as many in one run of thirteen
+    ("cannot tell", lambda: equals(4)),
+    ("cannot run here", lambda: equals(None)),
 ]
 
 

@@ -470,12 +470,16 @@ def test_a_time_is_written_with_the_unit_that_keeps_it_short(us: float, written:
 
 
 class TestRanking:
-    def test_every_model_has_its_place_the_cheapest_first(self) -> None:
+    def test_every_model_has_its_place_by_its_ratio_to_the_baseline(self) -> None:
         dear, cheap = run_of([90.0] * 9, model="threads"), run_of([50.0] * 90, model="epoll")
         figure = figures.ranking(Comparison((dear, cheap)))
         assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["epoll", "threads"]
-        assert figure.alt.index("epoll") < figure.alt.index("threads")
-        assert "at 1 connection, cheapest first" in figure.alt
+        assert "at 1 connection, as times that of epoll, smallest first: epoll 1.00 times" in figure.alt
+        assert "threads 10.00 times, median latency 90 µs" in figure.alt
+
+    def test_with_enough_repeats_each_has_its_interval(self) -> None:
+        pairs = [run for _ in range(6) for run in (run_of([90.0] * 9), run_of([50.0] * 90, model="poll"))]
+        assert "poll 0.10 times (0.10 to 0.10)" in figures.ranking(Comparison(tuple(pairs))).alt
 
     def test_a_model_that_answered_nothing_is_left_out(self) -> None:
         figure = figures.ranking(Comparison((run_of([50.0] * 9), run_of([], model="poll"))))

@@ -17,7 +17,7 @@ import pytest
 
 from iolab.kernel import switches, timestamps
 from iolab.kernel.switches import Switch, Switches
-from iolab.measurement.statistics import median_interval, ratio
+from iolab.measurement.statistics import median_interval, pair
 from iolab.trace.absences import Absences
 from iolab.trace.calls import Call, watch
 from iolab.trace.occupancy import Occupancy
@@ -218,7 +218,7 @@ def switches_of_perf(data: Path, thread: int) -> list[tuple[int, bool]]:
 
 def test_records_of_switches_cost_a_call_nothing(program: Path) -> None:
     """One that does not sleep has no switch."""
-    costs = ratio(*lengths_ns(program, "found"))
+    costs = median_interval(pair(*lengths_ns(program, "found")))
     print(f"with records {costs} of the time without")
     assert costs and costs.low <= 1.02
 

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 @click.option(
     "--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Runs of each; the models take turns."
 )
+@click.option("--baseline", metavar="MODEL", help="Hold the others against this one.  [default: epoll, or the first]")
+@click.option("--order-seed", type=int, metavar="N", help="Draw the order of the models from this number.")
+@click.option("--fresh", is_flag=True, help="Make each run in a process of its own: half a second more for each.")
 @click.option("--figure", type=FigureFile(), help="Write the percentile curves to this file: .png, .svg or .pdf.")
 @click.option(
     "--against",
@@ -50,6 +53,9 @@ def compare(
     models: tuple[str, ...],
     connections: tuple[int, ...],
     repeats: int,
+    baseline: str | None,
+    order_seed: int | None,
+    fresh: bool,
     figure: Path | None,
     against: Path | None,
     json_: bool,
@@ -64,13 +70,16 @@ def compare(
             choose(models),
             workloads_of(connections, cast("Load", options)),
             repeats=repeats,
+            baseline=baseline,
+            order_seed=order_seed,
+            fresh=fresh,
             on_run=lambda model, count, tick: show(f"{model} @{count}", tick),
         )
     placement = str(runs.runs[0].placement)
     if json_:
-        doubts = [doubt.as_dict() for doubt in runs.doubts]
-        whole = {"rows": runs.ranking, "left_out": runs.left_out, "placement": placement, "doubts": doubts}
-        click.echo(json.dumps(whole))
+        doubts = [doubt.as_dict() for doubt in (*runs.doubts, *runs.too_few)]
+        about = {"left_out": runs.left_out, "baseline": runs.baseline, "order_seed": runs.order_seed}
+        click.echo(json.dumps({"rows": runs.ranking, **about, "placement": placement, "doubts": doubts}))
     else:
         missing = [f"{name} cannot run here: {why}" for name, why in runs.left_out.items() if name in models]
         terminal.show([terminal.table(runs.ranking), *terminal.plot(runs.ranking, "{model} @{connections}")])

@@ -1,4 +1,4 @@
-"""`iolab experiment`: one experiment of the literature, beside what was published."""
+"""`iolab experiment`: one experiment, beside what was published or is to be expected."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ from iolab.cli.arguments import FigureFile, json_option
 @click.option("--figure", type=FigureFile(), help="Write the figure to this file: .png, .svg or .pdf.")
 @json_option
 def experiment(name: str, figure: Path | None, json_: bool) -> None:
-    """Run one EXPERIMENT of the literature here, and compare its shape with what was published."""
+    """Run one EXPERIMENT here, and compare its shape with what was published, or what is to be expected."""
     with terminal.steps(quiet=json_) as on_step:
         result = experiments.find(name)(on_step=on_step)
     if json_:

@@ -6,6 +6,7 @@ from typing import Any
 from iolab.experiments.result import Result
 from iolab.figures.experiments.connections import connection_cost
 from iolab.figures.experiments.copies import copy_cost
+from iolab.figures.experiments.equals import same
 from iolab.figures.experiments.idle_connections import idle_cost
 from iolab.figures.experiments.interpreter_lock import gil
 from iolab.figures.experiments.stalls import omission
@@ -14,7 +15,8 @@ from iolab.figures.experiments.waits import wait_cost
 from iolab.figures.style import CourseFigure
 
 FIGURES: dict[str, Callable[[Any], CourseFigure]] = {
-    draw.__name__: draw for draw in (copy_cost, wait_cost, idle_cost, omission, gil, ring_steps, files, connection_cost)
+    draw.__name__: draw
+    for draw in (copy_cost, wait_cost, idle_cost, omission, gil, ring_steps, files, connection_cost, same)
 }
 """The figures by the name of their experiment."""
 

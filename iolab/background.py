@@ -18,6 +18,8 @@ from iolab.replies import upper
 STOP_S = 5.0
 """How long a stopped server may take to end; the models here take a few milliseconds."""
 
+SLEEPS = 50
+
 CHILDREN_S = 0.5
 """How long its threads may take to see that their connections are shut down."""
 
@@ -74,7 +76,7 @@ class Server:
         if self.listening.fileno() < 0:
             return
         self.listening.stop()
-        if self._ended.wait(STOP_S):
+        if self._ends():
             self._thread.join()  # which has nothing left to do
         self.listening.close()
         if self.reply_errors:
@@ -91,6 +93,10 @@ class Server:
             )
         if self._failure is not None:
             raise ServerFailed(f"{self.name} ended by itself: {self._failure!r}") from self._failure
+
+    def _ends(self) -> bool:
+        """Whether the thread ends in time, in short sleeps: each takes longer where the machine is slow to run it, too."""
+        return any(self._ended.wait(STOP_S / SLEEPS) for _ in range(SLEEPS))
 
     def __enter__(self) -> Self:
         return self

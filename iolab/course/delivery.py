@@ -149,9 +149,7 @@ def _once(ask: Callable[[socket.socket, socket.socket], bool]) -> bool:
 
 
 def _send(client: socket.socket) -> None:
-    sender = Thread(target=client.sendall, args=(BYTES,))  # so that who copies is not who sends
-    sender.start()
-    sender.join()
+    threads.start(Thread(target=client.sendall, args=(BYTES,))).join()  # so that who copies is not who sends
 
 
 def _left_the_kernel(server: socket.socket, within_s: float = DELIVERY_LIMIT_S) -> bool:

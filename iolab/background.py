@@ -95,7 +95,7 @@ class Server:
             raise ServerFailed(f"{self.name} ended by itself: {self._failure!r}") from self._failure
 
     def _ends(self) -> bool:
-        """Whether the thread ends in time, in short sleeps: each takes longer where the machine is slow to run it, too."""
+        """Whether the thread ends in time: in sleeps that grow longer as the machine grows slower."""
         return any(self._ended.wait(STOP_S / SLEEPS) for _ in range(SLEEPS))
 
     def __enter__(self) -> Self:

@@ -173,6 +173,7 @@ def timeline(
     `steps` asks for the steps of the kernel as well, which takes root. `recorded` names the timeline of
     `data/recorded/lessons` to show where this one cannot be made.
     """
+    from iolab.kernel import tracepoints
     from iolab.trace import timeline as trace
 
     subject, load = resolve(model), workload_of(workload, work)
@@ -180,7 +181,8 @@ def timeline(
     def make() -> "Timeline":
         return trace.timeline(subject, load, respond=respond, steps=steps)
 
-    return here_or_recorded(recorded, trace.Timeline, make, subject.why_not() or load.why_not())
+    refused = subject.why_not() or load.why_not() or (tracepoints.why_not() if steps else None)
+    return here_or_recorded(recorded, trace.Timeline, make, refused)
 
 
 def check(exercise: str, answer: Callable[..., Any], *, seed: int | None = None) -> "Report":

@@ -136,6 +136,8 @@ class Server:
                 self._ended.set()
 
     def _guarded(self, request: bytes) -> bytes:
+        if self.listening.stopping:  # a thousand replies of a round would keep a server for seconds, and go nowhere
+            raise ReplyFailed(f"{self.name} is being stopped")
         try:
             reply = self._respond(request)
             if not isinstance(reply, bytes):  # or each model would break in a way of its own

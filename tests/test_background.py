@@ -1,10 +1,12 @@
 """A server in the background: it leaves nothing, and says how it ended."""
 
+import contextlib
 import os
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -14,7 +16,7 @@ from iolab.api import start
 from iolab.background import ReplyWarning, Server
 from iolab.errors import ServerFailed, UsageError
 from iolab.listening import ListeningSocket, Respond
-from iolab.models import Model, Serve
+from iolab.models import MODELS, Model, Serve
 from tests.peers import ask, connect
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -109,6 +111,35 @@ class TestStop:
         server = start("epoll")
         server.stop()
         server.stop()
+
+    @pytest.mark.parametrize("model", ["select", "epoll", "asyncio"])
+    def test_in_the_midst_of_a_round_leaves_out_the_other_replies(self, model: str) -> None:
+        MODELS[model].require()
+        begun, go_on = threading.Event(), threading.Event()
+        replies: list[bytes] = []
+
+        def respond(request: bytes) -> bytes:
+            if request == b"x":
+                replies.append(request)
+                begun.set()
+                go_on.wait()
+            return request.upper()
+
+        server = start(model, respond)
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(connect(server.address)) for _ in range(20)]
+            for client in clients:
+                ask(client)
+            for client in clients:
+                client.sendall(b"x")
+            begun.wait()
+            stop = threading.Thread(target=server.stop)
+            stop.start()
+            while not server.listening.stopping:
+                time.sleep(0.001)
+            go_on.set()
+            stop.join()
+        assert len(replies) == 1
 
     def test_from_several_threads_is_once(self) -> None:
         server = start("threads")

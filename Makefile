@@ -138,7 +138,10 @@ binder: setup
 newcomer: setup
 	@$(bin)/python -m tools.newcomer
 
-lock: setup
+# Not after `setup`, which refuses a lock that is older than pyproject.toml.
+$(bin)/uv:
+	@tools/setup
+lock: | $(bin)/uv
 	$(bin)/uv lock $(ARGS)
 	$(bin)/uv export --quiet --locked --no-hashes --no-emit-project --no-annotate --extra models -o constraints.txt
 	$(bin)/uv export --quiet --locked --only-group setup --no-annotate -o tools/setup.txt

@@ -135,6 +135,13 @@ class TestEveryLesson:
         assert [link for link in own if not (NOTEBOOKS / link).exists()] == []
 
 
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_each_heading_stands_once(path: Path) -> None:
+    """JupyterLab makes an id of each, and two of a name are two of an id."""
+    headings = re.findall(r"^#+ .*", "\n".join(text(cell) for cell in cells(path, "markdown")), re.MULTILINE)
+    assert [each for each in headings if headings.count(each) > 1] == []
+
+
 @pytest.mark.parametrize("path", LESSONS[:-1], ids=lambda path: path.stem)
 def test_it_leads_to_the_next_lesson(path: Path) -> None:
     following = int(path.stem[:2]) + 1

@@ -12,9 +12,6 @@ from iolab.exercises.trial import Trial
 from iolab.kernel import threads
 from iolab.traffic import faults
 
-CLIENT_WAITS_FOR_BUSY_SERVER_S = 6.0
-"""A server that does something, but not what is due, has so long."""
-
 CLIENT_WAITS_FOR_SLEEPING_SERVER_S = 0.8
 """A server that slept so long, and was not woken by what arrived, will not be."""
 
@@ -43,7 +40,7 @@ class Patience:
         """Begin anew: something arrived."""
         self._motion: tuple[int, int] | None = None
         self._since = time.monotonic()
-        self._deadline = self._since + CLIENT_WAITS_FOR_BUSY_SERVER_S
+        self._deadline = self._since + self._trial.patience_s
 
     def over(self) -> bool:
         """Say whether waiting on is in vain."""

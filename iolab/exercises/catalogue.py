@@ -111,7 +111,11 @@ COMPLETIONS = demand_model(
 
 OVERFLOW = demand("a full queue", 2, faults.check_overflow, RLIMIT_SIGPENDING=SIGNALS)
 SLEEPERS = demand("tasks that sleep", 2, loops.check_sleepers)
+NAPS = demand("sleeps of any length", 1, loops.check_naps)
 RAISERS = demand("tasks that raise", 2, loops.check_raisers)
+BITES = demand("recv's size", 1, loops.check_bites)
+END_OF_LOOP = demand("a clean end", 1, loops.check_end_of_loop)
+RETURNS = demand("run returns", 1, loops.check_end_of_run)
 CHATS = (
     demand("lines are passed on", 1, chats.check_welcome),
     demand("whole lines", 2, chats.check_lines),
@@ -173,7 +177,7 @@ EXERCISES = {
             "07-event-loop",
             "Write an event loop for generators: a class `Loop` with `spawn(task)` and `run()`, and with `sleep`, "
             "`accept`, `recv` and `send` for tasks to `yield from`. A task that raises ends alone.",
-            (*SERVES, SLEEPERS, RAISERS, *RESTS, END, LOOP),
+            (*SERVES, SLEEPERS, NAPS, RAISERS, BITES, *RESTS, END_OF_LOOP, RETURNS, LOOP),
             entry="Loop",
             begin=loops.STUB,
             program=loops.PROGRAM,

@@ -53,11 +53,11 @@ class Patience:
         """Say what the process does instead, in a half sentence."""
         return f"the server {self._activity()}" if self._trial.alive() else self._trial.describe_end()
 
-    def wait_for_exit(self) -> int:
+    def wait_for_exit(self, should: str = "the server does not end:") -> int:
         """Wait until the process ends by itself, and return its status. Raise Violated if that is in vain."""
         while self._trial.alive():
             if self.over() and self._trial.alive():
-                raise Violated(f"the server does not end: it {self._activity()}")
+                raise Violated(f"{should} it {self._activity()}")
             time.sleep(0.01)
         return self._trial.wait_for_end()
 

@@ -130,6 +130,7 @@ class Player:
 
     def _open(self, number: int, *, slow: bool) -> None:
         if len(self._clients) == PROCESSES:
+            self._rest.wait()
             self._full = len(watch.list_family(self._trial.pid)) > PROCESSES // 2
         if self._full and len(self._clients) >= PROCESSES:
             return

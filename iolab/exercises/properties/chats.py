@@ -9,8 +9,9 @@ from pathlib import Path
 from statistics import median
 
 from iolab.exercises.peers import Peer, Violated, expect_clean_exit
-from iolab.exercises.properties import nature, wire
+from iolab.exercises.properties import wire
 from iolab.exercises.properties.faults import GROWTH_BYTES, expect_no_more_descriptors
+from iolab.exercises.rest import expect_idle
 from iolab.exercises.sandbox import watch
 from iolab.exercises.sandbox.confined import MIB
 from iolab.exercises.trial import Trial
@@ -163,7 +164,7 @@ def check_idle_chat(trial: Trial) -> str:
     with join_all(trial, *(f"client{number}" for number in range(20))) as peers:
         say_line(peers[0], "client0", wire.draw_line(trial), peers[1:])
         time.sleep(0.1)
-        nature.expect_rest(trial, "while nobody says anything")
+        expect_idle(trial, "while nobody says anything")
         say_line(peers[0], "client0", wire.draw_line(trial), peers[1:])
     return "less than 1 % of a CPU while nobody said anything"
 

@@ -79,6 +79,7 @@ class Peer:
 
     def __init__(self, trial: Trial, *, narrow: bool = False) -> None:
         self._trial = trial
+        self.at_rest_s = CLIENT_WAITS_FOR_SLEEPING_SERVER_S
         self.connection = (faults.connect_narrow if narrow else faults.connect)(trial.address)
         self.connection.settimeout(CLIENT_LOOKS_EVERY_S)
 
@@ -102,7 +103,7 @@ class Peer:
 
     def receive(self, length: int, *, bite_bytes: int = 1 << 18) -> bytes:
         """Return the next bytes, as many as are due; fewer if the connection ends, or waiting on is in vain."""
-        received, patience = bytearray(), Patience(self._trial)
+        received, patience = bytearray(), Patience(self._trial, self.at_rest_s)
         while len(received) < length:
             try:
                 chunk = self.connection.recv(min(bite_bytes, length - len(received)))

@@ -34,16 +34,17 @@ SHRINK_S, SHRINK_TRIES, REPLAY_WAITS_S = 2.0, 24, 1.0
 PROCESSES = 50
 """A server with a process for each client is asked to serve no more: its judge ends one that has many (`confined`)."""
 
-FOREIGN_BYTES = 24
-"""So many bytes in a row that another client was owed are no chance."""
+FOREIGN_BYTES = 8
+"""The replies to so many bytes in a row that another client was owed are no chance."""
 
 
 @dataclass(frozen=True)
 class Step:
     """What one client does: `open`, `ask`, `read`, `half-close`, `reset` or `leave`; or all: `settle`, `wait`.
 
-    The amount is bytes to ask or to read (0: all that is due), milliseconds to wait, or 1 to open a connection that
-    takes little at a time and is read only where the story says so. `pause` and `resume` are the server's.
+    The amount is bytes to ask or to read (0: all that is due), or milliseconds to wait. To open a connection it is 0
+    for one that is read wherever the story settles, 2 for one that is not, 1 for one that takes little at a time too.
+    `pause` and `resume` are the server's.
     """
 
     act: str
@@ -100,7 +101,7 @@ class Player:
     def _act(self, step: Step) -> None:
         match step.act:
             case "open":
-                self._open(step.client, slow=step.amount == 1)
+                self._open(step.client, step.amount)
             case "settle":
                 self._settle()
             case "wait":
@@ -128,13 +129,13 @@ class Player:
             case "leave":
                 self._clients.pop(step.client).peer.connection.close()
 
-    def _open(self, number: int, *, slow: bool) -> None:
+    def _open(self, number: int, kind: int) -> None:
         if len(self._clients) == PROCESSES:
             self._rest.wait()
             self._full = len(watch.list_family(self._trial.pid)) > PROCESSES // 2
         if self._full and len(self._clients) >= PROCESSES:
             return
-        client = Client(self._stack.enter_context(Peer(self._trial, narrow=slow)), slow)
+        client = Client(self._stack.enter_context(Peer(self._trial, narrow=kind == 1)), slow=kind > 0)
         self._clients[number] = client
         self._owed[number] = client.history
 
@@ -160,8 +161,8 @@ class Player:
             raise Violated(f"{describe_difference(received, due, who)}; {why}")
         first = next(place for place, (one, other) in enumerate(zip(received, due, strict=False)) if one != other)
         for other, history in self._owed.items():
-            count = _count_foreign(received[first:], bytes(history))
-            if other != number and count >= FOREIGN_BYTES:
+            count = _count_foreign(received[first:], bytes(history), FOREIGN_BYTES * self._trial.factor)
+            if other != number and count:
                 raise Violated(f"{who} received {count:,} bytes that belonged to client {other}")
         raise Violated(describe_difference(received, due, who))
 
@@ -183,11 +184,11 @@ class Player:
             self._pausing = None
 
 
-def _count_foreign(received: bytes, history: bytes) -> int:
-    """Return how many of the bytes received stand in this order in what another client was owed."""
-    if received[:FOREIGN_BYTES] not in history:
+def _count_foreign(received: bytes, history: bytes, least: int) -> int:
+    """Return how many of the bytes received stand in this order in what another client was owed; 0 if too few."""
+    if len(received) < least or received[:least] not in history:
         return 0
-    low, high = FOREIGN_BYTES, len(received)
+    low, high = least, len(received)
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if received[:middle] in history else (low, middle - 1)
@@ -296,13 +297,14 @@ def tell(story: Story, fault: Fault, factor: int) -> str:
     numbers = {number: place for place, number in enumerate(_list_clients(story), 1)}
     groups: dict[str, list[int]] = {}
     for number, place in numbers.items():
-        if deeds := _describe_deeds([step for step in story if step.client == number], factor):
-            groups.setdefault(deeds, []).append(place)
-    told = [f"{_name_clients(places)} {deeds}" for deeds, places in groups.items()]
-    if len(told) > 3:
-        told = [*told[:1], f"{len(numbers)} clients in all came, asked and left", *told[-1:]]
-    says = re.sub(r"client (\d+)", lambda found: f"client {numbers.get(int(found[1]), found[1])}", str(fault))
-    return f"{'; '.join(told)}; then {says}" if told else says
+        if text := _describe_deeds([step for step in story if step.client == number], factor):
+            groups.setdefault(text, []).append(place)
+    deeds = [f"{_name_clients(places)} {deeds}" for deeds, places in groups.items()]
+    says = re.sub(r"client (\d+)", lambda match: f"client {numbers.get(int(match[1]), match[1])}", str(fault))
+    if len(deeds) > 3:
+        failing = [each for each in deeds if says.startswith(each.partition(" asked")[0] + " ")]
+        deeds = [f"{len(numbers)} clients were served together", *failing]
+    return f"{'; '.join(deeds)}; then {says}" if deeds else says
 
 
 def _list_clients(story: Story) -> Iterable[int]:
@@ -331,7 +333,7 @@ def _describe_deeds(steps: list[Step], factor: int) -> str:
     if asked:
         times = f" in {len(asked)} requests" if len(asked) > 1 else ""
         deeds.append(f"asked for {sum(asked) * factor:,} bytes{times}")
-        if steps[0].amount == 1 and all(step.act != "read" for step in steps):
+        if steps[0].amount and all(step.act != "read" for step in steps):
             deeds.append("read none")
     deeds += dict.fromkeys(DEEDS[step.act] for step in steps if step.act in DEEDS)
     return " and ".join(deeds or ["connected"])

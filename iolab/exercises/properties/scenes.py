@@ -82,6 +82,20 @@ def end(draw: random.Random, client: int, fate: str) -> list[Step]:
     return [Step(fate, client)]
 
 
+def trickle(draw: random.Random, numbers: Numbers) -> Story:
+    """Return a scene of clients that ask for a little again and again and read none, until no byte more has room."""
+    clients = [next(numbers) for _ in range(12)]
+    asks = [[Step("open", each, draw.choice((1, 2))), *_ask_little(draw, each)] for each in clients]
+    readers = [[Step("read", each), Step("ask", each, 10), Step("leave", each)] for each in clients]
+    return [*interleave(draw, *asks), SETTLE, *interleave(draw, *readers), SETTLE]
+
+
+def _ask_little(draw: random.Random, client: int) -> Iterator[Step]:
+    for size in draw.choice(((200, 700), (500, 2_000))) * 6:
+        yield Step("ask", client, draw.randrange(size // 2, size))
+        yield Step("wait", amount=1)
+
+
 def early(draw: random.Random, numbers: Numbers, fates: Sequence[str]) -> Story:
     """Return a scene of clients that connect, ask and end before the server accepts them."""
     sequences = []
@@ -225,6 +239,7 @@ def draw_slow_readers(draw: random.Random) -> Story:
         slow_readers(draw, numbers, ("read",), 1),
         slow_readers(draw, numbers, ("read", "more"), 2),
         slow_readers(draw, numbers, ("read", "more", "half-close"), 4),
+        trickle(draw, numbers),
     ]
     return chain(scenes)
 

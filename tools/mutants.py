@@ -37,10 +37,9 @@ from iolab.exercises.trial import Trial  # noqa: E402
 from iolab.measurement.machine import machine  # noqa: E402
 from iolab.models import MODELS  # noqa: E402
 from tests.exercises.corpus import ANSWERS  # noqa: E402
+from tools.corpus import MUTANTS, PAGE  # noqa: E402
 from tools.matrix import commit  # noqa: E402
 
-PAGE = ROOT / "docs" / "exercises.md"
-HEAD = "## Mutants"
 COURSE = {"01-threads": "threads", "02-nonblocking": "nonblocking", "03-epoll": "epoll", "03-select": "select"}
 EDGES = (1, 2, 511, 512, 513, 1023, 1024, 1025, 4095, 4096, 4097, 8191, 8192, 8193)
 STEPS, ALIVE, UNREAD_BYTES, STORIES = 120, 9, 12_000, 4
@@ -332,7 +331,7 @@ def tell(finding: Finding) -> None:
 def write_section(rows: list[str], command: str) -> None:
     """Write the table into the page, in the place of the one before."""
     lines = [
-        HEAD,
+        MUTANTS,
         "",
         "Right answers of other hands, each changed in one place. *Wrong* are those that a long story of random acts "
         "shows to be wrong, without the judge; *found* are those of them that lose a point. "
@@ -348,7 +347,7 @@ def write_section(rows: list[str], command: str) -> None:
         f"- Command: `{command}`",
         "",
     ]
-    before = PAGE.read_text(encoding="utf-8").partition(HEAD)[0].rstrip()
+    before = PAGE.read_text(encoding="utf-8").partition(MUTANTS)[0].rstrip()
     PAGE.write_text(before + "\n\n" + "\n".join(lines), encoding="utf-8")
 
 

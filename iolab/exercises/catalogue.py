@@ -50,11 +50,11 @@ def demand_model(
 
 
 SIZES = "requests of every size were answered, and more than a thousand on one connection"
-CROWD = "many clients were answered, in whatever order they asked"
-HALF_CLOSE = "what clients were owed came after they had closed their sending half, and then the end of file"
-RESETS = "clients reset their connections in every state, and the others did not notice"
-SLOW = "several slow readers at once received all of their bytes, and no others"
-LEFT = "clients came and left in every way, and every descriptor was closed"
+CROWD = "{clients} clients were answered, in whatever order they asked"
+HALF_CLOSE = "{clients} clients got what they were owed, also after they had closed their sending half"
+RESETS = "of {clients} clients, some reset their connections in every state, and the others did not notice"
+SLOW = "{clients} clients, several of them slow at once, received all of their bytes, and no others"
+LEFT = "{clients} clients came and left in every way, and every descriptor was closed"
 SILENCE = "less than 1 % of a CPU while nobody asked"
 DEBTS = "less than 1 % of a CPU while clients did not read, closed their sending half, or reset"
 WIRE, LEAKS, IDLE = Invariants(), Invariants(descriptors=True), Invariants(idle=True)

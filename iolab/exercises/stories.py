@@ -17,7 +17,7 @@ it fails.
 import random
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -206,7 +206,7 @@ def tell_story(
 ) -> Look:
     """Return the property of a server that does in a drawn story what it owes, and rests as it should.
 
-    `also` is looked for in a trial of its own.
+    `says` may name {clients}; `also` is looked for in a trial of its own.
     """
 
     def look(answer: str, entry: str, draw: random.Random) -> str:
@@ -230,7 +230,7 @@ def tell_story(
         if also:
             with Trial(answer, entry, draw) as trial:
                 also(trial)
-        return says
+        return says.format(clients=len(_list_clients(story)))
 
     return look
 
@@ -299,7 +299,7 @@ def tell(story: Story, fault: Fault, factor: int) -> str:
     for number, place in numbers.items():
         if text := _describe_deeds([step for step in story if step.client == number], factor):
             groups.setdefault(text, []).append(place)
-    deeds = [f"{_name_clients(places)} {deeds}" for deeds, places in groups.items()]
+    deeds = [f"{_name_clients(places)} {'each ' * (len(places) > 1)}{text}" for text, places in groups.items()]
     says = re.sub(r"client (\d+)", lambda match: f"client {numbers.get(int(match[1]), match[1])}", str(fault))
     if len(deeds) > 3:
         failing = [each for each in deeds if says.startswith(each.partition(" asked")[0] + " ")]
@@ -307,7 +307,7 @@ def tell(story: Story, fault: Fault, factor: int) -> str:
     return f"{'; '.join(deeds)}; then {says}" if deeds else says
 
 
-def _list_clients(story: Story) -> Iterable[int]:
+def _list_clients(story: Story) -> dict[int, None]:
     return dict.fromkeys(step.client for step in story if step.client)
 
 
@@ -320,9 +320,9 @@ def _name_clients(places: list[int]) -> str:
 
 
 DEEDS = {
-    "half-close": "closed its sending half",
-    "reset": "reset its connection",
-    "leave": "closed its connection",
+    "half-close": "closed the sending half",
+    "reset": "reset the connection",
+    "leave": "closed the connection",
     "read": "read some of it",
 }
 
@@ -336,4 +336,5 @@ def _describe_deeds(steps: list[Step], factor: int) -> str:
         if steps[0].amount and all(step.act != "read" for step in steps):
             deeds.append("read none")
     deeds += dict.fromkeys(DEEDS[step.act] for step in steps if step.act in DEEDS)
-    return " and ".join(deeds or ["connected"])
+    *most, last = deeds or ["connected"]
+    return f"{', '.join(most)} and {last}" if most else last

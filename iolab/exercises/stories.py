@@ -206,7 +206,7 @@ def tell_story(
 ) -> Look:
     """Return the property of a server that does in a drawn story what it owes, and rests as it should.
 
-    `says` may name {clients}; `also` is looked for in a trial of its own.
+    `says` may name {clients}; `also` is looked for before, in a trial of its own.
     """
 
     def look(answer: str, entry: str, draw: random.Random) -> str:
@@ -224,12 +224,12 @@ def tell_story(
                     return fault
             return None
 
+        if also:
+            with Trial(answer, entry, draw, factor=factor) as trial:
+                also(trial)
         story = list(draw_story(draw))
         if fault := play(story):
             raise Violated(tell(*shrink(story, fault, play), factor))
-        if also:
-            with Trial(answer, entry, draw) as trial:
-                also(trial)
         return says.format(clients=len(_list_clients(story)))
 
     return look

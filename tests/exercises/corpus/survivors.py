@@ -406,6 +406,62 @@ THREADS_AND_FUTEX = text("""
                 pass
 """)
 
+RING_AS_POLL = text("""
+    from select import POLLIN, POLLOUT
+
+    from iolab.kernel.uring import MultishotAccept, open_ring, submit_and_wait
+
+
+    def serve(listening, respond):
+        connections, owed = {}, {}
+        with open_ring(65536) as (ring, _):
+            accepting = MultishotAccept(ring, listening)
+
+            def ask(descriptor):
+                ring.prepare_poll(descriptor, POLLOUT if owed.get(descriptor) else POLLIN, descriptor)
+
+            def step(descriptor):
+                connection = connections[descriptor]
+                try:
+                    if owed.get(descriptor):
+                        owed[descriptor] = owed[descriptor][connection.send(owed[descriptor]):]
+                    else:
+                        request = connection.recv(65536)
+                        if not request:
+                            raise OSError
+                        owed[descriptor] = memoryview(respond(request))
+                except BlockingIOError:
+                    pass
+                except OSError:
+                    owed.pop(descriptor, None)
+                    connections.pop(descriptor).close()
+                    return
+                ask(descriptor)
+
+            while True:
+                for completion in submit_and_wait(ring):
+                    if completion.user_data != listening.fileno():
+                        step(completion.user_data)
+                        continue
+                    try:
+                        connection = accepting.connection(completion)
+                    except OSError:
+                        continue
+                    connection.setblocking(False)
+                    connections[connection.fileno()] = connection
+                    ask(connection.fileno())
+""")
+
+HIDES: list[Swap] = [
+    (
+        "signal = sigtimedwait(SIGNALS, 0) if ready else sigwaitinfo(SIGNALS)\n",
+        "signal = sigtimedwait(SIGNALS, 0 if ready else 0.02)\n"
+        "            if not signal:\n                ready.update(connections, {listening.fileno()})\n",
+    ),
+    ("ready.update(connections, {listening.fileno()})\n                else", "pass\n                else"),
+]
+"""A timeout after which all are asked, in place of a look at SIGIO."""
+
 ANSWERS: list[Answer] = [
     *epoll_answers(),
     *select_answers(),
@@ -414,5 +470,7 @@ ANSWERS: list[Answer] = [
     wrong("01-threads", "many clients", "a pool of 64", POOL),
     wrong("04-selectors", "the model", "epoll without a selector", MODELS["epoll"].source),
     wrong("04-selectors", "the model", "asyncio", MODELS["asyncio"].source),
+    wrong("05-signals", "idle", "a timeout that hides lost signals", swapped("signals", *HIDES)),
+    wrong("06-completion", "the model", "io_uring as a poll", RING_AS_POLL),
     wrong("06-completion", "the model", "a thread for each connection", THREADS_AND_FUTEX),
 ]

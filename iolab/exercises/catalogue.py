@@ -141,7 +141,7 @@ EXERCISES = {
             "Serve every client in one thread, without a single call that waits, "
             "and lose no byte where a send takes only a part.",
             (*SERVES, PROMPT, END, NEVER_WAITS),
-            at_once=3,
+            at_once=4,
         ),
         Exercise(
             "03-select",

@@ -26,9 +26,12 @@ from iolab.exercises.exercise import Look
 from iolab.exercises.peers import Peer, Violated, describe_difference
 from iolab.exercises.rest import Invariants, Rest
 from iolab.exercises.sandbox import watch
-from iolab.exercises.trial import CLIENT_WAITS_FOR_BUSY_SERVER_S, Trial
+from iolab.exercises.trial import Trial
 
-SHRINK_S, SHRINK_TRIES, REPLAY_WAITS_S = 2.0, 24, 1.0
+STORY_WAITS_S = 3.0
+"""A server that does something, but not what is due, has so long within a story."""
+
+SHRINK_S, SHRINK_TRIES, REPLAY_WAITS_S = 2.0, 24, 0.8
 """How long and how often a story that fails is played again, to find a shorter one."""
 
 PROCESSES = 50
@@ -53,6 +56,13 @@ class Step:
 
 
 Story = Sequence[Step]
+
+
+SHRINK_ALL_S = 8.0
+"""How long one judge shrinks stories in all; what is left is told as it was drawn."""
+
+shrinking_s: list[float] = []
+"""How long each story so far was shrunk."""
 
 
 class Fault(Violated):
@@ -212,7 +222,7 @@ def tell_story(
     def look(answer: str, entry: str, draw: random.Random) -> str:
         seed = draw.randrange(1 << 32)
 
-        def play(story: Story, patience_s: float = CLIENT_WAITS_FOR_BUSY_SERVER_S) -> Fault | None:
+        def play(story: Story, patience_s: float = STORY_WAITS_S) -> Fault | None:
             trial = Trial(answer, entry, random.Random(seed), factor=factor, limits=limits)
             trial.patience_s = patience_s
             with ExitStack() as stack:
@@ -237,7 +247,8 @@ def tell_story(
 
 def shrink(story: Story, fault: Fault, play: Callable[..., Fault | None]) -> tuple[Story, Fault]:
     """Return the shortest story that was found to fail in the same way, and its fault."""
-    shortest, end_s, tries = (list(story[: fault.step + 1]), fault), time.monotonic() + SHRINK_S, SHRINK_TRIES
+    begin_s, left_s = time.monotonic(), min(SHRINK_S, SHRINK_ALL_S - sum(shrinking_s))
+    shortest, end_s, tries = (list(story[: fault.step + 1]), fault), begin_s + left_s, SHRINK_TRIES
 
     def fails(candidate: Story) -> bool:
         nonlocal shortest, tries
@@ -261,6 +272,7 @@ def shrink(story: Story, fault: Fault, play: Callable[..., Fault | None]) -> tup
                     break
             else:
                 size //= 2
+    shrinking_s.append(time.monotonic() - begin_s)
     return shortest
 
 

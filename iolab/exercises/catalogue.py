@@ -49,7 +49,7 @@ def demand_model(
     )
 
 
-SIZES = "requests of every size were answered, and more than a thousand on one connection"
+SIZES = "{also}, as were requests of every size, more than a thousand of them on one connection"
 CROWD = "{clients} clients were answered, in whatever order they asked"
 HALF_CLOSE = "{clients} clients got what they were owed, also after they had closed their sending half"
 RESETS = "of {clients} clients, some reset their connections in every state, and the others did not notice"

@@ -216,7 +216,7 @@ def tell_story(
 ) -> Look:
     """Return the property of a server that does in a drawn story what it owes, and rests as it should.
 
-    `says` may name {clients}; `also` is looked for before, in a trial of its own.
+    `also` is looked for before, in a trial of its own; `says` may name {clients}, and what {also} said.
     """
 
     def look(answer: str, entry: str, draw: random.Random) -> str:
@@ -234,13 +234,14 @@ def tell_story(
                     return fault
             return None
 
+        more = ""
         if also:
             with Trial(answer, entry, draw, factor=factor) as trial:
-                also(trial)
+                more = also(trial)
         story = list(draw_story(draw))
         if fault := play(story):
             raise Violated(tell(*shrink(story, fault, play), factor))
-        return says.format(clients=len(_list_clients(story)))
+        return says.format(clients=len(_list_clients(story)), also=more)
 
     return look
 

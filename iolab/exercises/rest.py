@@ -143,7 +143,7 @@ class Rest:
     def _expect_calls(self, owing: int) -> None:
         seen: Counter[str] = Counter()
         for _ in range(5):
-            seen.update(name_calls(self._trial.pid))
+            seen.update(name_calls(self._trial.pid, self._threads))
             time.sleep(0.004)
         wrong = [name for name, times in seen.most_common() if times > 2 and name not in self._invariants.waits_in]
         if wrong:
@@ -169,9 +169,15 @@ def expect_idle(trial: Trial, when: str, owing: int = 0) -> None:
     )
 
 
-def name_calls(pid: int) -> set[str]:
-    """Return the names of the calls that threads of a process and its descendants sleep in now."""
-    return {_name_call(call) for call in watch.list_calls(pid) if call and call.name not in RESTARTS}
+def name_calls(pid: int, before: dict[int, int]) -> set[str]:
+    """Return the names of the calls that threads of a process and its descendants sleep in now.
+
+    Threads that have done nothing since `before` are left out: a library may start some when it is imported.
+    """
+    now = read_threads(pid)
+    tasks = [(each, task) for each, task in _list_tasks(pid) if now.get(task) != before.get(task)]
+    calls = [watch.read_call(each, task) for each, task in tasks]
+    return {_name_call(call) for call in calls if call and call.name not in RESTARTS}
 
 
 def _name_call(call: watch.SystemCall) -> str:

@@ -11,7 +11,7 @@ from functools import partial
 from iolab.exercises.peers import Peer, Violated
 from iolab.exercises.properties.faults import connect_slow_reader
 from iolab.exercises.properties.wire import ask_line, draw_line
-from iolab.exercises.rest import PHRASES, blocks_signals, count_sockets, name_calls, read_pending
+from iolab.exercises.rest import PHRASES, blocks_signals, count_sockets, name_calls, read_pending, read_threads
 from iolab.exercises.sandbox import watch
 from iolab.exercises.trial import Trial
 
@@ -125,14 +125,17 @@ def expect_model(footprint: Footprint) -> Callable[[Trial], str]:
 
     def check(trial: Trial) -> str:
         with connect_silent_clients(trial, 12) as peers:
+            before = read_threads(trial.pid)
+            for peer in peers:
+                ask_line(trial, peer)
             time.sleep(0.05)
             if wrong := footprint.inspect(trial, len(peers)):
                 raise Violated(f"{wrong}; this exercise asks for {footprint.name}")
-            calls = _count_calls(trial)
+            calls = _count_calls(trial, before)
             with connect_slow_reader(trial) as (peer, due):
                 for bystander in peers[:3]:
                     ask_line(trial, bystander, "a client that asked while another one was not reading its reply")
-                calls += _count_calls(trial)
+                calls += _count_calls(trial, before)
                 peer.expect(due[:1000], "the slow reader, which began to read at last,")
             ask_line(trial, peers[0])
         _expect_calls(footprint, calls)
@@ -141,10 +144,10 @@ def expect_model(footprint: Footprint) -> Callable[[Trial], str]:
     return check
 
 
-def _count_calls(trial: Trial) -> Counter[str]:
+def _count_calls(trial: Trial, before: dict[int, int]) -> Counter[str]:
     calls: Counter[str] = Counter()
     for _ in range(LOOKS):
-        calls.update(name_calls(trial.pid))
+        calls.update(name_calls(trial.pid, before))
         time.sleep(0.003)
     return calls
 

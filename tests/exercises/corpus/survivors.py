@@ -3,7 +3,7 @@
 from functools import partial
 
 from iolab.models import MODELS
-from tests.exercises.corpus.answers import Answer, Swap, swapped, text, wrong
+from tests.exercises.corpus.answers import Answer, Swap, right, swapped, text, wrong
 
 ACCEPT = "        connection.setblocking(False)\n        connections[connection.fileno()] = connection"
 PARTIAL = "            unsent[descriptor] = memoryview(reply)[sent:]\n"
@@ -473,4 +473,7 @@ ANSWERS: list[Answer] = [
     wrong("05-signals", "idle", "a timeout that hides lost signals", swapped("signals", *HIDES)),
     wrong("06-completion", "the model", "io_uring as a poll", RING_AS_POLL),
     wrong("06-completion", "the model", "a thread for each connection", THREADS_AND_FUTEX),
+    *right(
+        "03-epoll", numpy_imported_in_vain=MODELS["epoll"].source.replace("from select", "import numpy\nfrom select")
+    ),
 ]

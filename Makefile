@@ -1,6 +1,6 @@
 # Two commands: `make lab` opens the course, `make test` proves it. Both set up .venv on first use.
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test pythons lowest coverage lint types unit nbval refused compare notebooks record bench certify certify-models certify-interrupts certify-load certify-judge certify-lessons certify-corpus certify-matrix release grade book binder newcomer lock clean
+.PHONY: help setup lab test pythons lowest coverage lint types unit nbval refused compare notebooks record bench certify certify-models certify-interrupts certify-load certify-judge certify-lessons certify-corpus certify-mutants certify-matrix release grade book binder newcomer lock clean
 
 bin := .venv/bin
 notebooks := $(wildcard notebooks/*.ipynb)
@@ -106,7 +106,7 @@ bench: setup
 	$(bin)/python -m bench.models $(ARGS)
 
 certified := $(bin)/pytest -m certify
-certify: certify-models certify-interrupts certify-load certify-judge certify-lessons certify-corpus certify-matrix
+certify: certify-models certify-interrupts certify-load certify-judge certify-lessons certify-corpus certify-mutants certify-matrix
 
 certify-models: setup
 	$(certified) tests/servers
@@ -121,6 +121,8 @@ certify-lessons: setup
 	$(bin)/python tools/refused.py --both $(notebooks)
 certify-corpus: setup
 	$(bin)/python tools/corpus.py --busy $(or $(ARGS),--repeats 20)
+certify-mutants: setup
+	$(bin)/python tools/mutants.py $(ARGS)
 certify-matrix: setup
 	$(bin)/python tools/matrix.py $(or $(ARGS),--repeats 20)
 

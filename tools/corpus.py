@@ -32,6 +32,9 @@ from tests.exercises.corpus.answers import Answer  # noqa: E402
 from tools.matrix import commit  # noqa: E402
 
 PAGE = ROOT / "docs" / "exercises.md"
+MUTANTS = "## Mutants"
+"""Where the table begins that `tools/mutants.py` writes."""
+
 LOG, WRITING = ROOT / "build" / "corpus.jsonl", threading.Lock()
 
 
@@ -206,7 +209,8 @@ def main() -> None:
             f"python tools/corpus.py --repeats {options.repeats} --seed {options.seed} --at-once {options.at_once}"
         )
         command += " --busy" if options.busy else ""
-        PAGE.write_text(write_page(verdicts, options.repeats, command), encoding="utf-8")
+        _, head, mutants = PAGE.read_text(encoding="utf-8").partition(MUTANTS)
+        PAGE.write_text(write_page(verdicts, options.repeats, command) + head + mutants, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -6,8 +6,13 @@ from collections.abc import Callable
 from iolab.errors import unknown
 from iolab.exercises.exercise import Exercise, Property
 from iolab.exercises.flaws import FLAWS, RIGHT
-from iolab.exercises.properties import chats, exposure, faults, loops, nature, wire
+from iolab.exercises.properties import chats, exposure, faults, loops, nature, scenes, wire
+from iolab.exercises.rest import Invariants
+from iolab.exercises.stories import Story, tell_story
 from iolab.exercises.trial import Trial
+
+Drawing = Callable[[random.Random], Story]
+Inspect = Callable[[Trial, int], str]
 
 GROWTH = 100
 """Bytes of reply to a byte of a request, where much is to be owed."""
@@ -27,7 +32,7 @@ def demand(name: str, points: int, check: Callable[[Trial], str], factor: int = 
 
 
 def demand_model(
-    name: str, waits_in: str, also: str = "", *, one_thread: bool = True, watches: bool = False
+    name: str, waits_in: str, also: str = "", *, one_thread: bool = True, inspect: Inspect = lambda trial, clients: ""
 ) -> Property:
     """Return the property of being a server of a model.
 
@@ -35,27 +40,50 @@ def demand_model(
     wait in also; without any, it never waits.
     """
     must = frozenset(waits_in.split())
-    footprint = nature.Footprint(name, must | frozenset(also.split()), must, one_thread, watches)
-    return demand("the model", 3, nature.expect_model(footprint), GROWTH)
+    calls = must | frozenset(also.split())
+    footprint = nature.Footprint(name, calls, must, inspect)
+    rest = Invariants(memory=False, waits_in=calls, one_thread=one_thread, model=name)
+    says = f"it is what the exercise asks for: {name}"
+    return Property(
+        "the model", 3, tell_story(scenes.draw_states, rest, says, factor=GROWTH, also=nature.expect_model(footprint))
+    )
 
 
-SERVES = (
-    demand("respond is called", 1, wire.check_reply),
-    demand("binary data", 1, wire.check_binary),
-    demand("megabytes", 1, wire.check_megabytes),
-    demand("many clients", 2, wire.check_many_clients),
-    demand("half-close", 1, wire.check_half_close, GROWTH),
-    demand("resets", 2, faults.check_resets, GROWTH),
-    demand("slow reader's bytes", 2, faults.check_slow_reader, GROWTH),
-    demand("others meanwhile", 2, faults.check_others, GROWTH),
-    demand("bounded memory", 1, faults.check_memory, 16),
-    demand("descriptors", 1, faults.check_descriptors, GROWTH),
-)
+SIZES = "{also}, as were requests of every size, more than a thousand of them on one connection"
+CROWD = "{clients} clients were answered, in whatever order they asked"
+HALF_CLOSE = "{clients} clients got what they were owed, also after they had closed their sending half"
+RESETS = "of {clients} clients, some reset their connections in every state, and the others did not notice"
+SLOW = "{clients} clients, several of them slow at once, received all of their bytes, and no others"
+LEFT = "{clients} clients came and left in every way, and every descriptor was closed"
+SILENCE = "less than 1 % of a CPU while nobody asked"
+DEBTS = "less than 1 % of a CPU while clients did not read, closed their sending half, or reset"
+WIRE, LEAKS, IDLE = Invariants(), Invariants(descriptors=True), Invariants(idle=True)
+
+
+def build_serves(
+    draw_crowd: Callable[[random.Random], Story] = scenes.draw_crowd, **limits: int
+) -> tuple[Property, ...]:
+    """Return what is asked of every server, before a crowd that it can be asked to serve."""
+    return (
+        demand("respond is called", 1, wire.check_reply),
+        demand("binary data", 1, wire.check_binary),
+        Property("megabytes", 1, tell_story(scenes.draw_sizes, WIRE, SIZES, also=wire.check_megabytes)),
+        Property("many clients", 2, tell_story(draw_crowd, WIRE, CROWD, limits=limits)),
+        Property("half-close", 1, tell_story(scenes.draw_half_closes, WIRE, HALF_CLOSE, factor=GROWTH)),
+        Property("resets", 2, tell_story(scenes.draw_resets, WIRE, RESETS, factor=GROWTH)),
+        Property("slow reader's bytes", 2, tell_story(scenes.draw_slow_readers, WIRE, SLOW, factor=GROWTH)),
+        demand("others meanwhile", 2, faults.check_others, GROWTH),
+        demand("bounded memory", 1, faults.check_memory, 16),
+        Property("descriptors", 1, tell_story(scenes.draw_leavers, LEAKS, LEFT, factor=GROWTH)),
+    )
+
+
+SERVES = build_serves()
 END = demand("a clean end", 1, wire.check_clean_end)
 PROMPT = demand("no sleeps", 1, nature.check_promptness)
 RESTS = (
-    demand("idle", 1, nature.check_idle, GROWTH),
-    demand("idle while it owes", 1, nature.check_owing, GROWTH),
+    Property("idle", 1, tell_story(scenes.draw_silence, IDLE, SILENCE, factor=GROWTH)),
+    Property("idle while it owes", 1, tell_story(scenes.draw_debts, IDLE, DEBTS, factor=GROWTH)),
     PROMPT,
 )
 
@@ -67,19 +95,27 @@ THREADS = demand_model(
 )
 NEVER_WAITS = demand_model("one thread that never waits", "")
 SELECT = demand_model("one thread that waits in `select`", "select")
-EPOLL = demand_model("one thread that waits in `epoll_wait`", "epoll_wait", watches=True)
-SELECTOR = demand_model("one thread that waits in a selector", "epoll_wait select poll timeout")
+EPOLL = demand_model("one thread that waits in `epoll_wait`", "epoll_wait", inspect=nature.inspect_epoll)
+LOOP = demand_model("one thread that waits in a selector", "epoll_wait select poll timeout")
+SELECTOR = demand_model(
+    "one thread that waits in a selector", "epoll_wait select poll timeout", inspect=nature.inspect_selector
+)
 SIGNAL = demand_model("one thread that waits for signals", "sigwaitinfo sigsuspend pause")
 COMPLETIONS = demand_model(
     "operations that the system completes, and a wait for these alone",
     "io_uring_enter futex",
     "accept read write",
     one_thread=False,
+    inspect=nature.inspect_completions,
 )
 
 OVERFLOW = demand("a full queue", 2, faults.check_overflow, RLIMIT_SIGPENDING=SIGNALS)
 SLEEPERS = demand("tasks that sleep", 2, loops.check_sleepers)
+NAPS = demand("sleeps of any length", 1, loops.check_naps)
 RAISERS = demand("tasks that raise", 2, loops.check_raisers)
+BITES = demand("recv's size", 1, loops.check_bites)
+END_OF_LOOP = demand("a clean end", 1, loops.check_end_of_loop)
+RETURNS = demand("run returns", 1, loops.check_end_of_run)
 CHATS = (
     demand("lines are passed on", 1, chats.check_welcome),
     demand("whole lines", 2, chats.check_lines),
@@ -105,13 +141,13 @@ EXERCISES = {
             "Serve every client in one thread, without a single call that waits, "
             "and lose no byte where a send takes only a part.",
             (*SERVES, PROMPT, END, NEVER_WAITS),
-            at_once=3,
+            at_once=4,
         ),
         Exercise(
             "03-select",
             "Serve every client in one thread that waits in `select` alone. "
             "Be told of room to write only while bytes are owed, and use no CPU while nobody asks.",
-            (*SERVES, *RESTS, END, SELECT),
+            (*build_serves(scenes.draw_thousand, RLIMIT_NOFILE=2048), *RESTS, END, SELECT),
         ),
         Exercise(
             "03-epoll",
@@ -141,7 +177,7 @@ EXERCISES = {
             "07-event-loop",
             "Write an event loop for generators: a class `Loop` with `spawn(task)` and `run()`, and with `sleep`, "
             "`accept`, `recv` and `send` for tasks to `yield from`. A task that raises ends alone.",
-            (*SERVES, SLEEPERS, RAISERS, *RESTS, END, SELECTOR),
+            (*SERVES, SLEEPERS, NAPS, RAISERS, BITES, *RESTS, END_OF_LOOP, RETURNS, LOOP),
             entry="Loop",
             begin=loops.STUB,
             program=loops.PROGRAM,

@@ -12,9 +12,6 @@ from iolab.exercises.trial import Trial
 from iolab.kernel import threads
 from iolab.traffic import faults
 
-CLIENT_WAITS_FOR_BUSY_SERVER_S = 6.0
-"""A server that does something, but not what is due, has so long."""
-
 CLIENT_WAITS_FOR_SLEEPING_SERVER_S = 0.8
 """A server that slept so long, and was not woken by what arrived, will not be."""
 
@@ -43,7 +40,7 @@ class Patience:
         """Begin anew: something arrived."""
         self._motion: tuple[int, int] | None = None
         self._since = time.monotonic()
-        self._deadline = self._since + CLIENT_WAITS_FOR_BUSY_SERVER_S
+        self._deadline = self._since + self._trial.patience_s
 
     def over(self) -> bool:
         """Say whether waiting on is in vain."""
@@ -56,11 +53,11 @@ class Patience:
         """Say what the process does instead, in a half sentence."""
         return f"the server {self._activity()}" if self._trial.alive() else self._trial.describe_end()
 
-    def wait_for_exit(self) -> int:
+    def wait_for_exit(self, should: str = "the server does not end:") -> int:
         """Wait until the process ends by itself, and return its status. Raise Violated if that is in vain."""
         while self._trial.alive():
             if self.over() and self._trial.alive():
-                raise Violated(f"the server does not end: it {self._activity()}")
+                raise Violated(f"{should} it {self._activity()}")
             time.sleep(0.01)
         return self._trial.wait_for_end()
 
@@ -82,6 +79,7 @@ class Peer:
 
     def __init__(self, trial: Trial, *, narrow: bool = False) -> None:
         self._trial = trial
+        self.at_rest_s = CLIENT_WAITS_FOR_SLEEPING_SERVER_S
         self.connection = (faults.connect_narrow if narrow else faults.connect)(trial.address)
         self.connection.settimeout(CLIENT_LOOKS_EVERY_S)
 
@@ -105,7 +103,7 @@ class Peer:
 
     def receive(self, length: int, *, bite_bytes: int = 1 << 18) -> bytes:
         """Return the next bytes, as many as are due; fewer if the connection ends, or waiting on is in vain."""
-        received, patience = bytearray(), Patience(self._trial)
+        received, patience = bytearray(), Patience(self._trial, self.at_rest_s)
         while len(received) < length:
             try:
                 chunk = self.connection.recv(min(bite_bytes, length - len(received)))

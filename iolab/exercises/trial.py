@@ -17,9 +17,14 @@ from iolab.traffic import faults
 BUFFER_BYTES = 32 * 1024
 """Send and receive buffer of a connection in the kernel: small, so that a partial send comes early."""
 
+CLIENT_WAITS_FOR_BUSY_SERVER_S = 6.0
+"""A server that does something, but not what is due, has so long."""
+
 
 class Trial(Confined):
     """A server of the learner's, on a socket of the judge's."""
+
+    patience_s = CLIENT_WAITS_FOR_BUSY_SERVER_S
 
     def __init__(
         self,

@@ -9,8 +9,9 @@ from pathlib import Path
 from statistics import median
 
 from iolab.exercises.peers import Peer, Violated, expect_clean_exit
-from iolab.exercises.properties import nature, wire
+from iolab.exercises.properties import wire
 from iolab.exercises.properties.faults import GROWTH_BYTES, expect_no_more_descriptors
+from iolab.exercises.rest import expect_idle
 from iolab.exercises.sandbox import watch
 from iolab.exercises.sandbox.confined import MIB
 from iolab.exercises.trial import Trial
@@ -23,6 +24,9 @@ REFERENCE = Path(__file__).parent.parent / "chat.py"
 MANY, RESERVED = 500, 200
 FROZEN_BYTES, MUCH_BYTES = 24 * MIB, 160_000
 ROUNDS = 4
+HOLD_S = 0.25
+"""A server that sleeps so long, with something due to a client that reads, is held up by another one."""
+
 TALKING, TURNS, WARM_UP, LINES = 30, 5, 50, 50
 TIMES = 10.0
 """How much more CPU a message may take than with the reference."""
@@ -72,9 +76,30 @@ def check_lines(trial: Trial) -> str:
         bob.expect(
             b"".join(b"ann: " + each + b"\n" for each in several), "a client that was to hear lines sent all at once"
         )
+        for line in (b"", b"  spaces  ", b"ends with CR\r", b": colons: ", b"\r", b"\xff\x00\xfe"):
+            say_line(ann, "ann", line, [bob], "a client that was to hear a line of unusual bytes")
         long = trial.draw.choice(wire.WORDS) * 20_000
         say_line(ann, "ann", long, [bob])
+        _expect_names(trial, bob)
     return "lines were passed on whole: one sent in pieces, many at once, and a long one"
+
+
+def _expect_names(trial: Trial, hearer: Peer) -> None:
+    """Join under names that arrive in pieces, or together with lines, or in any script."""
+    name, line = trial.draw.choice(["zoë", "李雷", "о́ля"]).encode(), wire.draw_line(trial)
+    with Peer(trial) as pieces, Peer(trial) as together:
+        for number in range(len(name)):
+            pieces.send(name[number : number + 1])
+            time.sleep(0.002)
+        pieces.send(b"\n")
+        pieces.expect(b"welcome " + name + b"\n", "a client that sent its name in pieces")
+        pieces.send(line + b"\n")
+        hearer.expect(name + b": " + line + b"\n", "a client that was to hear one whose name came in pieces")
+        together.send(b"dan\nfirst\nsecond\nthi")
+        together.expect(b"welcome dan\n", "a client that sent its name and lines at once")
+        together.send(b"rd\n")
+        due = b"dan: first\ndan: second\ndan: third\n"
+        hearer.expect(due, "a client that was to hear one who sent its name and lines at once")
 
 
 def check_many_members(trial: Trial) -> str:
@@ -91,23 +116,45 @@ def check_many_members(trial: Trial) -> str:
 
 
 def check_frozen_client(trial: Trial) -> str:
-    """Pass everything on to those who read, while one does not, and keep what that one costs bounded."""
+    """Pass everything on to those who read, while two do not, and keep what those cost bounded."""
     with ExitStack() as stack:
         ann, bob = join(trial, stack, "ann"), join(trial, stack, "bob")
-        join(trial, stack, "frozen", narrow=True)
-        before = watch.measure_resident_bytes(trial.pid)
+        count, before = watch.count_descriptors(trial.pid), watch.measure_resident_bytes(trial.pid)
+        frozen = [join(trial, stack, f"frozen{number}", narrow=True) for number in range(2)]
         block = (trial.draw.choice(wire.WORDS) * 100)[:995]
-        text, due = (block + b"\n") * 64, (b"ann: " + block + b"\n") * 64
-        for _ in range(FROZEN_BYTES // len(text)):
-            ann.send(text)
-            bob.expect(due, "a client that read while another one was frozen")
+        bob.at_rest_s = HOLD_S
+        _say_much(ann, bob, block)
         grown = watch.measure_resident_bytes(trial.pid) - before
         if grown > GROWTH_BYTES:
             raise Violated(
-                f"while a client read nothing, {FROZEN_BYTES // MIB} MiB were said and the memory grew by "
+                f"while two clients read nothing, {FROZEN_BYTES // MIB} MiB were said and the memory grew by "
                 f"{grown / MIB:.0f} MiB; disconnect a client that is owed too much, or drop its lines"
             )
-    return f"{FROZEN_BYTES // MIB} MiB were passed on while one client read nothing"
+        expect_idle(trial, "while two clients read nothing")
+        frozen[0].at_rest_s = HOLD_S
+        late = frozen[0].receive(4 * MIB)
+        say_line(ann, "ann", b"late", [bob], "a client that read when another one began to read at last")
+        _expect_whole_lines(late + frozen[0].receive(1 << 16), b"ann: " + block, b"ann: late")
+        frozen[0].connection.close()
+        frozen[1].reset()
+        say_line(ann, "ann", wire.draw_line(trial), [bob], "a client that read when others had frozen and left")
+        expect_no_more_descriptors(trial, count, 2)
+        expect_idle(trial, "when two clients that had read nothing were gone")
+    return f"{FROZEN_BYTES // MIB} MiB were passed on while two clients read nothing"
+
+
+def _say_much(ann: Peer, bob: Peer, block: bytes) -> None:
+    text, due = (block + b"\n") * 64, (b"ann: " + block + b"\n") * 64
+    for _ in range(FROZEN_BYTES // len(text)):
+        ann.send(text)
+        bob.expect(due, "a client that read while two others were frozen")
+
+
+def _expect_whole_lines(received: bytes, *due: bytes) -> None:
+    """Raise Violated for a line that is not whole; the last one may be cut off by the end."""
+    for line in received.split(b"\n")[:-1]:
+        if line not in due:
+            raise Violated(f"one who had read nothing received {len(line):,} bytes of a line of {len(due[0]):,}")
 
 
 def check_fairness(trial: Trial) -> str:
@@ -155,7 +202,23 @@ def check_leaving(trial: Trial) -> str:
             faults.connect_and_close(trial.address, 1)
         say_line(ann, "ann", wire.draw_line(trial), [bob], "a client that stayed when others left")
         expect_no_more_descriptors(trial, before, 30)
-    return "30 clients connected and left, and the others did not notice"
+        _expect_namesakes(trial, ann, bob)
+        expect_no_more_descriptors(trial, before, 32)
+        expect_idle(trial, "when 32 clients had left")
+    return "32 clients connected and left, and the others did not notice"
+
+
+def _expect_namesakes(trial: Trial, ann: Peer, bob: Peer) -> None:
+    """Join under a name that is there already, and leave again: both hear, and the other one stays."""
+    who = "a client that was to hear what was said to two of the same name"
+    with ExitStack() as stack:
+        second = join(trial, stack, "ann")
+        say_line(second, "ann", wire.draw_line(trial), [ann, bob], who)
+        say_line(ann, "ann", wire.draw_line(trial), [second, bob], who)
+        say_line(bob, "bob", wire.draw_line(trial), [second, ann], who)
+        join(trial, stack, "bob").reset()
+    say_line(bob, "bob", wire.draw_line(trial), [ann], "a client whose namesake had left")
+    say_line(ann, "ann", wire.draw_line(trial), [bob], "a client whose namesake had left")
 
 
 def check_idle_chat(trial: Trial) -> str:
@@ -163,7 +226,7 @@ def check_idle_chat(trial: Trial) -> str:
     with join_all(trial, *(f"client{number}" for number in range(20))) as peers:
         say_line(peers[0], "client0", wire.draw_line(trial), peers[1:])
         time.sleep(0.1)
-        nature.expect_rest(trial, "while nobody says anything")
+        expect_idle(trial, "while nobody says anything")
         say_line(peers[0], "client0", wire.draw_line(trial), peers[1:])
     return "less than 1 % of a CPU while nobody said anything"
 

@@ -4,20 +4,30 @@ import select
 import time
 from contextlib import ExitStack
 
-from iolab.exercises.peers import Peer, Violated
+from iolab.exercises.peers import JUDGE_WAITS_FOR_EXIT_S, Patience, Peer, Violated, expect_clean_exit
 from iolab.exercises.properties.wire import ask_line
+from iolab.exercises.rest import expect_idle
 from iolab.exercises.trial import Trial
 
-SLEEP, RAISE = b"\xf0 sleep", b"\xf0 raise"
+SLEEP, RAISE, BITE, END = b"\xf0 sleep", b"\xf0 raise", b"\xf0 bite", b"\xf0 end"
+TIES, TURNS, NAPS = b"\xf0 ties", b"\xf0 turns", b"\xf0 naps"
+"""Requests that the judge's server on the learner's loop does something for, before it answers."""
+
+BITE_BYTES = 7
+ERRORS = ("ValueError", "KeyError", "IndexError", "OSError", "TypeError", "ZeroDivisionError", "AssertionError")
 
 PROGRAM = f"""
 
 def serve(listening, respond):
+    import builtins
+    import time
+
     loop = Loop()
     listening.setblocking(False)
+    ends = []
 
     def accept_all():
-        while True:
+        while not ends:
             connection = yield from loop.accept(listening)
             connection.setblocking(False)
             loop.spawn(converse(connection))
@@ -27,9 +37,67 @@ def serve(listening, respond):
             while request := (yield from loop.recv(connection, 65536)):
                 if request.startswith({SLEEP!r}):
                     yield from loop.sleep(float(request.split()[-1]))
-                if request.startswith({RAISE!r}):
-                    raise ValueError("this task of the judge's raises on purpose")
+                elif request.startswith({RAISE!r}):
+                    error = getattr(builtins, request.split()[-1].decode())
+                    loop.spawn(raise_at_once(error))
+                    raise error("this task of the judge's raises on purpose")
+                elif request == {BITE!r}:
+                    yield from loop.send(connection, respond(request))
+                    request = b"%d" % len((yield from loop.recv(connection, {BITE_BYTES})))
+                elif request == {END!r}:
+                    ends.append(True)
+                elif request == {TIES!r}:
+                    request = yield from tie()
+                elif request == {TURNS!r}:
+                    request = yield from take_turns()
+                elif request == {NAPS!r}:
+                    request = yield from nap()
                 yield from loop.send(connection, respond(request))
+
+    def raise_at_once(error):
+        raise error("this task of the judge's raises on purpose, before it waits for anything")
+        yield
+
+    def tie():
+        names = ("monotonic", "time", "perf_counter")
+        clocks = [(vars(time), name, getattr(time, name)) for name in names]
+        clocks += [(globals(), name, globals()[name]) for name in names if callable(globals().get(name))]
+        for place, name, clock in clocks:
+            place[name] = lambda clock=clock: clock() // 0.05 * 0.05
+        done = []
+        for number in range(8):
+            loop.spawn(sleep_and_tell(0.2, number, done))
+        while len(done) < 8:
+            yield from loop.sleep(0.05)
+        for place, name, clock in clocks:
+            place[name] = clock
+        return bytes(sorted(done))
+
+    def sleep_and_tell(seconds, number, done):
+        yield from loop.sleep(seconds)
+        done.append(number)
+
+    def take_turns():
+        turns, ended = [], []
+        for number in range(3):
+            loop.spawn(step_and_tell(number, turns, ended))
+        while len(ended) < 3:
+            yield from loop.sleep(0.01)
+        return b"turns" if len(set(turns[:9])) == 3 else b"no turns"
+
+    def step_and_tell(number, turns, ended):
+        for _ in range(20):
+            turns.append(number)
+            yield from loop.sleep(0)
+        ended.append(number)
+
+    def nap():
+        shortest = 1
+        for _ in range(10):
+            begin = time.perf_counter()
+            yield from loop.sleep(0.005)
+            shortest = min(shortest, time.perf_counter() - begin)
+        return b"short" if shortest < 0.04 else b"long"
 
     loop.spawn(accept_all())
     loop.run()
@@ -108,14 +176,73 @@ def _request_sleep(seconds: float) -> bytes:
     return SLEEP + b" %.1f" % seconds
 
 
+def check_naps(trial: Trial) -> str:
+    """Wake tasks that sleep as long, let a sleep of 0 s give others a turn, and wake nobody else meanwhile."""
+    with Peer(trial) as peer, Peer(trial) as sleeper:
+        ask_line(trial, peer)
+        _expect_outcome(trial, peer, TURNS, b"turns", "three tasks that sleep 0 s again and again should take turns")
+        _expect_outcome(trial, peer, NAPS, b"short", "a sleep of 5 ms took 40 ms or more, ten times out of ten")
+        _expect_outcome(trial, peer, TIES, bytes(range(8)), "eight tasks whose sleeps end together should all wake")
+        sleeper.send(_request_sleep(1.0))
+        ask_line(trial, peer)
+        time.sleep(0.05)
+        expect_idle(trial, "while a task sleeps")
+        sleeper.expect(trial.due(_request_sleep(1.0)), "a client whose task slept")
+    return "sleeps of 0 s gave turns, short ones were short, equal ones all ended, and nothing woke up meanwhile"
+
+
+def _expect_outcome(trial: Trial, peer: Peer, request: bytes, outcome: bytes, should: str) -> None:
+    peer.send(request)
+    received = peer.receive(len(trial.due(outcome)))
+    if received != trial.due(outcome):
+        raise Violated(f"{should}{'' if received else f'; {peer.why()}'}")
+
+
+def check_end_of_run(trial: Trial) -> str:
+    """Return from `run` when all tasks have ended, and not while one sleeps."""
+    with Peer(trial) as peer:
+        peer.ask(END, "a client")
+        with Peer(trial) as last:  # the task that accepts ends with this one
+            ask_line(trial, last)
+        peer.ask(_request_sleep(0.5), "a client whose task slept, the only one that was left,")
+    if Patience(trial, JUDGE_WAITS_FOR_EXIT_S).wait_for_exit("when all tasks have ended, `run` should return, but"):
+        raise Violated(f"`run` should return when all tasks have ended: {trial.describe_end()}")
+    return "`run` returned when all tasks had ended, and not before"
+
+
+def check_end_of_loop(trial: Trial) -> str:
+    """End when the listening socket is shut down, whoever sleeps."""
+    with Peer(trial) as peer, Peer(trial) as sleeper:
+        sleeper.send(_request_sleep(60))
+        ask_line(trial, peer)
+        trial.listening.stop()
+    expect_clean_exit(trial, "run")
+    return "the listening socket was shut down, and `run` ended, though a task slept"
+
+
+def check_bites(trial: Trial) -> str:
+    """Receive no more than was asked for."""
+    data = trial.draw.randbytes(100)
+    with Peer(trial) as peer:
+        ask_line(trial, peer)
+        peer.ask(BITE, "a client")
+        peer.send(data)
+        due = trial.due(b"%d" % BITE_BYTES) + trial.due(data[BITE_BYTES:])
+        if peer.receive(len(due)) != due:
+            raise Violated(
+                f"of {len(data)} bytes, `recv` with a size of {BITE_BYTES} should give {BITE_BYTES} at first"
+            )
+    return f"`recv` gave {BITE_BYTES} bytes where {BITE_BYTES} were asked for, and the rest later"
+
+
 def check_raisers(trial: Trial) -> str:
     """Go on when a task raises: that one ends, and no other."""
     with Peer(trial) as bystander:
         ask_line(trial, bystander)
-        for _ in range(3):
+        for error in trial.draw.sample(ERRORS, len(ERRORS)):
             with Peer(trial) as peer:
                 ask_line(trial, peer)
-                peer.send(RAISE)
-                peer.expect_end("a client whose task raised an exception")
-            ask_line(trial, bystander, "a client that asked after another one's task had raised an exception")
-    return "three tasks raised an exception, and the others went on"
+                peer.send(RAISE + b" " + error.encode())
+                peer.expect_end(f"a client whose task raised {error}")
+            ask_line(trial, bystander, f"a client that asked after another one's task had raised {error}")
+    return f"{2 * len(ERRORS)} tasks raised exceptions, and the others went on"

@@ -6,30 +6,32 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from iolab.exercises.peers import Peer, Violated
 from iolab.exercises.properties.faults import connect_slow_reader
 from iolab.exercises.properties.wire import ask_line, draw_line
+from iolab.exercises.rest import PHRASES, blocks_signals, count_sockets, name_calls, read_pending, read_threads
 from iolab.exercises.sandbox import watch
 from iolab.exercises.trial import Trial
 
-IDLE_SHARE, IDLE_WINDOW_S = 0.01, 0.5
 LOOKS, PINGS = 40, 16
+POLL_ADD = 6
+"""IORING_OP_POLL_ADD (linux/io_uring.h)."""
 
-PHRASES = {"sleep": "a sleep", "timeout": "a socket's call with a timeout"}
+COMERS, SLEEPS = 12, 3
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """What /proc shows of a model: the calls that it sleeps in, and its threads."""
+    """What /proc shows of a model: the calls that it sleeps in, and what it has asked the kernel for."""
 
     name: str
     waits_in: frozenset[str]
     must: frozenset[str] = frozenset()
     """One of these must be seen; none: the server never waits."""
-    one_thread: bool = True
-    watches: bool = False
-    """Whether the connections are in an epoll interest, which /proc shows."""
+    inspect: Callable[[Trial, int], str] = lambda trial, clients: ""
+    """What is wrong with what it asked the kernel for, with so many clients connected; nothing if nothing is."""
 
 
 @contextmanager
@@ -40,43 +42,6 @@ def connect_silent_clients(trial: Trial, count: int = 6) -> Iterator[list[Peer]]
         for peer in peers:
             ask_line(trial, peer)
         yield peers
-
-
-def check_idle(trial: Trial) -> str:
-    """Use less than 1 % of a CPU while nobody asks, and all have what they are owed."""
-    with connect_silent_clients(trial), connect_slow_reader(trial) as (peer, due):
-        peer.expect(due, "the slow reader")
-        time.sleep(0.1)
-        expect_rest(trial, "while nobody asks anything")
-        ask_line(trial, peer)
-    return "less than 1 % of a CPU while nobody asked"
-
-
-def check_owing(trial: Trial) -> str:
-    """Use less than 1 % of a CPU while a client does not read what it is owed, and asks for more."""
-    with connect_silent_clients(trial), connect_slow_reader(trial) as (peer, due):
-        peer.connection.send(draw_line(trial))
-        time.sleep(0.1)
-        expect_rest(trial, "while it waits for a client that does not read")
-        peer.expect(due[:1000], "the slow reader, which began to read at last,")
-    return "less than 1 % of a CPU while a client did not read"
-
-
-def expect_rest(trial: Trial, when: str) -> None:
-    """Raise Violated if the server uses 1 % of a CPU or more."""
-    share = trial.measure_cpu_share(IDLE_WINDOW_S)
-    if not trial.alive():
-        raise Violated(f"the server did not stay alive: {trial.describe_end()}")
-    if share >= IDLE_SHARE:
-        raise Violated(f"the server uses {share:.0%} of a CPU {when}{_name_cause(trial)}")
-
-
-def _name_cause(trial: Trial) -> str:
-    writable = [events for events in watch.read_interest(trial.pid).values() if events & watch.EPOLLOUT]
-    level = [events for events in writable if not events & watch.EPOLLET]
-    if not level:
-        return ""
-    return f"; it watches {len(level)} connections for room to write: do so only while you owe them bytes"
 
 
 def check_promptness(trial: Trial) -> str:
@@ -90,7 +55,50 @@ def check_promptness(trial: Trial) -> str:
         call, times = sleeps.most_common(1)[0]
         how = "slept" if call == "sleep" else f"slept in {call}"
         raise Violated(f"the server {how} while {times} of {PINGS} requests waited, and they did not wake it")
+    _expect_no_sleep(trial, "clients waited to be accepted", partial(_bring_clients, trial))
+    _expect_no_sleep(trial, "it had room to send what it owed", partial(_read_slowly, trial))
     return f"{PINGS} requests were read as soon as they arrived"
+
+
+def _expect_no_sleep(trial: Trial, when: str, act: Callable[[], Iterator[None]]) -> None:
+    """Raise Violated if the server is seen in a sleep again and again while it has much to do."""
+    sleeps = sum("sleep" in trial.list_calls() for _ in act())
+    if sleeps >= SLEEPS:
+        raise Violated(f"the server slept while {when}: it was seen in a sleep {sleeps} times")
+
+
+def _bring_clients(trial: Trial) -> Iterator[None]:
+    """Connect clients that ask, all at once, and yield until all have their replies."""
+    with ExitStack() as stack:
+        with trial.pause():
+            peers = [stack.enter_context(Peer(trial)) for _ in range(COMERS)]
+            request = draw_line(trial)
+            for peer in peers:
+                peer.send(request)
+        yield from _await_replies(peers)
+        for peer in peers:
+            peer.expect(trial.due(request), f"one of {COMERS} clients that connected at once")
+
+
+def _await_replies(peers: list[Peer]) -> Iterator[None]:
+    for peer in peers:
+        ready, end_s = select.poll(), time.monotonic() + 1
+        ready.register(peer.connection, select.POLLIN)
+        while time.monotonic() < end_s and not ready.poll(1):
+            yield
+
+
+def _read_slowly(trial: Trial) -> Iterator[None]:
+    """Read a long reply in small bites, and yield between them."""
+    request = trial.draw.randbytes(300_000)
+    with Peer(trial, narrow=True) as peer, peer.send_meanwhile(request):
+        due, received = trial.due(request), 0
+        while received < len(due):
+            chunk = peer.receive(min(1 << 13, len(due) - received))
+            if not chunk:
+                raise Violated(f"a slow reader received only {received:,} of {len(due):,} bytes; {peer.why()}")
+            received += len(chunk)
+            yield
 
 
 def _ping(trial: Trial, peer: Peer) -> set[str]:
@@ -117,13 +125,17 @@ def expect_model(footprint: Footprint) -> Callable[[Trial], str]:
 
     def check(trial: Trial) -> str:
         with connect_silent_clients(trial, 12) as peers:
+            before = read_threads(trial.pid)
+            for peer in peers:
+                ask_line(trial, peer)
             time.sleep(0.05)
-            _expect_census(trial, footprint, len(peers))
-            calls = _count_calls(trial)
+            if wrong := footprint.inspect(trial, len(peers)):
+                raise Violated(f"{wrong}; this exercise asks for {footprint.name}")
+            calls = _count_calls(trial, before)
             with connect_slow_reader(trial) as (peer, due):
                 for bystander in peers[:3]:
                     ask_line(trial, bystander, "a client that asked while another one was not reading its reply")
-                calls += _count_calls(trial)
+                calls += _count_calls(trial, before)
                 peer.expect(due[:1000], "the slow reader, which began to read at last,")
             ask_line(trial, peers[0])
         _expect_calls(footprint, calls)
@@ -132,29 +144,55 @@ def expect_model(footprint: Footprint) -> Callable[[Trial], str]:
     return check
 
 
-def _count_calls(trial: Trial) -> Counter[str]:
+def _count_calls(trial: Trial, before: dict[int, int]) -> Counter[str]:
     calls: Counter[str] = Counter()
     for _ in range(LOOKS):
-        calls.update(set(trial.list_calls()))
+        calls.update(name_calls(trial.pid, before))
         time.sleep(0.003)
     return calls
 
 
-def _expect_census(trial: Trial, footprint: Footprint, clients: int) -> None:
-    threads, processes = trial.count_threads(), len(watch.list_family(trial.pid))
-    if footprint.one_thread and threads > 1:
-        kind = "threads" if processes == 1 else "processes"
-        raise Violated(
-            f"with {clients} clients the server has {max(threads, processes)} {kind}; "
-            f"this exercise asks for {footprint.name}"
-        )
-    if footprint.watches:
-        watched = len(watch.read_interest(trial.pid))
-        if watched <= clients:
-            raise Violated(
-                f"{clients} clients and the listening socket are open, but epoll watches {watched or 'none'} of them; "
-                "register each one, and let epoll_wait say which are ready"
-            )
+def inspect_epoll(trial: Trial, clients: int) -> str:
+    """Say what is wrong if epoll does not watch every connection."""
+    watched = len(watch.read_interest(trial.pid))
+    if watched > clients:
+        return ""
+    return (
+        f"{clients} clients and the listening socket are open, but epoll watches {watched or 'none'} of them: "
+        "register each one, and let epoll_wait say which are ready"
+    )
+
+
+def inspect_selector(trial: Trial, clients: int) -> str:
+    """Say what is wrong if epoll is asked otherwise than a selector does, or for more than connections.
+
+    A selector asks for as many events as it watches descriptors; by itself, `epoll.poll` asks for 1,023. A loop of a
+    library watches a pair of sockets of its own, by which it is woken.
+    """
+    watched, sockets = len(watch.read_interest(trial.pid)), count_sockets(trial.pid)
+    events = {call.arguments[2] for call in watch.list_calls(trial.pid) if call and call.name == "epoll_wait"}
+    if events and events != {watched}:
+        return f"it asks epoll itself, for {max(events):,} events at most, with {watched} descriptors watched"
+    if sockets > clients + 1:
+        return f"it has {sockets - clients - 1} sockets beside those of its {clients} clients and the listening one"
+    return ""
+
+
+def inspect_completions(trial: Trial, clients: int) -> str:
+    """Say what is wrong if io_uring is asked for readiness alone, or if threads of the answer's own receive.
+
+    What waits in a ring stands in its fdinfo; the helper threads of aio(7) block all signals.
+    """
+    pending = Counter(read_pending(trial.pid))
+    if pending[POLL_ADD] >= clients:
+        return f"io_uring is asked only when {pending[POLL_ADD]} connections are ready, and receives nothing itself"
+    threads = [
+        task
+        for task in watch.list_threads(trial.pid)
+        if (call := watch.read_call(trial.pid, task)) and call.name in ("read", "write")
+    ]
+    own = [task for task in threads if not blocks_signals(trial.pid, task)]
+    return f"{len(own)} threads of its own wait in `read`" if own else ""
 
 
 def _expect_calls(footprint: Footprint, calls: Counter[str]) -> None:

@@ -1,7 +1,6 @@
 """Properties of a server whose clients behave: the right bytes, to everybody."""
 
 import time
-from contextlib import ExitStack
 
 from iolab.exercises.peers import Peer, Violated, expect_clean_exit
 from iolab.exercises.sandbox.confined import MIB
@@ -66,52 +65,6 @@ def check_megabytes(trial: Trial) -> str:
             peer.expect(trial.due(request), "a client that sent megabytes and read meanwhile")
         ask_line(trial, peer, "a client that asked again after megabytes")
     return f"{len(request):,} bytes were answered correctly"
-
-
-def check_many_clients(trial: Trial) -> str:
-    """Answer many clients, in whatever order they ask, while others say nothing."""
-    count = trial.draw.randrange(40, 50)
-    with ExitStack() as stack:
-        peers = [stack.enter_context(Peer(trial)) for _ in range(count)]
-        silent, asking = peers[:8], peers[8:]
-        who = f"a client that asked while {len(silent)} others were silent"
-        for _ in range(2):
-            trial.draw.shuffle(asking)
-            for peer in asking:
-                ask_line(trial, peer, who)
-        requests = [draw_line(trial) for _ in asking]
-        for peer, request in zip(asking, requests, strict=True):
-            peer.send(request)
-        for peer, request in zip(asking, requests, strict=True):
-            peer.expect(trial.due(request), f"one of {len(asking)} clients that asked at once")
-        for peer in silent:
-            ask_line(trial, peer, "a client that had long been silent")
-        with trial.pause():
-            early = [stack.enter_context(Peer(trial)) for _ in range(4)]
-            for peer in early:
-                peer.send(requests[0])
-        for peer in early:
-            peer.expect(trial.due(requests[0]), "a client that asked before it was accepted")
-    return f"{count} clients were answered, in a random order"
-
-
-def check_half_close(trial: Trial) -> str:
-    """Send what is owed to a client that asks, closes its sending half, and reads."""
-    requests = [trial.draw.randbytes(trial.draw.randrange(20_000, 30_000)) for _ in range(2)]
-    who = "a client that asked and closed its sending half"
-    with Peer(trial) as early:
-        ask_line(trial, early)
-        early.half_close()
-        early.expect_end("a client that closed its sending half")
-    with Peer(trial, narrow=True) as peer:
-        for request in requests:
-            peer.send(request)
-        peer.half_close()
-        time.sleep(0.05)  # the end of file has arrived, and may be read before the replies are sent
-        due = b"".join(map(trial.due, requests))
-        peer.expect(due, who)
-        peer.expect_end(who)
-    return f"{len(due):,} bytes arrived after the client had closed its sending half, and then the end of file"
 
 
 def check_clean_end(trial: Trial) -> str:

@@ -9,6 +9,7 @@ from tests.exercises.corpus import (
     select_epoll,
     selectors,
     signals,
+    survivors,
     tampering,
     threads,
 )
@@ -23,6 +24,7 @@ ANSWERS = [
     *event_loop.ANSWERS,
     *chat.ANSWERS,
     *break_it.ANSWERS,
+    *survivors.ANSWERS,
 ]
 
 TAMPERING = tampering.ANSWERS

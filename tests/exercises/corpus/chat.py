@@ -226,5 +226,106 @@ ANSWERS: list[Answer] = [
             ("    members: dict[int, Member] = {}", "    members: dict[int, Member] = {}\n    history = []"),
         ),
     ),
+    wrong(
+        NAME,
+        "whole lines",
+        "takes what comes first for the name",
+        put(
+            (
+                "        *whole, self.partial",
+                '        if not self.name:\n            return [data.rstrip(b"\\n")]\n        *whole, self.partial',
+            )
+        ),
+    ),
+    wrong(
+        NAME,
+        "whole lines",
+        "loses the lines behind a name",
+        put(
+            (
+                'owe(descriptor, b"welcome " + line + b"\\n")',
+                'owe(descriptor, b"welcome " + line + b"\\n")\n                break',
+            )
+        ),
+    ),
+    wrong(NAME, "whole lines", "strips lines", put(('b": " + line +', 'b": " + line.strip() +'))),
+    wrong(
+        NAME,
+        "whole lines",
+        "says nothing where a line is empty",
+        put(
+            (
+                "            if member.name:",
+                "            if not line:\n                continue\n            if member.name:",
+            )
+        ),
+    ),
+    wrong(
+        NAME,
+        "whole lines",
+        "takes names in ASCII only",
+        put(("member.name = line", 'member.name = line.decode("ascii").encode()')),
+    ),
+    wrong(
+        NAME,
+        "a frozen client",
+        "waits half a second for the frozen",
+        put(
+            ("connection.setblocking(False)\n        self", "connection.settimeout(0.5)\n        self"),
+            (
+                "        except BlockingIOError:\n            pass\n\n",
+                "        except TimeoutError:\n            pass\n\n",
+            ),
+            ("        if not waits:\n            pay", "        if True:\n            pay"),
+        ),
+    ),
+    wrong(
+        NAME,
+        "a frozen client",
+        "keeps the frozen that it cuts",
+        put(
+            (
+                "> MOST_BYTES:\n            close(descriptor)",
+                "> MOST_BYTES:\n            interest.unregister(descriptor)\n            left.append(members.pop(descriptor))",
+            ),
+            ("    members: dict[int, Member] = {}", "    members: dict[int, Member] = {}\n    left = []"),
+        ),
+    ),
+    wrong(
+        NAME,
+        "a frozen client",
+        "cuts lines for the frozen",
+        put(
+            (
+                "len(member.unsent) > MOST_BYTES:\n            close(descriptor)",
+                "len(member.unsent) > MOST_BYTES:\n            del member.unsent[MOST_BYTES:]",
+            )
+        ),
+    ),
+    wrong(
+        NAME,
+        "those who leave",
+        "knows clients by their names",
+        put(
+            (
+                "[number for number, member in members.items() if member.name and number != speaker]",
+                "{member.name: number for number, member in members.items() if member.name and number != speaker}.values()",
+            ),
+            ("        for descriptor in {", "        for descriptor in list({"),
+            ("speaker}.values():", "speaker}.values()):"),
+        ),
+    ),
+    wrong(
+        NAME,
+        "those who leave",
+        "spins when one leaves",
+        put(
+            (
+                "        interest.unregister(descriptor)\n        members.pop(descriptor).connection.close()",
+                "        left.append(members.pop(descriptor))\n        left[-1].connection.shutdown(2)",
+            ),
+            ("    members: dict[int, Member] = {}", "    members: dict[int, Member] = {}\n    left = []"),
+        ),
+    ),
     *right(NAME, the_course=COURSE, streams=STREAMS, threads=THREADS),
 ]

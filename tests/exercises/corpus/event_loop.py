@@ -24,9 +24,10 @@ HEAP = text("""
 
         def run(self):
             while self.ready or self.sleeping or self.selector.get_map():
-                while self.ready:
+                for _ in range(len(self.ready)):
                     self.step(self.ready.popleft())
-                self.wait()
+                if self.sleeping or self.selector.get_map():
+                    self.wait()
 
         def step(self, task):
             try:
@@ -42,6 +43,7 @@ HEAP = text("""
 
         def wait(self):
             pause = max(0, self.sleeping[0][0] - time.monotonic()) if self.sleeping else None
+            pause = 0 if self.ready else pause
             for key, _ in self.selector.select(pause):
                 self.selector.unregister(key.fileobj)
                 self.ready.append(key.data)
@@ -152,23 +154,31 @@ ON_ASYNCIO = text("""
         def __init__(self):
             self.loop = asyncio.new_event_loop()
             self.tasks = set()
+            self.alive = 0
 
         def spawn(self, task):
+            self.alive += 1
             self.loop.call_soon(self.step, task)
+
+        def end(self):
+            self.alive -= 1
+            if not self.alive:
+                self.loop.stop()
 
         def step(self, task, waited=None):
             try:
                 waiting = self.loop.create_task(next(task))
             except StopIteration:
-                return
+                return self.end()
             except Exception:
-                return
+                return self.end()
             self.tasks.add(waiting)
             waiting.add_done_callback(self.tasks.discard)
             waiting.add_done_callback(lambda _: self.step(task))
 
         def run(self):
-            self.loop.run_forever()
+            if self.alive:
+                self.loop.run_forever()
 
         def wait_for(self, awaitable):
             kept = []
@@ -330,6 +340,77 @@ ANSWERS: list[Answer] = [
         "respond is called",
         "runs no task twice",
         put(("            self.ready.append(key.data)", "            pass")),
+    ),
+    wrong(
+        NAME,
+        "run returns",
+        "waits when nobody is left",
+        put(("if self.sleeping or self.selector.get_map():\n                self.wait()", "self.wait()")),
+    ),
+    wrong(NAME, "run returns", "returns while tasks sleep", put(("self.sleeping or self.selector", "self.selector"))),
+    wrong(
+        NAME,
+        "sleeps of any length",
+        "a heap without a tie-breaker",
+        put(("next(self.order), task", "task"), ("self.sleeping)[2]", "self.sleeping)[1]")),
+    ),
+    wrong(
+        NAME,
+        "sleeps of any length",
+        "rounds sleeps up to 100 ms",
+        put(("time.monotonic() + what,", "time.monotonic() + -(-what // 0.1) * 0.1,")),
+    ),
+    wrong(
+        NAME,
+        "sleeps of any length",
+        "a sleep of 0 s does not yield",
+        put(('        yield "sleep", seconds', '        if seconds:\n            yield "sleep", seconds')),
+    ),
+    wrong(
+        NAME,
+        "sleeps of any length",
+        "a sleep of 0 s never wakes",
+        put(
+            (
+                "self.sleeping[0][0] <= time.monotonic()",
+                "self.sleeping[0][0] <= time.monotonic() and self.sleeping[0][3]",
+            ),
+            ("next(self.order), task", "next(self.order), task, what"),
+        ),
+    ),
+    wrong(
+        NAME,
+        "sleeps of any length",
+        "the newest first",
+        put(
+            ("for _ in range(len(self.ready)):", "while self.ready:"),
+            ("self.ready.popleft()", "self.ready.pop()"),
+            (
+                "            heapq.heappush(self.sleeping, (time",
+                "            if not what:\n                return self.ready.append(task)\n"
+                "            heapq.heappush(self.sleeping, (time",
+            ),
+        ),
+    ),
+    wrong(
+        NAME,
+        "sleeps of any length",
+        "looks every 50 ms while anyone sleeps",
+        put(
+            (
+                "pause = max(0, self.sleeping[0][0] - time.monotonic()) if",
+                "pause = min(0.05, max(0, self.sleeping[0][0] - time.monotonic())) if",
+            )
+        ),
+    ),
+    wrong(NAME, "recv's size", "receives all there is", put(("connection.recv(size)", "connection.recv(65536)"))),
+    wrong(
+        NAME,
+        "tasks that raise",
+        "a KeyError ends the loop",
+        put(
+            ("        except Exception:\n", "        except KeyError:\n            raise\n        except Exception:\n")
+        ),
     ),
     *right(NAME, a_heap_and_a_selector=HEAP, lists_and_select=LISTS, on_asyncio=ON_ASYNCIO),
 ]

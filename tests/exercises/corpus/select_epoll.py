@@ -146,6 +146,9 @@ LISTS = """
                         new, _ = sock.accept()
                     except OSError:
                         continue
+                    if new.fileno() >= 1024:
+                        new.close()
+                        continue
                     new.setblocking(False)
                     readers.append(new)
                     continue
@@ -206,6 +209,9 @@ GENERATORS = """
                 try:
                     new = sock.accept()[0]
                 except OSError:
+                    continue
+                if new.fileno() >= 1024:
+                    new.close()
                     continue
                 new.setblocking(False)
                 go_on(new, talk(new, respond))

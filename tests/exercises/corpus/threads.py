@@ -339,6 +339,6 @@ ANSWERS: list[Answer] = [
         the_course=MODELS["threads"].source,
         processes=text(FORKS),
         a_subclass=text(SUBCLASS),
-        many_workers=text(POOL).replace("WORKERS", "100"),
+        many_workers=text(POOL).replace("WORKERS", "1000"),
     ),
 ]

@@ -1,0 +1,283 @@
+"""The scenes that stories are drawn from: who comes, what is asked, and how it ends.
+
+Each property has its own mixture, in which nothing that it is about is left to chance: the scenes are always there,
+their order, numbers, sizes and interleaving are drawn.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+
+from iolab.exercises.stories import Step, Story
+from iolab.kernel import descriptors
+
+EDGES = [1 << power for power in range(9, 18)]
+"""Sizes of usual buffers; one less and one more are drawn as well."""
+
+ENDS = ("half-close", "reset", "leave", "read", "more")
+"""What may become of a client that is owed bytes."""
+
+CROWD, RESERVED = 200, 64
+MANY = 1_100
+FD_SETSIZE = 1_024
+SILENCE_MS = 2_300
+
+Numbers = Iterator[int]
+
+SETTLE = Step("settle")
+
+
+def interleave(draw: random.Random, *sequences: Sequence[Step]) -> Story:
+    """Return the steps of several sequences in an order drawn, each sequence in its own order."""
+    left = [list(each) for each in sequences if each]
+    order = [number for number, each in enumerate(left) for _ in each]
+    draw.shuffle(order)
+    return [left[number].pop(0) for number in order]
+
+
+def chain(scenes: Sequence[Story]) -> Story:
+    """Return the steps of scenes, one after the other."""
+    return [step for scene in scenes for step in scene]
+
+
+def slow_readers(draw: random.Random, numbers: Numbers, fates: Sequence[str], at_once: int = 0) -> Story:
+    """Return a scene of slow readers that are owed megabytes together, of one who is not, and of how each ends."""
+    count = at_once or draw.randrange(2, 5)
+    clients = [next(numbers) for _ in range(count)]
+    asks = [
+        [Step("open", each, 1), *(Step("ask", each, size) for size in _draw_large(draw)), *_read_some(draw, each)]
+        for each in clients
+    ]
+    other = next(numbers)
+    brisk = [Step("open", other), *(Step("ask", other, draw.randrange(1, 100)) for _ in range(5))]
+    ends = [end(draw, each, draw.choice(fates)) for each in clients]
+    readers = [[Step("read", each)] for each in clients]
+    return [
+        *interleave(draw, *asks, brisk),
+        SETTLE,
+        *interleave(draw, *ends),
+        Step("wait", amount=30),
+        SETTLE,
+        *interleave(draw, *readers),
+        SETTLE,
+        *(Step("leave", each) for each in (*clients, other)),
+        SETTLE,
+    ]
+
+
+def _draw_large(draw: random.Random) -> list[int]:
+    return [draw.randrange(3_000, 8_000)] if draw.random() < 0.7 else [draw.randrange(1_500, 3_000) for _ in range(3)]
+
+
+def _read_some(draw: random.Random, client: int) -> list[Step]:
+    return [Step("read", client, draw.randrange(1, 100_000))] if draw.random() < 0.5 else []
+
+
+def end(draw: random.Random, client: int, fate: str) -> list[Step]:
+    """Return the steps of one end of a client that is owed bytes, or of its asking for more."""
+    if fate == "read":
+        bites = [Step("read", client, draw.choice((500, 4_096, 70_000))) for _ in range(draw.randrange(2, 6))]
+        return [*bites, Step("read", client), Step("ask", client, draw.randrange(1, 100))]
+    if fate == "more":
+        return [Step("ask", client, draw.randrange(1, 300)) for _ in range(draw.randrange(1, 4))]
+    return [Step(fate, client)]
+
+
+def trickle(draw: random.Random, numbers: Numbers) -> Story:
+    """Return a scene of clients that ask for a little again and again and read none, until no byte more has room."""
+    clients = [next(numbers) for _ in range(12)]
+    asks = [[Step("open", each, draw.choice((1, 2))), *_ask_little(draw, each)] for each in clients]
+    readers = [[Step("read", each), Step("ask", each, 10), Step("leave", each)] for each in clients]
+    return [*interleave(draw, *asks), SETTLE, *interleave(draw, *readers), SETTLE]
+
+
+def _ask_little(draw: random.Random, client: int) -> Iterator[Step]:
+    for size in draw.choice(((200, 700), (500, 2_000))) * 6:
+        yield Step("ask", client, draw.randrange(size // 2, size))
+        yield Step("wait", amount=1)
+
+
+def early(draw: random.Random, numbers: Numbers, fates: Sequence[str]) -> Story:
+    """Return a scene of clients that connect, ask and end before the server accepts them."""
+    sequences = []
+    for _ in range(draw.randrange(6, 12)):
+        client = next(numbers)
+        asks = [Step("ask", client, draw.randrange(1, 200))] if draw.random() < 0.7 else []
+        fate = draw.choice(fates)
+        sequences.append([Step("open", client), *asks, *([Step(fate, client)] if fate != "stay" else [])])
+    return [Step("pause"), *interleave(draw, *sequences), Step("resume"), SETTLE]
+
+
+def brief(draw: random.Random, numbers: Numbers, fates: Sequence[str], count: int = 12) -> Story:
+    """Return a scene of clients that come, ask, are answered or not, and end."""
+    sequences = []
+    for _ in range(count):
+        client = next(numbers)
+        steps = [Step("open", client), Step("ask", client, draw.randrange(1, 100))]
+        fate = draw.choice(fates)
+        reads = [Step("read", client)] if fate != "reset" or draw.random() < 0.5 else []
+        sequences.append([*steps, *reads, *([Step(fate, client)] if fate != "stay" else [])])
+    return [*interleave(draw, *sequences), SETTLE]
+
+
+def crowd(draw: random.Random, numbers: Numbers, count: int) -> Story:
+    """Return a scene of hundreds of clients that ask in any order, then all at once; some stay silent."""
+    clients = [next(numbers) for _ in range(count)]
+    silent = set(draw.sample(clients, 8))
+    asking = [each for each in clients if each not in silent]
+    steps = [Step("open", each) for each in clients]
+    for each in draw.sample(asking, len(asking)):
+        steps += [Step("ask", each, draw.randrange(1, 100)), Step("read", each)]
+    steps += [SETTLE, Step("pause"), *(Step("ask", each, draw.randrange(1, 100)) for each in asking), Step("resume")]
+    steps += [SETTLE, *(Step("ask", each, 10) for each in silent), SETTLE]
+    return [*steps, *(Step(draw.choice(("leave", "half-close")), each) for each in clients), SETTLE]
+
+
+def pipeline(draw: random.Random, numbers: Numbers) -> Story:
+    """Return a scene of clients that send one request after another and read later."""
+    clients = [next(numbers) for _ in range(3)]
+    asks = [[Step("ask", each, draw.randrange(1, 200)) for _ in range(draw.randrange(10, 40))] for each in clients]
+    return [*(Step("open", each) for each in clients), *interleave(draw, *asks), SETTLE]
+
+
+def sizes(draw: random.Random, numbers: Numbers) -> Story:
+    """Return a scene of requests at the edges of usual buffers, each whole before the server can read it."""
+    client = next(numbers)
+    edges = [edge + more for edge in EDGES for more in (-1, 0, 1)]
+    steps = [Step("open", client)]
+    for size in draw.sample(edges, len(edges)):
+        steps += [Step("pause")] if size <= 1 << 13 else []
+        steps += [Step("ask", client, size), Step("resume"), Step("read", client)]
+    return [*steps, SETTLE]
+
+
+def conversation(draw: random.Random, numbers: Numbers) -> Story:
+    """Return a scene of more than a thousand requests on one connection."""
+    client = next(numbers)
+    asks = (Step("ask", client, draw.randrange(1, 20)) for _ in range(MANY))
+    return [Step("open", client), *(step for ask in asks for step in (ask, Step("read", client))), SETTLE]
+
+
+def silence(draw: random.Random, numbers: Numbers, scenes: Sequence[Step]) -> Story:
+    """Return scenes during which two clients are silent, one that has asked before and one that has not."""
+    first, second = next(numbers), next(numbers)
+    begin = [Step("open", first), Step("open", second), Step("ask", second, 10), Step("read", second)]
+    ask = [Step("ask", first, draw.randrange(1, 100)), Step("ask", second, draw.randrange(1, 100))]
+    return [*begin, *scenes, Step("wait", amount=SILENCE_MS), *ask, SETTLE]
+
+
+def _count() -> Numbers:
+    return iter(range(1, 1 << 20))
+
+
+def draw_crowd(draw: random.Random, numbers: Numbers | None = None) -> Story:
+    """Draw a story of many clients."""
+    numbers = numbers or _count()
+    count = min(draw.randrange(CROWD - 20, CROWD), descriptors.most_connections() - RESERVED)
+    scenes = [
+        early(draw, numbers, ("stay", "half-close", "leave")),
+        pipeline(draw, numbers),
+        crowd(draw, numbers, count),
+    ]
+    return chain(scenes)
+
+
+def draw_thousand(draw: random.Random) -> Story:
+    """Draw a story of more clients than `select` has bits for (`select(2)`); the last ones may be turned away."""
+    numbers = _count()
+    first, others = next(numbers), [next(numbers) for _ in range(FD_SETSIZE)]
+    fill = [*(Step("open", each) for each in others), SETTLE, *(Step("leave", each) for each in others), SETTLE]
+    return [*draw_crowd(draw, numbers), Step("open", first), *fill, Step("ask", first, 10), SETTLE]
+
+
+def draw_states(draw: random.Random) -> Story:
+    """Draw a story that brings connections into every state, for a look at how they are served."""
+    numbers = _count()
+    scenes = [
+        brief(draw, numbers, ("leave", "half-close", "stay")),
+        slow_readers(draw, numbers, ("read", "more"), 2),
+        slow_readers(draw, numbers, ("half-close", "reset", "more"), 2),
+    ]
+    return chain(scenes)
+
+
+def draw_sizes(draw: random.Random) -> Story:
+    """Draw a story of requests of many sizes, and of many requests."""
+    numbers = _count()
+    return [*sizes(draw, numbers), *conversation(draw, numbers), *pipeline(draw, numbers)]
+
+
+def draw_half_closes(draw: random.Random) -> Story:
+    """Draw a story of clients that close their sending half, owed bytes or not."""
+    numbers = _count()
+    scenes = [
+        brief(draw, numbers, ("half-close", "stay")),
+        early(draw, numbers, ("half-close", "stay")),
+        slow_readers(draw, numbers, ("half-close",), 2),
+        slow_readers(draw, numbers, ("half-close", "read", "more")),
+    ]
+    draw.shuffle(scenes)
+    return chain(scenes)
+
+
+def draw_resets(draw: random.Random) -> Story:
+    """Draw a story of clients that reset their connections in any state."""
+    numbers = _count()
+    scenes = [
+        brief(draw, numbers, ("reset", "stay")),
+        early(draw, numbers, ("reset", "leave", "stay")),
+        slow_readers(draw, numbers, ("reset",), 2),
+        slow_readers(draw, numbers, ("reset", "leave", "read", "half-close")),
+    ]
+    draw.shuffle(scenes)
+    return chain(scenes)
+
+
+def draw_slow_readers(draw: random.Random) -> Story:
+    """Draw a story of several slow readers at once."""
+    numbers = _count()
+    scenes = [
+        slow_readers(draw, numbers, ("read",), 1),
+        slow_readers(draw, numbers, ("read", "more"), 2),
+        slow_readers(draw, numbers, ("read", "more", "half-close"), 4),
+        trickle(draw, numbers),
+    ]
+    return chain(scenes)
+
+
+def draw_leavers(draw: random.Random) -> Story:
+    """Draw a story of clients that come and leave in every way."""
+    numbers = _count()
+    scenes = [
+        brief(draw, numbers, ("leave", "half-close", "reset"), 20),
+        early(draw, numbers, ("reset", "leave", "half-close")),
+        slow_readers(draw, numbers, ("reset",), 3),
+        slow_readers(draw, numbers, ("leave",), 2),
+        slow_readers(draw, numbers, ("half-close", "leave", "reset", "read")),
+    ]
+    draw.shuffle(scenes)
+    return chain(scenes)
+
+
+def draw_silence(draw: random.Random) -> Story:
+    """Draw a story after each scene of which nobody asks anything, for long in the end."""
+    numbers = _count()
+    scenes = [
+        *brief(draw, numbers, ("leave", "half-close", "reset", "stay")),
+        *interleave(draw, [Step("open", 9_001, 1), Step("ask", 9_001, 5_000), Step("read", 9_001), SETTLE]),
+        *early(draw, numbers, ("reset", "stay")),
+    ]
+    return silence(draw, numbers, scenes)
+
+
+def draw_debts(draw: random.Random) -> Story:
+    """Draw a story in which the server comes to rest while it owes, in every state of those whom it owes."""
+    numbers = _count()
+    first, second, third = (next(numbers) for _ in range(3))
+    begin = [
+        [Step("open", each, 1), *(Step("ask", each, size) for size in _draw_large(draw))]
+        for each in (first, second, third)
+    ]
+    ends = [[Step("half-close", first)], [Step("ask", second, draw.randrange(1, 300))], [Step("reset", third)]]
+    draw.shuffle(ends)
+    between = [step for steps in ends for step in (*steps, SETTLE)]
+    return [*interleave(draw, *begin), SETTLE, *between, Step("read", first), Step("read", second), SETTLE]

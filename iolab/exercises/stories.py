@@ -1,0 +1,353 @@
+"""Stories: what many clients do at once, drawn from a seed, played on a server, and shrunk where it fails.
+
+Theory of operation
+
+A story is a list of steps, each of one client: it opens a connection, asks, reads, closes half of it, resets it or
+leaves. The player keeps the books that a right server keeps without knowing: for each connection, the bytes that it has
+sent, and so the bytes that must come back, in this order and none else. Wherever the story settles, all that is due to
+clients that read is received; the slow ones stay as they are; and then what holds of a server at rest is looked at
+(`rest`). Nothing is measured against a clock but idleness.
+
+Every list of steps can be played: a step of a client that is not there is left out. So a story that fails is shrunk by
+leaving out clients, then steps, as long as a new server fails in the same way; what a client sends depends on its
+number and on how often it has asked, and on nothing else. A clock bounds only how far a story is shrunk, never whether
+it fails.
+"""
+
+import random
+import re
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from iolab.exercises.exercise import Look
+from iolab.exercises.peers import Peer, Violated, describe_difference
+from iolab.exercises.rest import Invariants, Rest
+from iolab.exercises.sandbox import watch
+from iolab.exercises.trial import Trial
+
+STORY_WAITS_S = 3.0
+"""A server that does something, but not what is due, has so long within a story."""
+
+SHRINK_S, SHRINK_TRIES, REPLAY_WAITS_S = 2.0, 24, 0.8
+"""How long and how often a story that fails is played again, to find a shorter one."""
+
+PROCESSES = 50
+"""A server with a process for each client is asked to serve no more: its judge ends one that has many (`confined`)."""
+
+FOREIGN_BYTES = 8
+"""The replies to so many bytes in a row that another client was owed are no chance."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one client does: `open`, `ask`, `read`, `half-close`, `reset` or `leave`; or all: `settle`, `wait`.
+
+    The amount is bytes to ask or to read (0: all that is due), or milliseconds to wait. To open a connection it is 0
+    for one that is read wherever the story settles, 2 for one that is not, 1 for one that takes little at a time too.
+    `pause` and `resume` are the server's.
+    """
+
+    act: str
+    client: int = 0
+    amount: int = 0
+
+
+Story = Sequence[Step]
+
+
+SHRINK_ALL_S = 8.0
+"""How long one judge shrinks stories in all; what is left is told as it was drawn."""
+
+shrinking_s: list[float] = []
+"""How long each story so far was shrunk."""
+
+
+class Fault(Violated):
+    """A story in which the server failed: at which step, in which way, and how it is said."""
+
+    def __init__(self, kind: str, says: str, step: int) -> None:
+        super().__init__(says)
+        self.kind, self.step = kind, step
+
+
+@dataclass
+class Client:
+    """One connection, and what is owed to it."""
+
+    peer: Peer
+    slow: bool
+    due: bytearray = field(default_factory=bytearray)
+    history: bytearray = field(default_factory=bytearray)
+    asks: int = 0
+    half_closed: bool = False
+
+
+class Player:
+    """Play a story on the server of a trial, and raise Violated where it does not do what it owes."""
+
+    def __init__(self, trial: Trial, seed: int, rest: Rest, stack: ExitStack) -> None:
+        self._trial, self._seed, self._rest, self._stack = trial, seed, rest, stack
+        self._clients: dict[int, Client] = {}
+        self._owed: dict[int, bytearray] = {}
+        self._pausing: ExitStack | None = None
+        self._full = False
+
+    def play(self, story: Story) -> None:
+        """Play all steps. Raise Fault for the first that fails."""
+        for number, step in enumerate(story):
+            try:
+                self._act(step)
+            except Fault:
+                raise
+            except (Violated, OSError) as error:
+                raise Fault(self._name_kind(str(error)), str(error), number) from None
+
+    def _name_kind(self, says: str) -> str:
+        return re.sub(r"[\d,.]+|; .*|\(.*", "", says) if self._trial.alive() else "died"
+
+    def _act(self, step: Step) -> None:
+        match step.act:
+            case "open":
+                self._open(step.client, step.amount)
+            case "settle":
+                self._settle()
+            case "wait":
+                time.sleep(step.amount / 1000)
+            case "pause" if not self._pausing:
+                self._pausing = ExitStack()
+                self._stack.enter_context(self._pausing).enter_context(self._trial.pause())
+            case "resume":
+                self._resume()
+            case _ if client := self._clients.get(step.client):
+                self._act_as(step, client)
+
+    def _act_as(self, step: Step, client: Client) -> None:
+        match step.act:
+            case "ask" if not client.half_closed:
+                self._ask(step, client)
+            case "read" if client.due:
+                self._resume()
+                self._receive(step.client, step.amount or len(client.due))
+            case "half-close":
+                client.peer.half_close()
+                client.half_closed = True
+            case "reset":
+                self._clients.pop(step.client).peer.reset()
+            case "leave":
+                self._clients.pop(step.client).peer.connection.close()
+
+    def _open(self, number: int, kind: int) -> None:
+        if len(self._clients) == PROCESSES:
+            self._rest.wait()
+            self._full = len(watch.list_family(self._trial.pid)) > PROCESSES // 2
+        if self._full and len(self._clients) >= PROCESSES:
+            return
+        client = Client(self._stack.enter_context(Peer(self._trial, narrow=kind == 1)), slow=kind > 0)
+        self._clients[number] = client
+        self._owed[number] = client.history
+
+    def _ask(self, step: Step, client: Client) -> None:
+        client.asks += 1
+        request = random.Random(f"{self._seed} {step.client} {client.asks}").randbytes(step.amount)
+        client.peer.send(request)
+        reply = self._trial.due(request)
+        client.due += reply
+        client.history += reply
+
+    def _receive(self, number: int, length: int) -> None:
+        client = self._clients[number]
+        due = bytes(client.due[:length])
+        received = client.peer.receive(len(due))
+        if received != due:
+            self._fail(number, received, due)
+        del client.due[: len(due)]
+
+    def _fail(self, number: int, received: bytes, due: bytes) -> NoReturn:
+        who, why = f"client {number}", self._clients[number].peer.why()
+        if due.startswith(received):
+            raise Violated(f"{describe_difference(received, due, who)}; {why}")
+        first = next(place for place, (one, other) in enumerate(zip(received, due, strict=False)) if one != other)
+        for other, history in self._owed.items():
+            count = _count_foreign(received[first:], bytes(history), FOREIGN_BYTES * self._trial.factor)
+            if other != number and count:
+                raise Violated(f"{who} received {count:,} bytes that belonged to client {other}")
+        raise Violated(describe_difference(received, due, who))
+
+    def _settle(self) -> None:
+        self._resume()
+        for number, client in list(self._clients.items()):
+            if client.slow and client.due:
+                continue
+            self._receive(number, len(client.due))
+            if client.half_closed:
+                client.peer.expect_end(f"client {number}")
+                self._clients.pop(number).peer.connection.close()
+        owing = sum(bool(client.due) for client in self._clients.values())
+        self._rest.expect(len(self._clients), owing)
+
+    def _resume(self) -> None:
+        if self._pausing:
+            self._pausing.close()
+            self._pausing = None
+
+
+def _count_foreign(received: bytes, history: bytes, least: int) -> int:
+    """Return how many of the bytes received stand in this order in what another client was owed; 0 if too few."""
+    if len(received) < least or received[:least] not in history:
+        return 0
+    low, high = least, len(received)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if received[:middle] in history else (low, middle - 1)
+    return low
+
+
+def tell_story(
+    draw_story: Callable[[random.Random], Story],
+    invariants: Invariants,
+    says: str,
+    *,
+    factor: int = 1,
+    limits: dict[str, int] | None = None,
+    also: Callable[[Trial], str] | None = None,
+) -> Look:
+    """Return the property of a server that does in a drawn story what it owes, and rests as it should.
+
+    `also` is looked for before, in a trial of its own; `says` may name {clients}, and what {also} said.
+    """
+
+    def look(answer: str, entry: str, draw: random.Random) -> str:
+        seed = draw.randrange(1 << 32)
+
+        def play(story: Story, patience_s: float = STORY_WAITS_S) -> Fault | None:
+            trial = Trial(answer, entry, random.Random(seed), factor=factor, limits=limits)
+            trial.patience_s = patience_s
+            with ExitStack() as stack:
+                stack.enter_context(trial)
+                try:
+                    rest = Rest(trial, invariants, stack)
+                    Player(trial, seed, rest, stack).play(story)
+                except Fault as fault:
+                    return fault
+            return None
+
+        more = ""
+        if also:
+            with Trial(answer, entry, draw, factor=factor) as trial:
+                more = also(trial)
+        story = list(draw_story(draw))
+        if fault := play(story):
+            raise Violated(tell(*shrink(story, fault, play), factor))
+        return says.format(clients=len(_list_clients(story)), also=more)
+
+    return look
+
+
+def shrink(story: Story, fault: Fault, play: Callable[..., Fault | None]) -> tuple[Story, Fault]:
+    """Return the shortest story that was found to fail in the same way, and its fault."""
+    begin_s, left_s = time.monotonic(), min(SHRINK_S, SHRINK_ALL_S - sum(shrinking_s))
+    shortest, end_s, tries = (list(story[: fault.step + 1]), fault), begin_s + left_s, SHRINK_TRIES
+
+    def fails(candidate: Story) -> bool:
+        nonlocal shortest, tries
+        if time.monotonic() > end_s or not tries:
+            return False
+        tries -= 1
+        again = play(candidate, REPLAY_WAITS_S)
+        if not again or again.kind != fault.kind:
+            return False
+        shortest = list(candidate[: again.step + 1]), again
+        return True
+
+    for split in (_split_scenes, _split_clients, _split_steps):
+        pieces = split(shortest[0])
+        size = (len(pieces) + 1) // 2
+        while size:
+            for first in range(0, len(pieces), size):
+                left = pieces[:first] + pieces[first + size :]
+                if left and fails(_join(left)):
+                    pieces = left
+                    break
+            else:
+                size //= 2
+    shrinking_s.append(time.monotonic() - begin_s)
+    return shortest
+
+
+Piece = list[tuple[int, Step]]
+
+
+def _join(pieces: list[Piece]) -> Story:
+    """Return the steps of pieces in the order of the story that they were taken from."""
+    return [step for _, step in sorted((pair for piece in pieces for pair in piece), key=lambda pair: pair[0])]
+
+
+def _split_scenes(story: Story) -> list[Piece]:
+    """Return the parts between places where the story settles."""
+    scenes: list[Piece] = [[]]
+    for place, step in enumerate(story):
+        scenes[-1].append((place, step))
+        if step.act == "settle":
+            scenes.append([])
+    return [each for each in scenes if each]
+
+
+def _split_clients(story: Story) -> list[Piece]:
+    """Return the steps of each client."""
+    numbers = dict.fromkeys(step.client for step in story)
+    return [[(place, step) for place, step in enumerate(story) if step.client == each] for each in numbers]
+
+
+def _split_steps(story: Story) -> list[Piece]:
+    return [[pair] for pair in enumerate(story)]
+
+
+def tell(story: Story, fault: Fault, factor: int) -> str:
+    """Say in a sentence what the clients did, and how the server failed."""
+    numbers = {number: place for place, number in enumerate(_list_clients(story), 1)}
+    groups: dict[str, list[int]] = {}
+    for number, place in numbers.items():
+        if text := _describe_deeds([step for step in story if step.client == number], factor):
+            groups.setdefault(text, []).append(place)
+    deeds = [f"{_name_clients(places)} {'each ' * (len(places) > 1)}{text}" for text, places in groups.items()]
+    says = re.sub(r"client (\d+)", lambda match: f"client {numbers.get(int(match[1]), match[1])}", str(fault))
+    if len(deeds) > 3:
+        failing = [each for each in deeds if says.startswith(each.partition(" asked")[0] + " ")]
+        deeds = [f"{len(numbers)} clients were served together", *failing]
+    return f"{'; '.join(deeds)}; then {says}" if deeds else says
+
+
+def _list_clients(story: Story) -> dict[int, None]:
+    return dict.fromkeys(step.client for step in story if step.client)
+
+
+def _name_clients(places: list[int]) -> str:
+    if len(places) == 1:
+        return f"client {places[0]}"
+    ends = f"{places[0]} and {places[-1]}" if len(places) == 2 else f"{places[0]} to {places[-1]}"
+    together = places[-1] - places[0] == len(places) - 1
+    return f"clients {ends}" if together else f"{len(places)} clients"
+
+
+DEEDS = {
+    "half-close": "closed the sending half",
+    "reset": "reset the connection",
+    "leave": "closed the connection",
+    "read": "read some of it",
+}
+
+
+def _describe_deeds(steps: list[Step], factor: int) -> str:
+    asked = [step.amount for step in steps if step.act == "ask"]
+    deeds = []
+    if asked:
+        times = f" in {len(asked)} requests" if len(asked) > 1 else ""
+        deeds.append(f"asked for {sum(asked) * factor:,} bytes{times}")
+        if steps[0].amount and all(step.act != "read" for step in steps):
+            deeds.append("read none")
+    deeds += dict.fromkeys(DEEDS[step.act] for step in steps if step.act in DEEDS)
+    *most, last = deeds or ["connected"]
+    return f"{', '.join(most)} and {last}" if most else last

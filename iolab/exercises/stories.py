@@ -28,6 +28,9 @@ from iolab.exercises.rest import Invariants, Rest
 from iolab.exercises.sandbox import watch
 from iolab.exercises.trial import Trial
 
+STORY_S = 7.0
+"""A right server takes a second or two for a story; what one is too slow for is not held against it."""
+
 STORY_WAITS_S = 3.0
 """A server that does something, but not what is due, has so long within a story."""
 
@@ -96,8 +99,11 @@ class Player:
         self._full = False
 
     def play(self, story: Story) -> None:
-        """Play all steps. Raise Fault for the first that fails."""
+        """Play all steps, or as many as there is time for. Raise Fault for the first that fails."""
+        end_s = time.monotonic() + STORY_S
         for number, step in enumerate(story):
+            if time.monotonic() > end_s:
+                return
             try:
                 self._act(step)
             except Fault:

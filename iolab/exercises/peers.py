@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import NoReturn, Self
 
+from iolab.exercises.sandbox import watch
 from iolab.exercises.trial import Trial
 from iolab.kernel import threads
 from iolab.traffic import faults
@@ -20,6 +21,9 @@ CLIENT_WAITS_FOR_SLEEPING_SERVER_S = 0.8
 
 JUDGE_WAITS_FOR_EXIT_S = 3.0
 """A process that is about to end may sleep in the kernel for longer than one that serves."""
+
+JUDGE_WAITS_FOR_END_S = 1.0
+"""A process that is seen to compute, and is about to end, has so long before it counts as alive."""
 
 CLIENT_LOOKS_EVERY_S = 0.1
 
@@ -53,8 +57,20 @@ class Patience:
         return not self._trial.alive() or now - self._since > self._at_rest_s or now > self._deadline
 
     def why(self) -> str:
-        """Say what the process does instead, in a half sentence."""
-        return f"the server {self._activity()}" if self._trial.alive() else self._trial.describe_end()
+        """Say what the process does instead, in a half sentence; and of what a part of it died before."""
+        alive, words = self._settle(), self._trial.list_words()
+        if own := [line for line in words if line.startswith("it died")]:
+            return own[0]
+        if not alive:
+            return self._trial.describe_end()
+        return f"the server {self._activity()}" + (f", after {words[0]}" if words else "")
+
+    def _settle(self) -> bool:
+        """Say whether the process lives, once it sleeps or goes on for a while: sockets close before it has ended."""
+        end = time.monotonic() + JUDGE_WAITS_FOR_END_S
+        while self._trial.alive() and time.monotonic() < end and None in watch.list_calls(self._trial.pid):
+            time.sleep(0.01)
+        return self._trial.alive()
 
     def wait_for_exit(self) -> int:
         """Wait until the process ends by itself, and return its status. Raise Violated if that is in vain."""

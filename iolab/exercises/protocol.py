@@ -110,6 +110,12 @@ def _fits(value: Any, hint: Any) -> bool:
     return type(value) is hint
 
 
+def printable(text: str) -> str:
+    """Return a text as one line that any terminal can show: what is not printable is written as an escape of Python."""
+    line = " ".join(text.split("\n")).strip()
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in line)
+
+
 def reply(request: bytes, table: bytes, factor: int) -> bytes:
     """Return the reply that is due to a request: every byte stands for another one, `factor` times."""
     replaced = bytes(request).translate(table)

@@ -174,7 +174,8 @@ def test_a_judge_that_dies_leaves_a_report(monkeypatch: pytest.MonkeyPatch) -> N
     report = grade("03-epoll", MODELS["epoll"].source, 1)
     assert report.score == 0
     assert report.out_of > 0
-    assert "ended before it checked this" in report.checks[-1].says
+    assert report.checks[0].says == "not checked: the 0 s that the judge has were over"
+    assert report.checks[-1].says == "not checked, for the same reason"
 
 
 def test_a_judge_that_ends_in_mid_message_leaves_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,4 +184,4 @@ def test_a_judge_that_ends_in_mid_message_leaves_a_report(monkeypatch: pytest.Mo
     monkeypatch.setattr("iolab.exercises.grading.build_command", lambda *_: [sys.executable, "-c", script])
     report = grade("03-epoll", "", 1)
     assert (report.score, len(report.checks)) == (1, len(EXERCISES["03-epoll"].properties))
-    assert "ended before it checked this: expected a Check and a line feed" in report.checks[-1].says
+    assert "ended before it checked this: expected a Check and a line feed" in report.checks[1].says

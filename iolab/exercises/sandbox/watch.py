@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -141,8 +142,20 @@ def _read_clock_ns(pid: int) -> int:
 
 
 def count_descriptors(pid: int) -> int:
-    """Return how many descriptors a process and its descendants hold."""
-    return sum(len(_list_folder(f"/proc/{each}/fd")) for each in list_family(pid))
+    """Return how many descriptors a process and its descendants hold, without those of pipes that lead nowhere.
+
+    `multiprocessing` keeps such a one for each child that has ended, until it starts the next (`sentinel`).
+    """
+    folders = [f"/proc/{each}/fd" for each in list_family(pid)]
+    targets = Counter(_read_link(f"{folder}/{number}") for folder in folders for number in _list_folder(folder))
+    return sum(count for target, count in targets.items() if count > 1 or not target.startswith("pipe:"))
+
+
+def _read_link(path: str) -> str:
+    try:
+        return os.readlink(path)  # noqa: PTH115
+    except OSError:
+        return "gone"
 
 
 def measure_resident_bytes(pid: int) -> int:

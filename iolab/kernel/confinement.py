@@ -227,7 +227,7 @@ def _landlock(libc: ctypes.CDLL, reach: Reach) -> None:
     attributes = struct.pack("QQQ", READS | writes, BIND_TCP | CONNECT_TCP, SCOPES)
     attributes = attributes[: 24 if version > 5 else 16 if version > 3 else 8]
     ruleset = libc.syscall(CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), 0)
-    rights = dict.fromkeys(reach.readable, READS) | dict.fromkeys(reach.listable, LIST)
+    rights = dict.fromkeys(reach.listable, LIST) | dict.fromkeys(reach.readable, READS)
     rights |= {reach.folder: READS | writes, SHARED_MEMORY: READS | writes, os.devnull: READS | WRITE_FILE}
     for path, allowed in rights.items():
         _allow(libc, ruleset, path, allowed)

@@ -13,7 +13,7 @@ import select
 import socket
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from uring_api import BufGroup, Completion, Ring
 
-    from iolab.listening import ListeningSocket
 
 ENTRIES = 1024
 """Operations handed to the kernel at once; more take another system call."""
@@ -76,9 +75,10 @@ class MultishotAccept:
     Its completions have the listening descriptor as their `user_data`.
     """
 
-    def __init__(self, ring: "Ring", listening: "ListeningSocket") -> None:
+    def __init__(self, ring: "Ring", listening: socket.socket) -> None:
         listening.setblocking(False)
         self._ring, self._listening = ring, listening
+        self._remembers: Callable[[socket.socket], socket.socket] | None = getattr(listening, "remember", None)
         self._ask()
 
     def connection(self, completion: "Completion") -> socket.socket:
@@ -101,7 +101,7 @@ class MultishotAccept:
             connection.close()
             raise ConnectionAbortedError(errno.ECONNABORTED, "no descriptor left for this connection")
         try:
-            return self._listening.remember(connection)
+            return self._remembers(connection) if self._remembers else connection
         except SystemExit:  # stopped; but more that were accepted may wait in the queue behind this one
             raise ConnectionAbortedError(errno.ECONNABORTED, "the server stops") from None
 

@@ -205,13 +205,11 @@ def _find_function(names: dict[str, Any], entry: str) -> Callable[..., Any]:
     if function is None:
         raise NotDefined(f"your answer does not define `{entry}`")
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise NotDefined(
-            f"`{entry}` is an `async def`, and a call of it runs nothing: make it a `def` that runs the loop"
-        )
+        raise NotDefined(f"`{entry}` is an `async def`: a call runs nothing of it; make it a `def` that runs a loop")
     if inspect.isgeneratorfunction(function):
         raise NotDefined(f"`{entry}` has a `yield`: a call runs nothing of it; make it a function without one")
     if not callable(function):
-        raise NotDefined(f"`{entry}` is a {type(function).__name__} and cannot be called")
+        raise NotDefined(f"`{entry}` is of type {type(function).__name__}, which cannot be called")
     return function  # type: ignore[no-any-return]
 
 

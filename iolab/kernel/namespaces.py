@@ -23,7 +23,9 @@ NEWNS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x20000, 0x08000000, 0x10000000, 0x2000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 1, 2, 4, 8, 1 << 14, 1 << 18
 MOUNT_SETATTR, AT_FDCWD, AT_RECURSIVE, MOUNT_ATTR_RDONLY = 442, -100, 0x8000, 1
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
-SMALL_FILES = b"size=32m,nr_inodes=8192,mode=700"
+
+FOLDER_MIB = 32
+"""What the folder of a world holds, in memory."""
 
 
 def enter_network() -> bool:
@@ -67,8 +69,9 @@ def furnish_world(folder: str) -> None:
     libc.mount(None, b"/", None, ctypes.c_ulong(MS_REC | MS_PRIVATE), None)
     attributes = struct.pack("4Q", MOUNT_ATTR_RDONLY, 0, 0, 0)
     libc.syscall(MOUNT_SETATTR, AT_FDCWD, b"/", AT_RECURSIVE, attributes, ctypes.c_size_t(len(attributes)))
+    size = f"size={FOLDER_MIB}m,nr_inodes=8192,mode=700".encode()
     for path in (folder, "/dev/shm"):  # noqa: S108
-        libc.mount(b"tmpfs", os.fsencode(path), b"tmpfs", ctypes.c_ulong(MS_NOSUID | MS_NODEV), SMALL_FILES)
+        libc.mount(b"tmpfs", os.fsencode(path), b"tmpfs", ctypes.c_ulong(MS_NOSUID | MS_NODEV), size)
     flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC
     libc.mount(b"proc", b"/proc", b"proc", ctypes.c_ulong(flags), None)
 

@@ -133,6 +133,13 @@ class TestTheCommand:
         assert "0 of 21 points" in done.stdout
         assert "SyntaxError" in done.stdout
 
+    def test_nothing_of_an_answer_commands_the_terminal(self, tmp_path: Path) -> None:
+        answer = tmp_path / "answer.py"
+        answer.write_text("\ufeffraise ValueError('\\x1b[2J\\u202e')", encoding="utf-8")
+        done = CliRunner().invoke(main, ["grade", "03-epoll", str(answer)])
+        assert r"ValueError: \x1b[2J\u202e" in " ".join(done.stdout.split())
+        assert not {"\x1b", "\u202e"} & set(done.stdout)
+
     def test_the_exercises_are_listed(self) -> None:
         listed = CliRunner().invoke(main, ["grade", "--list", "--json"])
         assert [each["exercise"] for each in json.loads(listed.stdout)] == list(EXERCISES)

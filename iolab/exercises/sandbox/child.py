@@ -142,7 +142,7 @@ def begin_trial(launch: Launch, door: "Door", judge: socket.socket, descriptor: 
         call_answer(launch, door, descriptor, last_words)
     except Stopped:
         pass
-    except NotDefined as error:
+    except Unusable as error:
         last_words.say(f"it died: {error}")
         raise
     except BaseExceptionGroup as group:
@@ -175,15 +175,18 @@ def call_answer(launch: Launch, door: "Door", descriptor: int, words: LastWords)
     function = load_answer(launch)
     words.say(READY)
     if isinstance(launch, ClientLaunch):
-        os.write(descriptor, b"1" if function((launch.host, launch.port)) else b"0")
+        verdict = function((launch.host, launch.port))
+        if verdict is not True and verdict is not False:
+            raise Unusable(f"`{launch.entry}` returned {_cut(verdict)}, neither True nor False")
+        os.write(descriptor, b"1" if verdict else b"0")
     elif isinstance(launch, ServerLaunch):
         respond = partial(reply, table=bytes.fromhex(launch.table), factor=launch.factor)
         function(door.open(descriptor), respond)
         words.say(f"`{launch.entry}` returned")
 
 
-class NotDefined(Exception):
-    """Say that an answer lacks its function, or that it cannot be called."""
+class Unusable(Exception):
+    """Say that an answer lacks its function, that it cannot be called, or that it returned what is no verdict."""
 
 
 def load_answer(launch: Launch) -> Callable[..., Any]:
@@ -203,14 +206,21 @@ def load_answer(launch: Launch) -> Callable[..., Any]:
 def _find_function(names: dict[str, Any], entry: str) -> Callable[..., Any]:
     function = names.get(entry)
     if function is None:
-        raise NotDefined(f"your answer does not define `{entry}`")
+        raise Unusable(f"your answer does not define `{entry}`")
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise NotDefined(f"`{entry}` is an `async def`: a call runs nothing of it; make it a `def` that runs a loop")
+        raise Unusable(f"`{entry}` is an `async def`: a call runs nothing of it; make it a `def` that runs a loop")
     if inspect.isgeneratorfunction(function):
-        raise NotDefined(f"`{entry}` has a `yield`: a call runs nothing of it; make it a function without one")
+        raise Unusable(f"`{entry}` has a `yield`: a call runs nothing of it; make it a function without one")
     if not callable(function):
-        raise NotDefined(f"`{entry}` is of type {type(function).__name__}, which cannot be called")
+        raise Unusable(f"`{entry}` is of type {type(function).__name__}, which cannot be called")
     return function  # type: ignore[no-any-return]
+
+
+def _cut(value: object) -> str:
+    try:
+        return repr(value)[:40]
+    except Exception:
+        return type(value).__name__
 
 
 class Door:

@@ -13,7 +13,8 @@ WAITS = "A call with a timeout of 0 looks, and does not wait; `time.sleep` waits
 RULES = {
     "01-threads": (
         "Sockets stay blocking, and without a timeout. `select`, `poll` and `epoll_wait` are not for this exercise.",
-        "A thread or a process for each client: either will do. There is no pool that clients wait for.",
+        "A thread or a process for each client: either will do, and a pool that clients wait for will not. "
+        "Processes are forked: by `os.fork`, or by `multiprocessing.get_context('fork')`.",
     ),
     "02-nonblocking": (
         f"{ONE_THREAD} {WAITS}",
@@ -22,7 +23,7 @@ RULES = {
     ),
     "03-select": (
         f"{ONE_THREAD} It waits in `select.select` and in nothing else: `poll` and `epoll` are other exercises.",
-        "The judge keeps descriptors below 1,024, which is as far as `select` sees.",
+        "`select` sees descriptors below 1,024. Close a connection whose descriptor is not, and serve all others on.",
     ),
     "03-epoll": (
         f"{ONE_THREAD} The listening socket and every connection are registered with one `epoll`.",
@@ -30,7 +31,8 @@ RULES = {
         "Edge-triggered (EPOLLET): you may ask for it all the time, since it is told once.",
     ),
     "04-selectors": (
-        f"{ONE_THREAD} It waits in `select()` of a class of the module `selectors`; which class is up to you.",
+        f"{ONE_THREAD} It waits in `select()` of a class of the module `selectors`; which class is up to you. "
+        "Neither `epoll` itself nor asyncio will do.",
         "Register a callback as the `data` of each socket, and call what you are handed. "
         "Ask for EVENT_WRITE only while bytes are owed to that client.",
     ),
@@ -50,8 +52,8 @@ RULES = {
         f"{ONE_THREAD} It waits in a selector, and while nothing is due it uses no CPU.",
         "`spawn(task)` may be called before `run()` and by tasks. `run()` returns when every task has ended.",
         "A task that raises ends alone, whatever the exception, but for SystemExit: that one leaves `run()`.",
-        "`sleep(seconds)` never ends early, and at most 50 ms late on a quiet machine; those due at the same time wake "
-        "in the order in which they fell asleep. `sleep(0)` lets all others have a turn first.",
+        "`sleep(seconds)` never ends early, and at most 30 ms late on a quiet machine; those due at the same time all "
+        "wake. `sleep(0)` lets all others have a turn first.",
         "`recv(connection, size)` returns at most `size` bytes as soon as there are any, and `b''` at the end of file. "
         "`send` returns when all is sent. Both raise an OSError in the task that asked; `accept` goes on when a client "
         "gave up before it.",
@@ -66,7 +68,8 @@ RULES = {
         "A client that has not sent its name yet hears nothing. Whoever has been welcomed hears all later lines, "
         "and those of one speaker in their order.",
         "A client that stops reading may be disconnected once more than 1 MiB is owed to it, or may miss whole lines; "
-        "never a part of one. The memory grows by less than 16 MiB for it, and others hear all lines at once.",
+        "it gets no part of one, but before it is disconnected. "
+        "The memory grows by less than 16 MiB for it, and others hear all lines at once.",
         "There are up to 500 clients, and 1,024 descriptors. "
         "A line may cost 10 times the CPU that it costs in the course's own chat.",
     ),

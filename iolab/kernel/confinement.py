@@ -22,6 +22,7 @@ import ctypes
 import errno
 import os
 import platform
+import socket
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ ARCHITECTURES = {
             "sched_setaffinity": 203,
             "prctl": 157,
             "ioctl": 16,
+            "socket": 41,
             "clone": 56,
             "clone3": 435,
         },
@@ -73,6 +75,7 @@ ARCHITECTURES = {
             "sched_setaffinity": 122,
             "prctl": 167,
             "ioctl": 29,
+            "socket": 198,
             "clone": 220,
             "clone3": 435,
         },
@@ -159,6 +162,8 @@ def _build_filter(pid: int) -> Iterator[bytes]:
         yield from _restrict(named[name], 0, (pid,))
     for name in ("prlimit64", "sched_setaffinity"):  # of itself alone
         yield from _restrict(named[name], 0, (0, pid))
+    # Nothing but IP: what listens on a path of the file system is in no network of its own, and Landlock lets it be.
+    yield from _restrict(named["socket"], 0, (socket.AF_INET, socket.AF_INET6))
     yield from _forbid(named["ioctl"], 1, OWNS)
     yield from _forbid(named["prctl"], 0, (PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER))
     # Its flags are behind a pointer. The C library makes do with clone(2) where there is none.

@@ -27,6 +27,10 @@ DEATHS = {
         "    threading.Thread(target=work).start()\n    listening.accept()",
         "the server sleeps in accept, after a thread died at line 4, `1 / 0`: ZeroDivisionError: division by zero",
     ),
+    "a thread that ends on purpose": (
+        f"import threading\n\n{ACCEPTS}    threading.Thread(target=exit).start()\n    listening.accept()",
+        "; the server sleeps in accept",
+    ),
     "a task": (
         """
 import asyncio

@@ -24,13 +24,13 @@ def converse(connection, respond):
             pass
 
 def serve(listening, respond):
-    multiprocessing.set_start_method("fork", force=True)
+    fork = multiprocessing.get_context("fork")
     while True:
         try:
             connection, _ = listening.accept()
         except OSError:
             continue
-        multiprocessing.Process(target=converse, args=(connection, respond), daemon=True).start()
+        fork.Process(target=converse, args=(connection, respond), daemon=True).start()
         connection.close()
 """
 

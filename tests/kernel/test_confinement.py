@@ -70,6 +70,8 @@ print(json.dumps({
     "queue that stays": refused(lambda: call(*NUMBERS["msgget"], 0, 0o1600)),
     "namespace of its own": refused(lambda: call(*NUMBERS["clone"], 0x10000011, 0, 0, 0, 0)),
     "another subreaper": refused(lambda: call(*NUMBERS["prctl"], 36, 0, 0, 0, 0)),
+    "socket of the file system": refused(lambda: socket.socket(socket.AF_UNIX)),
+    "pair of sockets": refused(socket.socketpair),
     "child": refused(lambda: os.fork() or os._exit(0)),
     "reading elsewhere": refused(lambda: read(secret)),
     "reading Python": refused(lambda: read(os.__file__)),
@@ -84,7 +86,7 @@ DENIED = {
     *("signal to another", "signal to all", "session of its own", "limits of another", "SIGKILL by a descriptor"),
     *("another owner of a descriptor", "another group as its owner", "another owner by ioctl", "mode of a file"),
     *("time of a file", "mark on a file", "shared memory that stays", "queue that stays", "namespace of its own"),
-    "another subreaper",
+    *("another subreaper", "socket of the file system"),
 }
 BY_LANDLOCK = {"file elsewhere": 1, "reading elsewhere": 1, "another port": 4}
 """What Landlock denies, since which of its versions."""

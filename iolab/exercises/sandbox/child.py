@@ -3,6 +3,7 @@
 `forkserver` has the theory of operation. Nothing that an answer's process says is believed.
 """
 
+import builtins
 import contextlib
 import faulthandler
 import gc
@@ -196,6 +197,7 @@ def load_answer(launch: Launch) -> Callable[..., Any]:
     module = types.ModuleType("answer")
     module.__dict__["__file__"] = ANSWER
     sys.modules["answer"] = module
+    builtins.exit = builtins.quit = sys.exit  # type: ignore[assignment]  `site` would, which is left out
     exec(compile(text.removeprefix("\ufeff"), ANSWER, "exec"), module.__dict__)  # noqa: S102  it is what we are here for
     names = dict(module.__dict__)
     if mark:  # on a copy of the names: the learner may have a helper of any name

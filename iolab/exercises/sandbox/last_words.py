@@ -24,7 +24,7 @@ class LastWords:
 
     def listen(self) -> None:
         """Hear of exceptions in threads, and of those that a library caught and logged."""
-        threading.excepthook = lambda args: self._say_of("a thread died", args.exc_value)
+        threading.excepthook = self._say_thread
         logging.getLogger().addHandler(_Logged(self))
 
     def say(self, line: str) -> None:
@@ -41,6 +41,10 @@ class LastWords:
     def say_logged(self, error: BaseException) -> None:
         """Say what a library caught."""
         self._say_of("a task died", error)
+
+    def _say_thread(self, args: threading.ExceptHookArgs) -> None:
+        if not issubclass(args.exc_type, SystemExit):  # which is how a thread is ended on purpose (threading)
+            self._say_of("a thread died", args.exc_value)
 
     def _say_of(self, what: str, error: BaseException | None) -> None:
         if error is not None and (says := self._describe(error)):

@@ -1,4 +1,4 @@
-"""Write the task of each exercise, as the course has it, above the answer's cell of the teacher's notebooks."""
+"""Write the task of each exercise, as the course has it, and its points into the teacher's notebooks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
+from iolab.exercises import find  # noqa: E402
 from iolab.exercises.task import TASKS  # noqa: E402
 
 
@@ -17,6 +18,9 @@ def main() -> None:
         path = ROOT / "notebooks" / "exercises" / name / f"{name}.ipynb"
         book = json.loads(path.read_text(encoding="utf-8"))
         book["cells"][0]["source"] = task.splitlines(keepends=True)
+        for cell in book["cells"]:
+            if cell["metadata"].get("nbgrader", {}).get("grade"):
+                cell["metadata"]["nbgrader"]["points"] = sum(each.points for each in find(name).properties)
         path.write_text(json.dumps(book, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -197,11 +197,11 @@ def load_answer(launch: Launch) -> Callable[..., Any]:
     module = types.ModuleType("answer")
     module.__dict__["__file__"] = ANSWER
     sys.modules["answer"] = module
-    builtins.exit = builtins.quit = sys.exit  # type: ignore[assignment]  `site` would, which is left out
+    builtins.exit = builtins.quit = sys.exit  # type: ignore[assignment]  # `site` would, which is left out
     exec(compile(text.removeprefix("\ufeff"), ANSWER, "exec"), module.__dict__)  # noqa: S102  it is what we are here for
-    names = dict(module.__dict__)
-    if mark:  # on a copy of the names: the learner may have a helper of any name
-        exec(compile(program, PROGRAM, "exec"), names)  # noqa: S102
+    names = {} if mark else module.__dict__
+    if mark:  # it sees the learner's names and changes none of them: a helper may have the name of its function
+        exec(compile(program, PROGRAM, "exec"), module.__dict__, names)  # noqa: S102
     return _find_function(names, launch.entry)
 
 

@@ -22,8 +22,9 @@ CLIENT_WAITS_FOR_SLEEPING_SERVER_S = 0.8
 JUDGE_WAITS_FOR_EXIT_S = 3.0
 """A process that is about to end may sleep in the kernel for longer than one that serves."""
 
-JUDGE_WAITS_FOR_END_S = 1.0
-"""A process that is seen to compute, and is about to end, has so long before it counts as alive."""
+JUDGE_WAITS_FOR_REST_S = 6.0
+ENDS_WITHIN_NS = 300_000_000
+"""CPU time in which a Python that has left its `main` ends; one that uses more goes on computing."""
 
 CLIENT_LOOKS_EVERY_S = 0.1
 
@@ -66,9 +67,12 @@ class Patience:
         return f"the server {self._activity()}" + (f", after {words[0]}" if words else "")
 
     def _settle(self) -> bool:
-        """Say whether the process lives, once it sleeps or goes on for a while: sockets close before it has ended."""
-        end = time.monotonic() + JUDGE_WAITS_FOR_END_S
-        while self._trial.alive() and time.monotonic() < end and None in watch.list_calls(self._trial.pid):
+        """Say whether the process lives, once it sleeps, or has computed for a while: it may close sockets and end."""
+        enough_ns = watch.measure_cpu_ns(self._trial.pid) + ENDS_WITHIN_NS
+        end_s = time.monotonic() + JUDGE_WAITS_FOR_REST_S
+        while self._trial.alive() and time.monotonic() < end_s:
+            if None not in watch.list_calls(self._trial.pid) or watch.measure_cpu_ns(self._trial.pid) > enough_ns:
+                break
             time.sleep(0.01)
         return self._trial.alive()
 

@@ -47,8 +47,6 @@ class Launch:
     entry: str
     folder: str
     limits: dict[str, int]
-    judge: int
-    """The process that watches it, and without which it ends."""
 
 
 @dataclass(frozen=True)

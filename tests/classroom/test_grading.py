@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import pytest
@@ -20,10 +21,14 @@ from iolab.exercises import Check, Report, find
 from iolab.traffic.cluster import dask as cluster
 from tests.classroom.support import SOURCE, Book, Edit, answering, cell, code, hand_in, solution
 from tests.clusters import Cluster, Processes
+from tests.exercises.corpus.tampering import BEFORE
 from tests.peers import Peer, silent
 
 EXERCISE = "03-epoll"
 OUT_OF = sum(each.points for each in find(EXERCISE).properties)
+
+
+SIGIO_TO_OTHERS = "has its forebears sent SIGIO by a descriptor"
 
 
 def right(book: Book) -> None:
@@ -66,6 +71,7 @@ JUDGED: dict[str, tuple[Edit, bool]] = {
     "right": (right, True),
     "kills its parent": (answering("import os, signal\nos.kill(os.getppid(), signal.SIGKILL)"), False),
     "prints the output": (prints_the_output, False),
+    "has others sent SIGIO": (answering(f"if True:{indent(BEFORE[SIGIO_TO_OTHERS], ' ' * 4)}"), False),
 }
 """What the judge itself looks at, and whether it is right; the corpus has more of them."""
 

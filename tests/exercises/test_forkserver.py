@@ -17,7 +17,7 @@ from iolab.exercises.sandbox.forkserver import fork_server
 
 folder = tempfile.mkdtemp()
 read_end, write_end = os.pipe()
-launch = ClientLaunch(sys.argv[1], "answer", folder, {}, os.getpid(), "127.0.0.1", 0)
+launch = ClientLaunch(sys.argv[1], "answer", folder, {}, "127.0.0.1", 0)
 if sys.argv[2:]:
     fork_server()._process.kill()
     fork_server()._process.wait()

@@ -47,6 +47,8 @@ def main() -> None:
         confinement.hide()
         confinement.adopt()
         network, door = namespaces.leave_network(), Door()
+        reach.list_readable()  # is cached
+        freeze()
         while descriptors := socket.recv_fds(control, 16, DESCRIPTORS)[1]:
             launch = _read_launch(descriptors[0])
             preload(launch.answer)
@@ -73,8 +75,13 @@ def preload(text: str) -> None:
         if full not in sys.modules and re.search(rf"^.*\bimport\b.*\b{name}\b|^\s*from\s+{name}\b", text, re.MULTILINE):
             with contextlib.suppress(Exception):
                 importlib.import_module(full)
-            gc.collect()
-            gc.freeze()  # a collection writes into every object, which would unshare its page
+            freeze()
+
+
+def freeze() -> None:
+    """Keep all objects from being collected: a collection writes into each one, which would unshare its page."""
+    gc.collect()
+    gc.freeze()
 
 
 def enter_world(launch: Launch, network: int | None) -> None:

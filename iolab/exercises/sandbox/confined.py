@@ -69,8 +69,8 @@ class Confined:
         self._loaded, self._over = threading.Event(), threading.Event()
 
     def alive(self) -> bool:
-        """Say whether the process still runs."""
-        return self._process.poll() is None
+        """Say whether the process still runs; one whose end is under way does not."""
+        return self._process.poll() is None and not watch.is_ending(self.pid)
 
     def wait_for_end(self) -> int:
         """Wait until the process ends by itself, and return its status."""

@@ -54,6 +54,9 @@ NAMES = {
     for number in numbers
 }
 
+PF_EXITING = 4
+"""Among the flags of a thread (linux/sched.h); it is set before its descriptors are closed."""
+
 EPOLLOUT, EPOLLET = 0x4, 1 << 31
 
 
@@ -122,6 +125,16 @@ def _list_children(pid: int, task: int) -> list[int]:
 def list_threads(pid: int) -> list[int]:
     """Return the kernel's numbers of a process's threads; none if it is gone."""
     return [int(name) for name in _list_folder(f"/proc/{pid}/task")]
+
+
+def is_ending(pid: int) -> bool:
+    """Say whether a process is on its way out of the kernel, or gone: its sockets close before its end is known."""
+    return all(_is_exiting(f"/proc/{pid}/task/{task}/stat") for task in list_threads(pid))
+
+
+def _is_exiting(path: str) -> bool:
+    columns = _read(path).rpartition(")")[2].split()
+    return not columns or bool(int(columns[6]) & PF_EXITING)
 
 
 def list_calls(pid: int) -> list[SystemCall | None]:

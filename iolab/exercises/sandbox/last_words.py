@@ -13,7 +13,8 @@ ANSWER, PROGRAM = "answer.py", "the judge's program"
 """The names that the answer's text and the program around it have in a traceback."""
 
 READY = "ready"
-MOST_CHARACTERS = 300
+MESSAGE, LINE = 300, 80
+"""Characters of an exception's message and of the learner's line that are shown."""
 
 
 class LastWords:
@@ -69,7 +70,8 @@ class LastWords:
     def _place(self, number: int | None) -> str:
         if not number or number > len(self._lines):
             return ""
-        return f" at line {number}, `{self._lines[number - 1].strip()[:80]}`"
+        line = self._lines[number - 1].strip()
+        return f" at line {number}, `{line if len(line) <= LINE else line[: LINE - 1] + '…'}`"
 
 
 class _Logged(logging.Handler):
@@ -88,4 +90,4 @@ def _write(error: BaseException) -> str:
         message: Any = error.msg if isinstance(error, SyntaxError) else str(error)
     except BaseException as second:
         message = f"(its message raised {type(second).__name__})"
-    return f"{type(error).__name__[:80]}: {str(message)[:MOST_CHARACTERS]}".removesuffix(": ")
+    return f"{type(error).__name__[:80]}: {str(message)[:MESSAGE]}".removesuffix(": ")

@@ -197,7 +197,7 @@ BEFORE = {
     """,
     "fills its folder": """
         try:
-            for number in range(100_000):
+            for number in range(300):
                 with open(f"{number}", "wb") as file:
                     file.write(bytes(1 << 20))
         except OSError:

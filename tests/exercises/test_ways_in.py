@@ -88,6 +88,14 @@ class TestTheTextOfAFunction:
         exec(text_of(has_a_lock_of_its_own, "serve"), names)
         assert "LOCK" not in names
 
+    def test_a_helper_that_has_the_name_of_the_entry_is_not_overwritten(self) -> None:
+        names: dict[str, object] = {}
+        exec(text_of(one_at_a_time, "one_at_a_time"), names)
+        with pytest.raises(
+            UsageError, match="one_at_a_time uses a helper named receive, which is what the judge calls"
+        ):
+            text_of(one_at_a_time, "receive")
+
     def test_what_cannot_come_along_is_named(self) -> None:
         with pytest.raises(UsageError, match="uses LOCK, which cannot be taken"):
             text_of(uses_a_lock, "serve")

@@ -30,6 +30,20 @@ FOLDER_MIB = 32
 
 def enter_network() -> bool:
     """Move this process into a network with nothing but a loopback of its own. It may have no other threads yet."""
+    # A child tries it first: half-way in, where a system allows the namespace and nothing in it, there is no way back.
+    if not (child := os.fork()):
+        os._exit(0 if _try_network() else 1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0 and _try_network()
+
+
+def _try_network() -> bool:
+    try:
+        return _make_network()
+    except OSError:
+        return False
+
+
+def _make_network() -> bool:
     user, group = os.getuid(), os.getgid()
     if not _unshare(NEWNET):
         if not _unshare(NEWUSER | NEWNET):

@@ -78,6 +78,11 @@ def test_a_chat_that_is_missing_is_called_by_its_name() -> None:
     assert "it died: your answer does not define `chat`" in report.checks[0].says
 
 
+def test_a_verdict_is_true_or_false() -> None:
+    report = grade("01-break-it", "def exposes(address):\n    return 'False'", 1)
+    assert "it died: `exposes` returned 'False', neither True nor False" in report.checks[0].says
+
+
 def test_a_server_that_died_is_never_said_to_compute() -> None:
     answers_once = "    connection.sendall(respond(connection.recv(100)))\n    connection.recv(100)\n    1 / 0"
     for check in grade("03-epoll", ACCEPTS + answers_once, 1).checks:

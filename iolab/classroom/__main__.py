@@ -10,6 +10,7 @@ from iolab.classroom.judging import NotJudged, Submission, judge_all, list_submi
 from iolab.display import tables
 from iolab.errors import UsageError
 from iolab.exercises import Report
+from iolab.exercises.protocol import printable
 
 SOURCE = Path("notebooks/exercises")
 
@@ -53,9 +54,8 @@ def release(exercises: tuple[str, ...], root: Path, source: Path, database: str)
 
 @main.command("grade")
 @click.option("--scheduler", help="Address of a Dask scheduler.  [default: a cluster of this machine]")
-@click.option("--seed", default="iolab", help="What the cases of this course are drawn from.")
 @add_course_options
-def grade_class(scheduler: str | None, seed: str, root: Path, source: Path, database: str) -> None:
+def grade_class(scheduler: str | None, root: Path, source: Path, database: str) -> None:
     """Grade everything in the class's folder `submitted/STUDENT/EXERCISE/`."""
     course = Course(root, source, database)
     submissions = list_submissions(root / "submitted", course.exercises)
@@ -63,12 +63,28 @@ def grade_class(scheduler: str | None, seed: str, root: Path, source: Path, data
     def on_report(submission: Submission, outcome: Report | NotJudged) -> None:
         save_outcome(outcome, course.path_of_report(submission))
         score = outcome if isinstance(outcome, NotJudged) else f"{outcome.score} of {outcome.out_of}"
-        click.echo(f"{submission.student}, {submission.exercise}: {score}", err=True)
+        click.echo(printable(f"{submission.student}, {submission.exercise}: {score}"), err=True)
 
     course.release(sorted({each.exercise for each in submissions}))  # the gradebook must know what there was to do
-    judge_all(submissions, seed, scheduler, on_report)
-    click.echo(tables.as_text([course.score(each) for each in submissions]))
+    judge_all(submissions, course.secret, scheduler, on_report)
+    rows, failures = _score_all(course, submissions)
+    click.echo(tables.as_text(rows))
     click.echo(f"feedback: {root / 'feedback'}; gradebook: {database or root / 'gradebook.db'}")
+    if failures:
+        raise UsageError(printable(f"{len(failures)} of {len(submissions)} could not be scored: {'; '.join(failures)}"))
+
+
+def _score_all(course: Course, submissions: list[Submission]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the rows of all that can be scored, and why others cannot."""
+    rows, failures = [], []
+    for each in submissions:
+        try:
+            row = course.score(each)
+        except UsageError as error:
+            failures.append(str(error))
+            row = {"student": each.student, "exercise": each.exercise, "score": None, "out of": None}
+        rows.append(row | {"student": printable(each.student)})
+    return rows, failures
 
 
 if __name__ == "__main__":

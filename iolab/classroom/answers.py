@@ -19,7 +19,8 @@ def read_answer(notebook: Path) -> str:
     out are left aside, and so is a cell that Python cannot read, unless it is the answer's own:
     then the judge says what is wrong with it. Raise UsageError for a file that is not a notebook.
     """
-    return "\n\n".join(_select_definitions(cell) for cell in _read_cells(notebook) if not _is_locked(cell)) + "\n"
+    text = "\n\n".join(_select_definitions(cell) for cell in _read_cells(notebook) if not _is_locked(cell)) + "\n"
+    return text.encode(errors="replace").decode()  # JSON can hold half a character, and no file can
 
 
 def write_fair_copy(released: Path, text: str, copy: Path) -> None:
@@ -50,7 +51,8 @@ def _is_locked(cell: Any) -> bool:
 
 
 def _select_definitions(cell: Any) -> str:
-    text = "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in cell.source.splitlines())
+    source = cell.source.removeprefix("\ufeff")
+    text = "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in source.splitlines())
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -1,6 +1,7 @@
 """One course: where its files are, and the three steps of nbgrader: release, scores and feedback."""
 
 import os
+import secrets
 import shutil
 import sys
 import warnings
@@ -38,6 +39,16 @@ class Course:
     def path_of_report(self, submission: Submission) -> Path:
         """Return the file of one report of the judge."""
         return self._reports / submission.student / f"{submission.exercise}.json"
+
+    @property
+    def secret(self) -> str:
+        """What the seeds of all answers are made from: drawn once, and kept in the folder for its owner alone."""
+        path = self.root / "secret"
+        if not path.exists():
+            self.root.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_hex(), encoding="utf-8")
+        return path.read_text(encoding="utf-8")
 
     def release(self, exercises: Sequence[str] = ()) -> list[Path]:
         """Make the students' versions, without solutions and tests, and return their folders.

@@ -1,9 +1,9 @@
 """Many answers judged at once, on Dask: no answer disturbs another, and a lost worker's share is judged again."""
 
 import asyncio
+import hmac
 import json
 import time
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +13,7 @@ from typing import Any
 from iolab.classroom.answers import read_answer
 from iolab.errors import UsageError
 from iolab.exercises import Report, grade
+from iolab.exercises.protocol import printable
 from iolab.traffic.cluster import dask as cluster
 
 RETRIES = 3
@@ -33,7 +34,7 @@ class NotJudged:
         return {"not judged": self.why}
 
     def __str__(self) -> str:
-        return self.why
+        return printable(self.why)
 
 
 Judge = Callable[[str, str, int], Report]
@@ -56,9 +57,13 @@ class Submission:
         except UsageError:
             return None
 
-    def seed(self, course: str) -> int:
-        """Return the seed of its cases: another one for every student, the same in every run."""
-        return zlib.crc32(f"{course} {self.student} {self.exercise}".encode())
+    def seed(self, secret: str) -> int:
+        """Return the seed of its cases: another one for every answer, the same in every run.
+
+        Nobody computes it without the secret of the course, and the seeds of other answers do not help.
+        """
+        what = json.dumps([self.student, self.exercise, self.answer]).encode()
+        return int.from_bytes(hmac.digest(secret.encode(), what, "sha256")[:4], "big") >> 1
 
 
 def list_submissions(folder: Path, exercises: Sequence[str]) -> list[Submission]:
@@ -77,23 +82,23 @@ def list_submissions(folder: Path, exercises: Sequence[str]) -> list[Submission]
 
 
 def judge_all(
-    submissions: Sequence[Submission], course: str, scheduler: str | None, on_report: OnReport, judge: Judge = grade
+    submissions: Sequence[Submission], secret: str, scheduler: str | None, on_report: OnReport, judge: Judge = grade
 ) -> None:
     """Judge all submissions on a Dask cluster, and hand over each report as it arrives.
 
     Without the address of a scheduler the cluster is of this machine: one worker a CPU.
     Raise UsageError if the cluster cannot be used, or has lost its scheduler or all its workers.
     """
-    asyncio.run(_judge_all(submissions, course, scheduler, on_report, judge))
+    asyncio.run(_judge_all(submissions, secret, scheduler, on_report, judge))
 
 
 async def _judge_all(
-    submissions: Sequence[Submission], course: str, scheduler: str | None, on_report: OnReport, judge: Judge
+    submissions: Sequence[Submission], secret: str, scheduler: str | None, on_report: OnReport, judge: Judge
 ) -> None:
     async with cluster.connect(scheduler) if scheduler else cluster.of_this_machine() as client:
         if scheduler:
             await cluster.workers_of(client, scheduler)
-        judging = asyncio.create_task(_collect(client, submissions, course, on_report, judge))
+        judging = asyncio.create_task(_collect(client, submissions, secret, on_report, judge))
         watching = asyncio.create_task(watch_workers(client, scheduler or "this machine"))
         try:
             over, _ = await asyncio.wait({judging, watching}, return_when=asyncio.FIRST_COMPLETED)
@@ -105,7 +110,7 @@ async def _judge_all(
 
 
 async def _collect(
-    client: Any, submissions: Sequence[Submission], course: str, on_report: OnReport, judge: Judge
+    client: Any, submissions: Sequence[Submission], secret: str, on_report: OnReport, judge: Judge
 ) -> None:
     from distributed import as_completed
 
@@ -114,7 +119,7 @@ async def _collect(
         if each.answer is None:
             on_report(each, NotJudged(f"{each.notebook.name} cannot be read as a notebook"))
         else:
-            job = (each.exercise, each.answer, each.seed(course))
+            job = (each.exercise, each.answer, each.seed(secret))
             waiting[client.submit(judge, *job, retries=RETRIES, pure=False)] = each
     async for future in as_completed(waiting, loop=client.loop):
         on_report(waiting[future], await _fetch(future))

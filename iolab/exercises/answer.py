@@ -21,6 +21,10 @@ def text_of(answer: Callable[..., Any], entry: str) -> str:
     needed: dict[str, str] = {}
     _gather(answer, needed)
     name = answer.__name__
+    if name != entry and entry in needed:
+        raise UsageError(
+            f"{name} uses a helper named {entry}, which is what the judge calls; give the helper another name"
+        )
     renamed = "" if name == entry else f"\n{entry} = {name}"
     return "\n\n".join([*needed.values(), renamed])
 

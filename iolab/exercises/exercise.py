@@ -8,6 +8,10 @@ Look = Callable[[str, str, random.Random], str]
 """Look for a property of an answer that defines a name, on cases drawn; say what was seen, or raise Violated."""
 
 
+PROGRAM_FOLLOWS = "\n\n# What follows is the judge's program.\n"
+"""Stands between the learner's text and the program that is run on it, with names of its own."""
+
+
 @dataclass(frozen=True)
 class Property:
     """One property: its name in the report, what it is worth, and how it is looked for."""
@@ -41,7 +45,7 @@ class Exercise:
 
     def complete(self, answer: str) -> tuple[str, str]:
         """Return an answer with the program that is run on it, and the name of the function to call."""
-        return answer + self.program, "serve" if self.program else self.entry
+        return (answer + PROGRAM_FOLLOWS + self.program, "serve") if self.program else (answer, self.entry)
 
     def select(self, only: str | None) -> tuple[Property, ...]:
         """Return the properties to look for: all, or the first and the one of this name."""

@@ -8,9 +8,10 @@ from pathlib import Path
 from iolab.errors import UsageError
 from iolab.exercises.catalogue import find
 from iolab.exercises.interpreter import build_command
-from iolab.exercises.protocol import Check, Job, Malformed, decode, encode
+from iolab.exercises.protocol import Check, Job, Malformed, decode, encode, printable
 from iolab.exercises.report import Report
 from iolab.exercises.sandbox import watch
+from iolab.exercises.sandbox.confined import make_folder
 
 GRADE_WAITS_FOR_JUDGE_S = 60.0
 """A judge that takes longer is ended; with a CPU to itself it takes less than 15 s."""
@@ -30,13 +31,15 @@ def grade(exercise: str, answer: str | Path, seed: int | None = None, *, only: s
         raise UsageError(f"exercises cannot be judged here: {reason}")
     seed = random.SystemRandom().randrange(1 << 31) if seed is None else seed
     checks, why = _ask_judge(Job(exercise, answer, seed, only))
-    checks += [Check(each.name, False, each.points, why) for each in properties[len(checks) :]]
+    for each in properties[len(checks) :]:
+        checks.append(Check(each.name, False, each.points, why))
+        why = "not checked, for the same reason"
     return Report(exercise, seed, tuple(checks))
 
 
 def _read(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UsageError(f"cannot read the answer in {file}: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -46,15 +49,17 @@ def _read(file: Path) -> str:
 def _ask_judge(job: Job) -> tuple[list[Check], str]:
     """Return the judge's checks, and why there are no more in case some are missing."""
     command = build_command("iolab.exercises.judge", os.getpid())
-    pipe = subprocess.PIPE
-    # A copy: execve(2) fails with EFAULT where another thread changes the variables that it reads (environ(7)).
-    env = dict(os.environ)
-    with subprocess.Popen(command, env=env, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True) as judge:
-        try:
-            lines, errors = judge.communicate(encode(job), GRADE_WAITS_FOR_JUDGE_S)
-        except subprocess.TimeoutExpired:
-            judge.kill()
-            lines, errors = judge.communicate()
+    pipe, why = subprocess.PIPE, "the judge ended before it checked this"
+    with make_folder() as folder:  # for all of the judge's: it may be killed
+        # A copy: execve(2) fails with EFAULT where another thread changes the variables that it reads (environ(7)).
+        env = dict(os.environ) | {"TMPDIR": folder}
+        with subprocess.Popen(command, env=env, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True) as judge:
+            try:
+                lines, errors = judge.communicate(encode(job), GRADE_WAITS_FOR_JUDGE_S)
+            except subprocess.TimeoutExpired:
+                judge.kill()
+                lines, errors = judge.communicate()
+                why = f"not checked: the {GRADE_WAITS_FOR_JUDGE_S:.0f} s that the judge has were over"
     checks: list[Check] = []
     last = errors.decode(errors="replace").strip().splitlines()[-1:]
     try:
@@ -62,4 +67,4 @@ def _ask_judge(job: Job) -> tuple[list[Check], str]:
             checks.append(decode(line, Check))
     except Malformed as error:
         last = [str(error)]
-    return checks, ": ".join(["the judge ended before it checked this", *last])
+    return checks, printable(": ".join([why, *last]))

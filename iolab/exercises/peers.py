@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import NoReturn, Self
 
+from iolab.exercises.sandbox import watch
 from iolab.exercises.trial import Trial
 from iolab.kernel import threads
 from iolab.traffic import faults
@@ -17,6 +18,10 @@ CLIENT_WAITS_FOR_SLEEPING_SERVER_S = 0.8
 
 JUDGE_WAITS_FOR_EXIT_S = 3.0
 """A process that is about to end may sleep in the kernel for longer than one that serves."""
+
+JUDGE_WAITS_FOR_REST_S = 6.0
+ENDS_WITHIN_NS = 300_000_000
+"""CPU time in which a Python that has left its `main` ends; one that uses more goes on computing."""
 
 CLIENT_LOOKS_EVERY_S = 0.1
 
@@ -50,8 +55,23 @@ class Patience:
         return not self._trial.alive() or now - self._since > self._at_rest_s or now > self._deadline
 
     def why(self) -> str:
-        """Say what the process does instead, in a half sentence."""
-        return f"the server {self._activity()}" if self._trial.alive() else self._trial.describe_end()
+        """Say what the process does instead, in a half sentence; and of what a part of it died before."""
+        alive, words = self._settle(), self._trial.list_words()
+        if own := [line for line in words if line.startswith("it died")]:
+            return own[0]
+        if not alive:
+            return self._trial.describe_end()
+        return f"the server {self._activity()}" + (f", after {words[0]}" if words else "")
+
+    def _settle(self) -> bool:
+        """Say whether the process lives, once it sleeps, or has computed for a while: it may close sockets and end."""
+        enough_ns = watch.measure_cpu_ns(self._trial.pid) + ENDS_WITHIN_NS
+        end_s = time.monotonic() + JUDGE_WAITS_FOR_REST_S
+        while self._trial.alive() and time.monotonic() < end_s:
+            if None not in watch.list_calls(self._trial.pid) or watch.measure_cpu_ns(self._trial.pid) > enough_ns:
+                break
+            time.sleep(0.01)
+        return self._trial.alive()
 
     def wait_for_exit(self, should: str = "the server does not end:") -> int:
         """Wait until the process ends by itself, and return its status. Raise Violated if that is in vain."""

@@ -47,8 +47,6 @@ class Launch:
     entry: str
     folder: str
     limits: dict[str, int]
-    judge: int
-    """The process that watches it, and without which it ends."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +106,12 @@ def _fits(value: Any, hint: Any) -> bool:
     if isinstance(hint, UnionType):
         return any(_fits(value, each) for each in get_args(hint))
     return type(value) is hint
+
+
+def printable(text: str) -> str:
+    """Return a text as one line that any terminal can show: what is not printable is written as an escape of Python."""
+    line = " ".join(text.split("\n")).strip()
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in line)
 
 
 def reply(request: bytes, table: bytes, factor: int) -> bytes:

@@ -45,7 +45,7 @@ class Trial(Confined):
         self.address: faults.Address = self.listening.getsockname()[:2]
         granted = LIMITS | dict(limits or {})
         super().__init__(
-            lambda folder: ServerLaunch(answer, entry, folder, granted, os.getpid(), self.table.hex(), factor),
+            lambda folder: ServerLaunch(answer, entry, folder, granted, self.table.hex(), factor),
             self.listening.fileno(),
         )
         self._stack.enter_context(self.listening)

@@ -7,10 +7,10 @@ import resource
 import select
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from iolab.kernel.ring import ACCEPT, ASKED, FLAGS, PLACES, SETUP, Completion, Ring, call
-from iolab.listening import ListeningSocket
 
 DISABLED = Path("/proc/sys/kernel/io_uring_disabled")
 STATUS = Path("/proc/self/status")
@@ -19,9 +19,10 @@ STATUS = Path("/proc/self/status")
 class MultishotAccept:
     """Accept in a ring, one order for all connections, and fail as the listening socket's `accept` does."""
 
-    def __init__(self, ring: Ring, listening: ListeningSocket) -> None:
+    def __init__(self, ring: Ring, listening: socket.socket) -> None:
         listening.setblocking(False)
         self._ring, self._listening = ring, listening
+        self._remembers: Callable[[socket.socket], socket.socket] | None = getattr(listening, "remember", None)
         ring.accept(listening.fileno())
 
     def connection(self, completion: Completion) -> socket.socket:
@@ -45,7 +46,7 @@ class MultishotAccept:
             connection.close()
             raise ConnectionAbortedError(errno.ECONNABORTED, "no descriptor left for this connection")
         try:
-            return self._listening.remember(connection)
+            return self._remembers(connection) if self._remembers else connection
         except SystemExit:  # stopped; but more that were accepted may wait in the queue behind this one
             raise ConnectionAbortedError(errno.ECONNABORTED, "the server stops") from None
 

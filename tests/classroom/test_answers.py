@@ -68,6 +68,16 @@ def test_an_answer_that_python_cannot_read_is_handed_on(path: Path) -> None:
         names(path, answer("def serve(:"))
 
 
+def test_a_byte_order_mark_is_no_part_of_it(path: Path) -> None:
+    assert names(path, answer("\ufeffA = 1"), code("\ufeffB = 1")) == ["A", "B"]
+
+
+def test_half_a_character_can_be_written_to_a_file(path: Path) -> None:
+    names(path, answer("A = 'x'"))
+    path.write_text(path.read_text().replace("'x'", r"'\ud800'"))
+    assert read_answer(path) == "A = '?'\n"
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[]", b'{"cells": 3, "nbformat": 4, "nbformat_minor": 5}', b"\xff\xfe"]
 )

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import pytest
@@ -20,10 +21,14 @@ from iolab.exercises import Check, Report, find
 from iolab.traffic.cluster import dask as cluster
 from tests.classroom.support import SOURCE, Book, Edit, answering, cell, code, hand_in, solution
 from tests.clusters import Cluster, Processes
+from tests.exercises.corpus.tampering import BEFORE
 from tests.peers import Peer, silent
 
 EXERCISE = "03-epoll"
 OUT_OF = sum(each.points for each in find(EXERCISE).properties)
+
+
+SIGIO_TO_OTHERS = "has its forebears sent SIGIO by a descriptor"
 
 
 def right(book: Book) -> None:
@@ -66,6 +71,7 @@ JUDGED: dict[str, tuple[Edit, bool]] = {
     "right": (right, True),
     "kills its parent": (answering("import os, signal\nos.kill(os.getppid(), signal.SIGKILL)"), False),
     "prints the output": (prints_the_output, False),
+    "has others sent SIGIO": (answering(f"if True:{indent(BEFORE[SIGIO_TO_OTHERS], ' ' * 4)}"), False),
 }
 """What the judge itself looks at, and whether it is right; the corpus has more of them."""
 
@@ -129,6 +135,28 @@ def test_a_notebook_that_was_rearranged_is_scored_by_its_answer(course: Course, 
     assert (row["score"], row["out of"]) == (OUT_OF if good else 0, OUT_OF)
 
 
+def test_one_who_cannot_be_scored_keeps_nobody_else_from_a_score(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    course = Course(tmp_path, SOURCE)
+    course.release([EXERCISE])
+    for student in ("ann\x1b[2J", "bob"):
+        hand_in(course, student, EXERCISE, answering("A = 1"))
+
+    def score(course: Course, submission: Submission) -> dict[str, Any]:
+        if submission.student != "bob":
+            raise UsageError(f"03-epoll of {submission.student} could not be scored: no room")
+        return {"student": "bob", "exercise": EXERCISE, "score": 3.0, "out of": 21.0}
+
+    monkeypatch.setattr(Course, "score", score)
+    monkeypatch.setattr("iolab.classroom.__main__.judge_all", lambda *_: None)
+    command = CliRunner().invoke(main, ["grade", "--course", str(tmp_path), "--source", str(SOURCE)])
+    assert command.exit_code == 2
+    assert r"1 of 2 could not be scored: 03-epoll of ann\x1b[2J could not be scored: no room" in command.stderr
+    assert "bob" in command.stdout and "3.0" in command.stdout
+    assert "\x1b" not in command.output
+
+
 @pytest.fixture
 def handed_in(tmp_path: Path) -> list[Submission]:
     for number in range(8):
@@ -144,6 +172,18 @@ class TestJudging:
         assert len(set(seeds)) == len(seeds)
         assert seeds == [each.seed("course") for each in handed_in]
         assert seeds != [each.seed("another course") for each in handed_in]
+
+    def test_the_seed_is_made_from_a_secret_and_from_the_answer(self, tmp_path: Path) -> None:
+        course, other = Course(tmp_path / "one", SOURCE), Course(tmp_path / "other", SOURCE)
+        assert course.secret == course.secret != other.secret
+        assert (course.root / "secret").stat().st_mode & 0o077 == 0
+        seeds = set()
+        for number, text in enumerate(("A = 1", "A = 2")):
+            path = tmp_path / f"{number}.ipynb"
+            cells = [code(text)]
+            path.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+            seeds.add(Submission("student", EXERCISE, path).seed(course.secret))
+        assert len(seeds) == 2
 
     def test_a_lost_share_is_judged_again_and_a_judge_that_fails_is_named(
         self, handed_in: list[Submission], tmp_path: Path

@@ -10,23 +10,22 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 JUDGE = """
-import json, os, sys
+import json, os, sys, tempfile
 sys.path.insert(0, os.getcwd())
 from iolab.exercises.protocol import ClientLaunch, Launch
 from iolab.exercises.sandbox.forkserver import fork_server
-from iolab.kernel import confinement
 
-confinement.guard()
+folder = tempfile.mkdtemp()
 read_end, write_end = os.pipe()
-launch = ClientLaunch(sys.argv[1], "answer", os.getcwd(), {}, os.getpid(), "nobody", 0)
+launch = ClientLaunch(sys.argv[1], "answer", folder, {}, "127.0.0.1", 0)
 if sys.argv[2:]:
     fork_server()._process.kill()
     fork_server()._process.wait()
 try:
     child = fork_server().fork(launch, write_end, write_end)
     status = child.wait()
-    os.set_blocking(read_end, False)
     print(json.dumps({"status": status, "again": child.poll(), "own": child.pid not in (0, os.getpid())}))
+    child.end()
 except (RuntimeError, OSError) as error:
     print(json.dumps(str(error)))
 """
@@ -54,14 +53,5 @@ def test_the_judge_learns_how_it_ended(answer: str, status: int) -> None:
     assert fork(answer) == {"status": status, "again": status, "own": True}
 
 
-def test_it_ends_where_there_is_no_judge_to_adopt_it() -> None:
-    assert fork(ANSWERS, judge=JUDGE.replace("{}, os.getpid()", "{}, 1 << 30"))["status"] == 1
-
-
-def test_a_launch_that_cannot_be_read_ends_it() -> None:
-    malformed = JUDGE.replace("launch = ClientLaunch", "launch = Launch").replace(', "nobody", 0)', ")")
-    assert fork(ANSWERS, judge=malformed)["status"] == 1
-
-
 def test_without_it_there_is_no_trial() -> None:
-    assert fork("", "killed") in ("the process that forks for the judge is gone", "[Errno 32] Broken pipe")
+    assert fork("", "killed") == "the process that forks for the judge is gone"

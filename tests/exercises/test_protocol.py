@@ -18,8 +18,8 @@ CHECK = Check("half-close", True, 1, "größer than\nASCII")
         Job("03-epoll", "def serve(): ...\n", 1 << 31, None),
         Job("03-epoll", "", 0, "half-close"),
         CHECK,
-        ServerLaunch("text", "serve", "/folder", LIMITS, 7, "00" * 256, 100),
-        ClientLaunch("text", "exposes", "/folder", {}, 7, "127.0.0.1", 80),
+        ServerLaunch("text", "serve", "/folder", LIMITS, "00" * 256, 100),
+        ClientLaunch("text", "exposes", "/folder", {}, "127.0.0.1", 80),
     ],
     ids=lambda message: type(message).__name__,
 )
@@ -64,7 +64,7 @@ def test_every_field_has_its_type(change: dict[str, Any]) -> None:
 
 
 def test_limits_are_numbers_by_name() -> None:
-    values = vars(ClientLaunch("", "", "", LIMITS, 7, "127.0.0.1", 80))
+    values = vars(ClientLaunch("", "", "", LIMITS, "127.0.0.1", 80))
     assert build(ClientLaunch, values) == ClientLaunch(**values)
     with pytest.raises(Malformed, match="as the limits of a ClientLaunch"):
         build(ClientLaunch, values | {"limits": {"RLIMIT_CPU": "20"}})

@@ -88,6 +88,14 @@ class TestTheTextOfAFunction:
         exec(text_of(has_a_lock_of_its_own, "serve"), names)
         assert "LOCK" not in names
 
+    def test_a_helper_that_has_the_name_of_the_entry_is_not_overwritten(self) -> None:
+        names: dict[str, object] = {}
+        exec(text_of(one_at_a_time, "one_at_a_time"), names)
+        with pytest.raises(
+            UsageError, match="one_at_a_time uses a helper named receive, which is what the judge calls"
+        ):
+            text_of(one_at_a_time, "receive")
+
     def test_what_cannot_come_along_is_named(self) -> None:
         with pytest.raises(UsageError, match="uses LOCK, which cannot be taken"):
             text_of(uses_a_lock, "serve")
@@ -133,6 +141,13 @@ class TestTheCommand:
         assert "0 of 21 points" in done.stdout
         assert "SyntaxError" in done.stdout
 
+    def test_nothing_of_an_answer_commands_the_terminal(self, tmp_path: Path) -> None:
+        answer = tmp_path / "answer.py"
+        answer.write_text("\ufeffraise ValueError('\\x1b[2J\\u202e')", encoding="utf-8")
+        done = CliRunner().invoke(main, ["grade", "03-epoll", str(answer)])
+        assert r"ValueError: \x1b[2J\u202e" in " ".join(done.stdout.split())
+        assert not {"\x1b", "\u202e"} & set(done.stdout)
+
     def test_the_exercises_are_listed(self) -> None:
         listed = CliRunner().invoke(main, ["grade", "--list", "--json"])
         assert [each["exercise"] for each in json.loads(listed.stdout)] == list(EXERCISES)
@@ -174,7 +189,8 @@ def test_a_judge_that_dies_leaves_a_report(monkeypatch: pytest.MonkeyPatch) -> N
     report = grade("03-epoll", MODELS["epoll"].source, 1)
     assert report.score == 0
     assert report.out_of > 0
-    assert "ended before it checked this" in report.checks[-1].says
+    assert report.checks[0].says == "not checked: the 0 s that the judge has were over"
+    assert report.checks[-1].says == "not checked, for the same reason"
 
 
 def test_a_judge_that_ends_in_mid_message_leaves_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,4 +199,4 @@ def test_a_judge_that_ends_in_mid_message_leaves_a_report(monkeypatch: pytest.Mo
     monkeypatch.setattr("iolab.exercises.grading.build_command", lambda *_: [sys.executable, "-c", script])
     report = grade("03-epoll", "", 1)
     assert (report.score, len(report.checks)) == (1, len(EXERCISES["03-epoll"].properties))
-    assert "ended before it checked this: expected a Check and a line feed" in report.checks[-1].says
+    assert "ended before it checked this: expected a Check and a line feed" in report.checks[1].says

@@ -1,5 +1,6 @@
 """What a confined process cannot do to others, and what it still can do itself."""
 
+import ctypes
 import json
 import os
 import platform
@@ -11,12 +12,25 @@ import pytest
 
 from iolab.kernel.confinement import ARCHITECTURES
 
+ROOT = Path(__file__).resolve().parents[2]
+
 ATTEMPTS = """
-import ctypes, fcntl, json, os, resource, signal, socket, sys, threading
+import ctypes, fcntl, json, os, platform, resource, signal, socket, struct, sys, threading
+NUMBERS = {
+    "x86_64": {"shmget": [29], "msgget": [68], "clone": [56], "prctl": [157]},
+    "aarch64": {"shmget": [194], "msgget": [186], "clone": [220], "prctl": [167]},
+}[platform.machine()]
 from iolab.kernel import confinement
 
-others, outside = int(sys.argv[1]), sys.argv[2]
-confinement.confine(os.getcwd())
+others, outside, secret = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+libc = ctypes.CDLL(None, use_errno=True)
+server = socket.create_server(("127.0.0.1", 0))
+sock, other = socket.socketpair()
+confinement.confine(confinement.Reach(os.getcwd(), ["/usr", sys.base_prefix], port=int(sys.argv[4])))
+
+def call(*arguments):
+    if libc.syscall(*arguments) < 0:
+        raise OSError(ctypes.get_errno(), "")
 
 def refused(attempt):
     try:
@@ -29,7 +43,13 @@ def write(path):
     with open(path, "ab") as file:
         file.write(b"here")
 
-sock = socket.socket()
+def connect(port):
+    socket.create_connection(("127.0.0.1", port)).close()
+
+def read(path):
+    with open(path) as file:
+        file.read()
+
 print(json.dumps({
     "signal to another": refused(lambda: os.kill(others, 0)),
     "signal to all": refused(lambda: os.kill(-1, 0)),
@@ -39,22 +59,52 @@ print(json.dumps({
     "limits of its own": refused(lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0))),
     "SIGKILL by a descriptor": refused(lambda: fcntl.fcntl(sock, 10, 9)),
     "a realtime signal by a descriptor": refused(lambda: fcntl.fcntl(sock, 10, 34)),
+    "another owner of a descriptor": refused(lambda: fcntl.fcntl(sock, fcntl.F_SETOWN, others)),
+    "another group as its owner": refused(lambda: fcntl.fcntl(sock, fcntl.F_SETOWN, -others)),
+    "another owner by ioctl": refused(lambda: fcntl.ioctl(sock, 0x8902, struct.pack("i", others))),
+    "itself as the owner": refused(lambda: fcntl.fcntl(sock, fcntl.F_SETOWN, os.getpid())),
+    "mode of a file": refused(lambda: os.chmod(outside, 0o777)),
+    "time of a file": refused(lambda: os.utime(outside)),
+    "mark on a file": refused(lambda: os.setxattr(outside, "user.mark", b"here")),
+    "shared memory that stays": refused(lambda: call(*NUMBERS["shmget"], 0, 4096, 0o1600)),
+    "queue that stays": refused(lambda: call(*NUMBERS["msgget"], 0, 0o1600)),
+    "namespace of its own": refused(lambda: call(*NUMBERS["clone"], 0x10000011, 0, 0, 0, 0)),
+    "another subreaper": refused(lambda: call(*NUMBERS["prctl"], 36, 0, 0, 0, 0)),
+    "socket of the file system": refused(lambda: socket.socket(socket.AF_UNIX)),
+    "pair of sockets": refused(socket.socketpair),
+    "child": refused(lambda: os.fork() or os._exit(0)),
+    "reading elsewhere": refused(lambda: read(secret)),
+    "reading Python": refused(lambda: read(os.__file__)),
+    "another port": refused(lambda: connect(server.getsockname()[1])),
     "file elsewhere": refused(lambda: write(outside)),
     "file in its folder": refused(lambda: write("mine")),
     "thread": refused(threading.Thread(target=int).start),
 }))
 """
 
-DENIED = {"signal to another", "signal to all", "session of its own", "limits of another", "SIGKILL by a descriptor"}
+DENIED = {
+    *("signal to another", "signal to all", "session of its own", "limits of another", "SIGKILL by a descriptor"),
+    *("another owner of a descriptor", "another group as its owner", "another owner by ioctl", "mode of a file"),
+    *("time of a file", "mark on a file", "shared memory that stays", "queue that stays", "namespace of its own"),
+    *("another subreaper", "socket of the file system"),
+}
+BY_LANDLOCK = {"file elsewhere": 1, "reading elsewhere": 1, "another port": 4}
+"""What Landlock denies, since which of its versions."""
 
 
 @pytest.mark.skipif(platform.machine() not in ARCHITECTURES, reason="the filter knows x86-64 and ARM64")
 def test_it_reaches_nobody_else(tmp_path: Path) -> None:
-    elsewhere, own = tmp_path / "elsewhere", tmp_path / "own"
+    elsewhere, own, secret = tmp_path / "elsewhere", tmp_path / "own", tmp_path / "secret"
     elsewhere.touch()
+    secret.touch()
     own.mkdir()
-    command = [sys.executable, "-c", ATTEMPTS, str(os.getpid()), str(elsewhere)]
-    refused = json.loads(subprocess.run(command, cwd=own, capture_output=True, check=True).stdout)
-    # Where the kernel has no Landlock, a file elsewhere can be written to by whoever may.
-    assert {name for name, is_so in refused.items() if is_so} - {"file elsewhere"} == DENIED
+    command = [sys.executable, "-c", ATTEMPTS, str(os.getpid()), str(elsewhere), str(secret), "1"]
+    done = subprocess.run(
+        command, cwd=own, capture_output=True, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    )
+    assert not done.returncode, done.stderr.decode()
+    refused = json.loads(done.stdout)
+    version = ctypes.CDLL(None).syscall(444, None, ctypes.c_size_t(0), 1)
+    expected = DENIED | {name for name, since in BY_LANDLOCK.items() if version >= since}
+    assert {name for name, is_so in refused.items() if is_so} == expected
     assert elsewhere.read_bytes() == (b"" if refused["file elsewhere"] else b"here")

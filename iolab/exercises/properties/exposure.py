@@ -60,7 +60,7 @@ def ask_verdict(answer: str, entry: str, server: str, draw: random.Random) -> bo
 
 
 def _prepare_launch(answer: str, entry: str, address: Address) -> Callable[[str], ClientLaunch]:
-    return lambda folder: ClientLaunch(answer, entry, folder, LIMITS, os.getpid(), *address)
+    return lambda folder: ClientLaunch(answer, entry, folder, LIMITS, *address)
 
 
 def _read_verdict(reader: FileIO, client: Confined) -> bool:

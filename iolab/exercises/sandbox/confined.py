@@ -3,28 +3,31 @@
 Theory of operation
 
 An answer may fork, ignore signals, fill the memory, and write without end. So nothing is asked of it: what is known of
-it comes from /proc (`watch`), and each confined process has two threads on the judge's side. One reads its output,
-always, so that a full pipe stops nobody, and keeps the last SAYS_BYTES of it for the sentence on how it ended. The
-other one looks every WARDEN_LOOK_S whether process and descendants together take too much: limits of the kernel
-(`getrlimit(2)`) count each process alone, and the number of processes not at all for root.
+it comes from /proc (`watch`), and each confined process has two threads on the judge's side. One reads its last words
+(`last_words`), of which the first WORDS_BYTES are kept; what the answer prints goes nowhere. The other one looks every
+WARDEN_LOOK_S whether process and descendants together take too much: limits of the kernel (`getrlimit(2)`) count each
+process alone, and the number of processes not at all for root.
 
-Leaving the `with` block ends it: first its process group, which nobody can leave (`setsid` and `setpgid` are denied)
-and which is there even if its leader has ended; then whoever is still its descendant; then its status is fetched, since
-an unfetched one would hold the number of the process.
+Entering the `with` block waits until the answer's top level has run, so that no property counts that time. Leaving it
+has its keeper end it, with all that it has started (`forkserver`).
 """
 
 import contextlib
 import os
+import re
 import signal
+import subprocess
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from iolab.exercises.protocol import Launch
 from iolab.exercises.sandbox import watch
 from iolab.exercises.sandbox.forkserver import fork_server
+from iolab.exercises.sandbox.last_words import ANSWER, READY
 from iolab.kernel import threads
 
 MIB = 1 << 20
@@ -41,10 +44,16 @@ LIMITS = {
 RESIDENT_BYTES, PROCESSES = 1024 * MIB, 64
 """A process that takes more, with its descendants, is ended."""
 
-SAYS_BYTES = 4096
-"""How much of the output is kept; nothing in it is believed."""
+WORDS_BYTES = 4096
+"""How much of the last words is kept; nothing in them is believed."""
+
+DIED = re.compile("(it|a thread|a task|a process of it) died")
 
 WARDEN_LOOK_S = 0.05
+ANSWER_LOADS_IN_S = 10.0
+"""The answer's top level has so long: imports, and what stands outside of functions."""
+
+CAUSES = {signal.SIGXCPU: f"it had used {LIMITS['RLIMIT_CPU']} s of CPU", signal.SIGXFSZ: "it wrote a file of 1 MiB"}
 
 
 class Confined:
@@ -56,38 +65,53 @@ class Confined:
     def __init__(self, launch: Callable[[str], Launch], descriptor: int) -> None:
         self._launch, self._descriptor = launch, descriptor
         self._stack = contextlib.ExitStack()
-        self._verdict, self._output = "", b""
+        self._verdict, self._words = "", b""
+        self._loaded, self._over = threading.Event(), threading.Event()
 
     def alive(self) -> bool:
-        """Say whether the process still runs."""
-        return self._process.poll() is None
+        """Say whether the process still runs; one whose end is under way does not."""
+        return self._process.poll() is None and not watch.is_ending(self.pid)
 
     def wait_for_end(self) -> int:
         """Wait until the process ends by itself, and return its status."""
         return self._process.wait()
 
+    def list_words(self) -> list[str]:
+        """List what was said of exceptions: of the process's own, and of those in threads, tasks and children."""
+        lines = self._words.decode(errors="replace").split("\n")
+        return [line for line in lines if DIED.match(line)]
+
     def describe_end(self) -> str:
-        """Say how the process ended, in a half sentence."""
+        """Say how the process ended, in a half sentence: the learner's line, and the exception."""
         status = self._process.wait()
-        if self._verdict:
-            return self._verdict
-        if status < 0:
-            return f"it was killed by {signal.Signals(-status).name}"
         self._reader.join(1)
-        last = [line.strip() for line in self._output.decode(errors="replace").splitlines() if line.strip()]
-        return f"it exited with status {status}" + (f" ({last[-1][:120]})" if status and last else "")
+        own = [line for line in self.list_words() if line.startswith("it died")]
+        if self._verdict or own:
+            return self._verdict or own[-1]
+        words = self._words.decode(errors="replace")
+        if status < 0:
+            place = re.search(rf'File "{re.escape(ANSWER)}", line (\d+)', words)
+            return f"it was killed by {name_signal(-status)}" + (f" at line {place[1]}" if place else "")
+        returned = [line for line in words.splitlines() if line.endswith(" returned")]
+        return f"it ended: {returned[-1]}" if returned and not status else f"it exited with status {status}"
 
     def __enter__(self) -> Self:
-        folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="iolab-", ignore_cleanup_errors=True))
+        folder = self._stack.enter_context(make_folder())
         read_end, write_end = os.pipe()
         try:
             self._process = fork_server().fork(self._launch(folder), self._descriptor, write_end)
+        except BaseException:
+            os.close(read_end)
+            self._stack.close()
+            raise
         finally:
             os.close(write_end)
         self.pid = self._process.pid
-        self._over = threading.Event()
         self._reader = threads.start(threading.Thread(target=self._read, args=(read_end,), daemon=True))
         self._warden = threads.start(threading.Thread(target=self._guard, daemon=True))
+        if not self._loaded.wait(ANSWER_LOADS_IN_S):
+            self._verdict = f"the judge ended it because its top level still ran after {ANSWER_LOADS_IN_S:.0f} s"
+            self._process.end()
         return self
 
     def __exit__(
@@ -95,26 +119,48 @@ class Confined:
     ) -> None:
         self._over.set()
         self._warden.join()
-        self._end()
-        self._process.wait()
+        self._process.end()
+        self._process.close()
+        self._reader.join()
         self._stack.close()
 
     def _read(self, read_end: int) -> None:
         with open(read_end, "rb", buffering=0) as pipe:
             while chunk := pipe.read(1 << 16):
-                self._output = (self._output + chunk)[-SAYS_BYTES:]
+                self._words = (self._words + chunk)[:WORDS_BYTES]
+                if READY.encode() in self._words:
+                    self._loaded.set()
+        self._loaded.set()
 
     def _guard(self) -> None:
         while not self._over.wait(WARDEN_LOOK_S):
             resident, count = watch.measure_resident_bytes(self.pid), len(watch.list_family(self.pid))
             if resident > RESIDENT_BYTES or count > PROCESSES:
                 self._verdict = f"the judge ended it because it had {count} processes and {resident // MIB} MiB"
-                self._end()
+                self._process.end()
                 return
 
-    def _end(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
-        for pid in watch.list_family(self.pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+
+@contextlib.contextmanager
+def make_folder() -> Iterator[str]:
+    """Make a folder for the length of a block, and remove it with whatever is in it then."""
+    folder = tempfile.mkdtemp(prefix="iolab-")
+    try:
+        yield folder
+    finally:
+        try:
+            Path(folder).rmdir()  # what a world of its own held has gone with it
+        except OSError:
+            # Not shutil.rmtree, which calls itself for each folder within another.
+            subprocess.run(["/bin/rm", "-rf", "--", folder], check=False, stderr=subprocess.DEVNULL)
+
+
+def name_signal(number: int) -> str:
+    """Return the name of a signal, a realtime one's too, and why the kernel sends it, where that is a limit."""
+    if signal.SIGRTMIN <= number <= signal.SIGRTMAX:
+        return f"SIGRTMIN+{number - signal.SIGRTMIN}"
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+    return name + (f" ({CAUSES[each]})" if (each := signal.Signals(number)) in CAUSES else "")

@@ -5,30 +5,31 @@ Theory of operation
 Starting Python and importing iolab takes 90 ms of CPU, a fork 2 ms, and an answer is tried a dozen times. So the judge
 starts one process, the fork server (`child.main`), and asks it for a copy at each trial:
 
-    judge ----- "fork", three descriptors ----->  fork server
-      ^                                               | fork
-      |                                             middle, which ends at once
-      |                                               | fork
-      +---- adopts <--- number of the process ----  trial: `child.begin_trial`
+    judge --- "fork", four descriptors --->  fork server
+      |                                          | fork, a world of its own (`namespaces`), fork
+      |<--- line: status <---------------------- keeper: `child.keep`
+      |                                          | fork
+      |<--- line: here; words: what it died of - trial: `child.begin_trial`
 
-- *Why two forks.* The judge must learn how the process of a trial ended, and nobody else may; only a parent can wait
-  for a process. The process in the middle ends, and its orphan goes to the nearest subreaper above, which is the judge
-  (`prctl(2)`, PR_SET_CHILD_SUBREAPER). It sends its number only once its parent has changed: before, the judge's
-  `waitpid` would fail.
+- *Why a keeper.* It is the parent of the trial, so it learns how that ended; it adopts all that the trial leaves
+  behind; and where there are namespaces it is the first process of a world, in which nobody else can be named or sent
+  a signal, and which ends with it. It waits for two things: that the trial ends, whose status it sends; and that the
+  judge hangs up, on purpose or by its own end, whereupon it ends all of its family. So nothing stays, whoever dies.
 - *What passes.* A `Launch` in an unlinked file, since it may be larger than a message; the socket to serve on or to
-  answer into; and a pipe for the output. The number comes back over the same socket, of which the trial keeps no
-  copy. Requests are made one at a time (the lock), so that a number can belong to one of them only.
-- *What an answer cannot reach.* The fork server and the judge are not dumpable: no process of the same user opens
-  their memory or descriptors in /proc. The trial drops that for itself (`confinement.show`), because the judge
-  reads what it sleeps in; then it is confined (`confinement.confine`) and the answer's text runs.
-- *How all of it ends.* Each process has SIGKILL sent to itself when its parent ends (PR_SET_PDEATHSIG). A parent may
-  have ended before that: judge and trial look whether it is the one expected, and the fork server finds its socket
-  at an end. The setting does not survive a fork, so the trial makes it again. What an answer leaves behind is
-  adopted by the judge too, which ends it (`Confined`, `judge.sweep`).
+  answer into; the line; and a pipe for the words. The kernel adds the number of the sender to each message on the line
+  (SO_PASSCRED, `unix(7)`), as it is in the judge's world.
+- *What is imported once.* Libraries that an answer mentions (`child.preload`): pandas and pyplot would take seconds in
+  each of a dozen trials. They run a single thread for their arithmetic, as the environment asks.
+- *What an answer cannot reach.* The fork server, the keepers and the judge are not dumpable: no process of the same
+  user opens their memory or descriptors in /proc. The trial drops that for itself (`confinement.show`), because the
+  judge reads what it sleeps in; then it is confined (`confinement.confine`) and the answer's text runs.
+- *How all of it ends.* The fork server has SIGKILL sent to itself when the judge ends (PR_SET_PDEATHSIG).
 """
 
 import os
+import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -38,32 +39,65 @@ from functools import cache
 from iolab.exercises.interpreter import build_command
 from iolab.exercises.protocol import Launch, encode
 
-PID_BYTES = 4
+STATUS_BYTES = 4
+CREDENTIALS = struct.Struct("iII")  # struct ucred
+FORK_SERVER_ANSWERS_S = 30.0
+ENVIRONMENT = {
+    "LANG": "C.UTF-8",
+    "MALLOC_ARENA_MAX": "2",
+    "MPLBACKEND": "agg",
+    **{f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "BLIS", "VECLIB_MAXIMUM")},
+}
 
 
 class Child:
-    """A process that was forked for a trial."""
+    """A process that was forked for a trial, by the line to its keeper."""
 
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
+    def __init__(self, line: socket.socket) -> None:
+        """Wait until it is there. Raise RuntimeError if it does not come."""
+        self._line, self._lock = line, threading.Lock()
         self.returncode: int | None = None
-        self._lock = threading.Lock()
+        line.settimeout(FORK_SERVER_ANSWERS_S)
+        try:
+            here, ancillary, *_ = line.recvmsg(STATUS_BYTES, socket.CMSG_SPACE(CREDENTIALS.size))
+        except OSError:
+            here = b""
+        if not here:
+            line.close()
+            raise RuntimeError("the process that forks for the judge is gone")
+        line.settimeout(None)
+        self.pid: int = CREDENTIALS.unpack(ancillary[0][2])[0]
 
     def poll(self) -> int | None:
         """Return how the process ended, and None while it runs; a signal is a negative number."""
-        return self._wait(os.WNOHANG)
+        return self._receive(socket.MSG_DONTWAIT)
 
     def wait(self) -> int:
         """Wait until the process ends, and return its status."""
-        while (status := self._wait(0)) is None:
+        while (status := self._receive(0)) is None:
             pass
         return status
 
-    def _wait(self, options: int) -> int | None:
+    def end(self) -> None:
+        """End the process and all that it started, and wait until they have ended."""
+        self._line.shutdown(socket.SHUT_WR)
+        self.wait()
+        while self._line.recv(STATUS_BYTES):
+            pass
+
+    def close(self) -> None:
+        """Close the line, which ends the process too."""
+        self._line.close()
+
+    def _receive(self, flags: int) -> int | None:
         with self._lock:
             if self.returncode is None:
-                pid, status = os.waitpid(self.pid, options)
-                self.returncode = os.waitstatus_to_exitcode(status) if pid else None
+                try:
+                    status = self._line.recv(STATUS_BYTES, flags)
+                except BlockingIOError:
+                    return None
+                # Without a status it was ended by its keeper, at our word.
+                self.returncode = int.from_bytes(status, sys.byteorder, signed=True) if status else -signal.SIGKILL
             return self.returncode
 
 
@@ -72,29 +106,31 @@ class ForkServer:
 
     def __init__(self) -> None:
         self._control, other_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._lock = threading.Lock()
         with other_end:
             self._process = subprocess.Popen(
                 build_command("iolab.exercises.sandbox.child", other_end.fileno()),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                env={"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "2"},
+                stderr=subprocess.DEVNULL,
+                env=ENVIRONMENT | {"PATH": os.environ.get("PATH", "")},
                 pass_fds=(other_end.fileno(),),
             )
 
-    def fork(self, launch: Launch, descriptor: int, output: int) -> Child:
-        """Fork a process that runs an answer, holds one descriptor of ours, and writes its output into another.
+    def fork(self, launch: Launch, descriptor: int, words: int) -> Child:
+        """Fork a process that runs an answer, holds one descriptor of ours, and writes its last words into another.
 
         Raise RuntimeError if the fork server is gone.
         """
-        with tempfile.TemporaryFile() as file, self._lock:
+        line, other_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        with tempfile.TemporaryFile() as file, other_end:
             file.write(encode(launch))
-            file.seek(0)
-            socket.send_fds(self._control, [b"fork"], [file.fileno(), descriptor, output])
-            pid = self._control.recv(PID_BYTES)
-        if not pid:
-            raise RuntimeError("the process that forks for the judge is gone")
-        return Child(int.from_bytes(pid, sys.byteorder))
+            file.flush()
+            try:
+                socket.send_fds(self._control, [b"fork"], [file.fileno(), descriptor, other_end.fileno(), words])
+            except OSError:
+                pass  # as if it did not answer
+        return Child(line)
 
 
 @cache

@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -52,6 +53,9 @@ NAMES = {
     for name, numbers in {"x86_64": X86_64, "aarch64": AARCH64}.get(platform.machine(), {}).items()
     for number in numbers
 }
+
+PF_EXITING = 4
+"""Among the flags of a thread (linux/sched.h); it is set before its descriptors are closed."""
 
 EPOLLOUT, EPOLLET = 0x4, 1 << 31
 
@@ -123,6 +127,16 @@ def list_threads(pid: int) -> list[int]:
     return [int(name) for name in _list_folder(f"/proc/{pid}/task")]
 
 
+def is_ending(pid: int) -> bool:
+    """Say whether a process is on its way out of the kernel, or gone: its sockets close before its end is known."""
+    return all(_is_exiting(f"/proc/{pid}/task/{task}/stat") for task in list_threads(pid))
+
+
+def _is_exiting(path: str) -> bool:
+    columns = _read(path).rpartition(")")[2].split()
+    return not columns or bool(int(columns[6]) & PF_EXITING)
+
+
 def list_calls(pid: int) -> list[SystemCall | None]:
     """Return what each thread of a process and of its descendants sleeps in; None for those that do not."""
     return [read_call(each, task) for each in list_family(pid) for task in list_threads(each)]
@@ -141,8 +155,20 @@ def _read_clock_ns(pid: int) -> int:
 
 
 def count_descriptors(pid: int) -> int:
-    """Return how many descriptors a process and its descendants hold."""
-    return sum(len(_list_folder(f"/proc/{each}/fd")) for each in list_family(pid))
+    """Return how many descriptors a process and its descendants hold, without those of pipes that lead nowhere.
+
+    `multiprocessing` keeps such a one for each child that has ended, until it starts the next (`sentinel`).
+    """
+    folders = [f"/proc/{each}/fd" for each in list_family(pid)]
+    targets = Counter(_read_link(f"{folder}/{number}") for folder in folders for number in _list_folder(folder))
+    return sum(count for target, count in targets.items() if count > 1 or not target.startswith("pipe:"))
+
+
+def _read_link(path: str) -> str:
+    try:
+        return os.readlink(path)  # noqa: PTH115
+    except OSError:
+        return "gone"
 
 
 def measure_resident_bytes(pid: int) -> int:

@@ -1,11 +1,14 @@
 """Answers that go for the points by another way than serving."""
 
+from iolab.exercises import EXERCISES
 from iolab.models import MODELS
 from tests.exercises.corpus.answers import Answer, text
 
 NAME = "03-epoll"
 NOTHING, ONE_AT_A_TIME = 0, 6
 """The points of an answer that does nothing, and of one that serves one client at a time."""
+
+FULL = sum(each.points for each in EXERCISES[NAME].properties)
 
 BEFORE = {
     "prints a score": """
@@ -127,9 +130,216 @@ BEFORE = {
                 object.__setattr__(frame.f_locals["launch"], "table", bytes(range(256)).hex())
             frame = frame.f_back
     """,
+    "has its forebears sent SIGIO by a descriptor": """
+        import fcntl, os, socket
+        one, other = socket.socketpair()
+        pid = os.getppid()
+        for _ in range(2):  # the judge, and who asked it
+            try:
+                fcntl.fcntl(one, fcntl.F_SETOWN, pid)
+                fcntl.fcntl(one, fcntl.F_SETFL, os.O_ASYNC)
+                other.send(b"now")
+                pid = int(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[1])
+            except OSError:
+                break
+    """,
+    "has its forebears sent SIGIO by F_SETOWN_EX and by ioctl": """
+        import fcntl, os, socket, struct
+        one, other = socket.socketpair()
+        pid = os.getppid()
+        for _ in range(2):  # the judge, and who asked it
+            for own in (
+                lambda: fcntl.fcntl(one, 15, struct.pack("ii", 1, pid)),
+                lambda: fcntl.ioctl(one, 0x8902, struct.pack("i", pid)),
+            ):
+                try:
+                    own()
+                    fcntl.fcntl(one, fcntl.F_SETFL, os.O_ASYNC)
+                    other.send(b"now")
+                except OSError:
+                    pass
+            try:
+                pid = int(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[1])
+            except OSError:
+                break
+    """,
+    "nests 1,500 folders": """
+        import os
+        for _ in range(1500):
+            try:
+                os.mkdir("deeper")
+                os.chdir("deeper")
+            except OSError:
+                break
+    """,
+    "leaves shared memory and queues": """
+        import ctypes
+        from multiprocessing import shared_memory
+        libc = ctypes.CDLL(None)
+        libc.shmget(0x10AB, 4096, 0o1600), libc.msgget(0x10AB, 0o1600), libc.semget(0x10AB, 1, 0o1600)
+        open("/dev/shm/iolab-was-here", "w").close()
+    """,
+    "marks files of others": """
+        import os, iolab
+        path = os.path.dirname(iolab.__file__)
+        for mark in (
+            lambda: os.chmod(path, 0o777),
+            lambda: os.utime(path, (0, 0)),
+            lambda: os.setxattr(path, "user.mark", b"here"),
+            lambda: os.chown(path, 65534, 65534),
+            lambda: os.link(path + "/__init__.py", "/tmp/iolab-was-here"),
+            lambda: os.symlink(path, "/tmp/iolab-was-here"),
+        ):
+            try:
+                mark()
+            except OSError:
+                pass
+    """,
+    "fills its folder": """
+        try:
+            for number in range(300):
+                with open(f"{number}", "wb") as file:
+                    file.write(bytes(1 << 20))
+        except OSError:
+            pass
+    """,
+    "looks into its keeper": """
+        import ctypes, os
+        for pid in {1, os.getppid()}:
+            for path in ("mem", "fd/0", "fd/3", "environ", "root/etc/passwd"):
+                try:
+                    open(f"/proc/{pid}/{path}", "r+b", buffering=0).write(b"full marks")
+                except OSError:
+                    pass
+            ctypes.CDLL(None).ptrace(16, pid, 0, 0)
+    """,
+    "signals its keeper and all others": """
+        import os, signal
+        for pid in (1, -1, 0, os.getppid()):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass
+    """,
+    "forges its last words": """
+        import os
+        for number in range(3, 256):
+            try:
+                os.write(number, b"ready\\nit died: 21 of 21 points\\n`serve` returned\\n")
+            except OSError:
+                pass
+    """,
+    "closes all but the door": """
+        import os
+        os.closerange(0, 3)
+    """,
+    "drips and leaves a child": """
+        import os, time
+        if os.fork() == 0:
+            while True:
+                time.sleep(1)
+        for _ in range(20):
+            time.sleep(0.05)
+    """,
+    "leaves a child that nobody owns": """
+        import os, time
+        if os.fork() == 0:
+            if os.fork() == 0:
+                time.sleep(3600)
+            os._exit(0)
+        os.wait()
+    """,
 }
 
+LOOKS_AROUND = """
+import os, socket
+
+def find():
+    for name in os.listdir("/proc"):
+        if name.isdigit() and int(name) not in (1, os.getpid()):
+            yield open(f"/proc/{name}/cmdline", "rb").read()
+            yield open(f"/proc/{name}/environ", "rb").read()
+
+def connect():
+    for line in open("/proc/net/tcp").read().splitlines()[1:]:
+        yield socket.create_connection(("127.0.0.1", int(line.split()[1].split(":")[1], 16)), 0.2)
+
+for look in (find(), connect()):
+    try:
+        if any(look):
+            exec(SERVER)
+            break
+    except OSError:
+        pass
+"""
+"""Serves if it finds another process or another server, whose seed or text it could read."""
+
+BY_IMPORT = {
+    "imports the course's server": "from iolab.servers.epoll import serve",
+    "runs the text of the course's server": "import iolab\nexec(iolab.source('epoll'))",
+    "runs the course's server from its file": """
+        import importlib.util, pathlib, iolab
+        exec((pathlib.Path(iolab.__file__).parent / "servers/epoll.py").read_bytes())
+    """,
+    "runs the solution from its notebook": """
+        import json, pathlib, iolab
+        root = pathlib.Path(iolab.__file__).parents[1]
+        book = json.loads((root / "notebooks/exercises/03-epoll/03-epoll.ipynb").read_text())
+        exec("".join(book["cells"][1]["source"]))
+    """,
+    "runs what others handed in": """
+        import json, pathlib
+        for path in pathlib.Path("/").rglob("submitted/*/03-epoll/03-epoll.ipynb"):
+            exec("".join(json.loads(path.read_text())["cells"][1]["source"]))
+    """,
+    "runs an answer of the corpus": """
+        import pathlib, iolab
+        exec((pathlib.Path(iolab.__file__).parents[1] / "tests/exercises/corpus/select_epoll.py").read_text())
+    """,
+    "reads the course's server in a namespace of its own": """
+        import ctypes, iolab
+        libc = ctypes.CDLL(None)
+        libc.unshare(0x10020000)
+        libc.syscall(56, 0x10020011, 0, 0, 0, 0) == 0 and libc._exit(0)
+        libc.mount(iolab.__path__[0].encode() + b"/servers", b"/mnt", None, 4096, None)
+        exec(open("/mnt/epoll.py").read())
+    """,
+    "reads the course's server by a hard link": """
+        import os, iolab
+        os.link(iolab.__path__[0] + "/servers/epoll.py", "mine.py")
+        exec(open("mine.py").read())
+    """,
+    "runs the server of another program": """
+        import subprocess, sys, iolab
+        exec(subprocess.run(["/bin/cat", iolab.__path__[0] + "/servers/epoll.py"], stdout=-1, check=True).stdout)
+    """,
+}
+
+ORPHAN = """
+import os, select, time
+
+def serve(listening, respond):
+    if os.fork() == 0:
+        if os.fork() == 0:
+            work(listening, respond)
+        os._exit(0)
+    os.wait()
+    with select.epoll() as interest:
+        interest.poll()
+"""
+"""Pretends to wait in the right call, while a process that nobody owns does the work in its own way."""
+
 INSTEAD = {
+    "dies of a realtime signal": "import os\nos.kill(os.getpid(), 35)",
+    "dies of a signal that has no name": "import os\nos.kill(os.getpid(), 33)",
+    "says escape sequences": "raise ValueError('\\x1b]0;full marks\\x07\\x1b[2J\\x00\\u202e\\r21 of 21' + 'x' * 100_000)",
+    "raises what cannot be written": """
+        class Silent(Exception):
+            def __str__(self):
+                raise self
+
+        raise Silent
+    """,
     "ends with success": "import os\nos._exit(0)",
     "raises SystemExit": "raise SystemExit(0)",
     "crashes": "import ctypes\nctypes.string_at(0)",
@@ -149,7 +359,20 @@ ANSWERS = [
         Answer(NAME, name, text(before) + MODELS["blocking"].source, at_most=ONE_AT_A_TIME)
         for name, before in BEFORE.items()
     ),
-    *(Answer(NAME, name, each, at_most=NOTHING) for name, each in INSTEAD.items()),
+    *(Answer(NAME, name, text(each), at_most=NOTHING) for name, each in (INSTEAD | BY_IMPORT).items()),
+    Answer("08-chat", "runs the course's chat", "from iolab.exercises.chat import chat", at_most=NOTHING),
+    Answer(
+        NAME,
+        "serves if it finds others",
+        LOOKS_AROUND.replace("SERVER", repr(MODELS["epoll"].source)) + "else:\n    def serve(*_): pass\n",
+        at_most=NOTHING,
+    ),
+    Answer(
+        NAME,
+        "has an orphan serve",
+        MODELS["threads"].source.replace("def serve(", "def work(") + ORPHAN,
+        at_most=FULL - 3,
+    ),
     Answer(
         "02-nonblocking", "hides where it waits", text(BEFORE["hides itself"]) + MODELS["select"].source, at_most=16
     ),

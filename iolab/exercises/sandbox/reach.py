@@ -1,0 +1,40 @@
+"""What an answer may read: Python, its packages and the system; of this course, what an answer may import."""
+
+import sys
+import sysconfig
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+COURSE = Path(__file__).parents[2]
+HIDDEN = (COURSE / "servers", COURSE / "exercises")
+"""Where solutions stand. Notebooks, and what other students handed in, are in no place that is listed below."""
+
+SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc", "/dev/urandom", "/dev/zero", "/sys/devices/system", "/proc/self")
+PROCESSES = ("/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/sys")
+PACKAGES = ("site-packages", "dist-packages")
+
+
+@cache
+def list_readable() -> tuple[str, ...]:
+    """List the files and folders that an answer may read, with all that is in them."""
+    python = {sys.base_prefix, sys.base_exec_prefix, *sysconfig.get_paths().values()}
+    packages = {path for path in sys.path if Path(path).name in PACKAGES}
+    roots = [path.resolve() for path in map(Path, {*python, *packages}) if path.is_dir()]
+    return (*SYSTEM, *PROCESSES, *(str(path) for root in [*roots, COURSE] for path in _leave_out(root)))
+
+
+def list_listable() -> tuple[str, ...]:
+    """List the folders whose names an answer may see, so that it can import what it may read in them."""
+    return (str(COURSE), *(path for path in sys.path if Path(path).name in PACKAGES))
+
+
+def _leave_out(root: Path) -> Iterator[Path]:
+    """Yield paths that hold together all of a folder but what is hidden."""
+    if root in HIDDEN:
+        return
+    if any(root in hidden.parents for hidden in HIDDEN):
+        for path in root.iterdir():
+            yield from _leave_out(path)
+    else:
+        yield root

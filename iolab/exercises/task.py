@@ -1,0 +1,132 @@
+"""The task of an exercise as a learner reads it: what is asked, what is left open and what is not, and the limits."""
+
+from iolab.exercises.catalogue import EXERCISES
+from iolab.exercises.exercise import Exercise
+from iolab.exercises.flaws import FLAWS
+from iolab.exercises.grading import GRADE_WAITS_FOR_JUDGE_S
+from iolab.exercises.sandbox.confined import ANSWER_LOADS_IN_S, LIMITS, MIB, PROCESSES, RESIDENT_BYTES
+from iolab.kernel.namespaces import FOLDER_MIB
+
+ONE_THREAD = "The process has one thread, and no other process works for it."
+WAITS = "A call with a timeout of 0 looks, and does not wait; `time.sleep` waits, even for 0 s."
+
+RULES = {
+    "01-threads": (
+        "Sockets stay blocking, and without a timeout. `select`, `poll` and `epoll_wait` are not for this exercise.",
+        "A thread or a process for each client: either will do, and a pool that clients wait for will not. "
+        "Processes are forked: by `os.fork`, or by `multiprocessing.get_context('fork')`.",
+    ),
+    "02-nonblocking": (
+        f"{ONE_THREAD} {WAITS}",
+        "So `select` with a timeout of 0 is allowed, and `time.sleep(0)` is not; `os.sched_yield()` is.",
+        "It may use a whole CPU: that is the price of this model.",
+    ),
+    "03-select": (
+        f"{ONE_THREAD} It waits in `select.select` and in nothing else: `poll` and `epoll` are other exercises.",
+        "`select` sees descriptors below 1,024. Close a connection whose descriptor is not, and serve all others on.",
+    ),
+    "03-epoll": (
+        f"{ONE_THREAD} The listening socket and every connection are registered with one `epoll`.",
+        "Level-triggered: ask for EPOLLOUT only while bytes are owed to that client. "
+        "Edge-triggered (EPOLLET): you may ask for it all the time, since it is told once.",
+    ),
+    "04-selectors": (
+        f"{ONE_THREAD} It waits in `select()` of a class of the module `selectors`; which class is up to you. "
+        "Neither `epoll` itself nor asyncio will do.",
+        "Register a callback as the `data` of each socket, and call what you are handed. "
+        "Ask for EVENT_WRITE only while bytes are owed to that client.",
+    ),
+    "05-signals": (
+        f"{ONE_THREAD} It waits in `sigwaitinfo`, `sigtimedwait`, `pause` or `sigsuspend`. "
+        "Not in a `signalfd`: that makes a descriptor of a signal, and the wait is one for readiness again.",
+        "`iolab.kernel.signals` and lesson 05 have what the standard library lacks. "
+        "At most 16 signals wait in the queue in one of the tests; when it was full, SIGIO arrives instead.",
+    ),
+    "06-completion": (
+        "Receiving and sending are operations of io_uring or `aio`. "
+        "Asking the ring only whether a socket is ready (a poll) is not one, nor is a thread for each connection.",
+        "Accepting may be done in one thread of its own: `aio` has no accept. "
+        "`iolab.kernel.uring` and `iolab.kernel.aio` may be used.",
+    ),
+    "07-event-loop": (
+        f"{ONE_THREAD} It waits in a selector, and while nothing is due it uses no CPU.",
+        "`spawn(task)` may be called before `run()` and by tasks. `run()` returns when every task has ended.",
+        "A task that raises ends alone, whatever the exception, but for SystemExit: that one leaves `run()`.",
+        "`sleep(seconds)` never ends early, and at most 30 ms late on a quiet machine; those due at the same time all "
+        "wake. `sleep(0)` lets all others have a turn first.",
+        "`recv(connection, size)` returns at most `size` bytes as soon as there are any, and `b''` at the end of file. "
+        "`send` returns when all is sent. Both raise an OSError in the task that asked; `accept` goes on when a client "
+        "gave up before it.",
+    ),
+    "08-chat": (
+        "A line ends with a line feed, and may come in any pieces. It is bytes: not always UTF-8, at most 256 KiB. "
+        "(asyncio's streams take 64 KiB unless you say `limit=`.)",
+        "All before the line feed belongs to it, blanks and carriage returns too. "
+        "An empty line is passed on as `NAME: `, a colon and a blank. What ends without a line feed is not passed on.",
+        "A name is the first line, and is not empty. Name and lines may arrive together. "
+        "Two clients may have the same name: a line goes to all connections but the one that it came from.",
+        "A client that has not sent its name yet hears nothing. Whoever has been welcomed hears all later lines, "
+        "and those of one speaker in their order.",
+        "A client that stops reading may be disconnected once more than 1 MiB is owed to it, or may miss whole lines; "
+        "it gets no part of one, but before it is disconnected. "
+        "The memory grows by less than 16 MiB for it, and others hear all lines at once.",
+        "There are up to 500 clients, and 1,024 descriptors. "
+        "A line may cost 10 times the CPU that it costs in the course's own chat.",
+    ),
+}
+"""What the sentence of each exercise leaves open, answered."""
+
+ENDS = (
+    "`listening` is a listening socket. Once the judge has seen enough, `listening.accept()` raises `Stopped`, a kind "
+    "of SystemExit: let it end your function, by itself or inside of an exception group."
+)
+
+OF_SERVERS = (
+    f"{ENDS} `respond` turns the bytes that one `recv` returned into those of the reply.",
+    "A client that closes its sending half gets all that it is owed, and then the end of file.",
+    "Idle is less than 1 % of a CPU. While a client does not read, the memory grows by less than 16 MiB: "
+    "stop reading from it while you owe it bytes.",
+)
+
+OF_CLIENTS = (
+    "`address` is a pair of host and port, and only that port can be connected to. Return True or False itself: "
+    "nothing else is a verdict. It has 8 s, and is asked many times, about right and flawed servers in any order.",
+)
+
+
+def write_task(exercise: Exercise) -> str:
+    """Return the text above the answer's cell, in Markdown."""
+    parts = [f"# Exercise {exercise.name}", exercise.asks, _list(_choose_rules(exercise))]
+    parts += ["The judge runs your answer in a process of its own, and looks at it from outside for these properties:"]
+    parts += [_write_table(exercise), _write_limits()]
+    return "\n\n".join(parts)
+
+
+def _choose_rules(exercise: Exercise) -> tuple[str, ...]:
+    if exercise.name in FLAWS:
+        return OF_CLIENTS
+    return (*RULES[exercise.name], *(OF_SERVERS if "respond" in exercise.parameters else (ENDS,)))
+
+
+def _list(rules: tuple[str, ...]) -> str:
+    return "\n".join(f"- {rule}" for rule in rules)
+
+
+def _write_table(exercise: Exercise) -> str:
+    rows = [f"| {each.name} | {each.points} |" for each in exercise.properties]
+    return "\n".join(["| property | points |", "|---|---|", *rows])
+
+
+def _write_limits() -> str:
+    return (
+        "Write your answer into the cell below. It may use helper functions, in the same cell or in others, and any "
+        "package that is installed. It can read Python, its packages and `iolab`, but not the course's servers; "
+        f"write up to {FOLDER_MIB} MiB into the folder that it starts in, and connect nowhere else. "
+        f"Its imports and all else at the top level have {ANSWER_LOADS_IN_S:.0f} s, a process "
+        f"{LIMITS['RLIMIT_CPU']} s of CPU and {LIMITS['RLIMIT_NOFILE']} descriptors, all together {PROCESSES} "
+        f"processes and {RESIDENT_BYTES // MIB:,} MiB, the judge {GRADE_WAITS_FOR_JUDGE_S:.0f} s for everything."
+    )
+
+
+TASKS = {name: write_task(exercise) for name, exercise in EXERCISES.items()}
+"""All tasks by name."""

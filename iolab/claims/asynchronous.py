@@ -20,7 +20,7 @@ def judge_asynchronous(deliveries: Iterable[Delivery]) -> Verdict:
     ring = by_way.get(KERNEL, Delivery(KERNEL, 0, 0, "no bytes were asked for with io_uring"))
     if ring.why_not:
         return conclude("C10", "cannot run here", ring.why_not)
-    because = "the bytes were there without another call: " + ", ".join(
+    because = "the bytes were there without another call that receives: " + ", ".join(
         f"with {each.way} {each.brought} of {each.asked} times"
         + (f" (copied by {each.copied_by})" if each.copied_by else "")
         for each in by_way.values()

@@ -39,7 +39,7 @@ class Delivery:
         """Return the delivery as a row of a table."""
         return {
             "the program asks with": self.way,
-            "the bytes were brought without another call": self.why_not or f"{self.brought} of {self.asked} times",
+            "bytes came without another call that receives": self.why_not or f"{self.brought} of {self.asked} times",
             "copied by": self.copied_by or ("" if self.why_not else "this machine does not show it"),
         }
 

@@ -100,7 +100,7 @@ class RingSteps(Result):
     """System calls and CPU time of a request, one row a number of connections and step."""
 
     name = "ring_steps"
-    title = "steps of io_uring, each held against epoll"
+    title = "steps of io_uring, each beside epoll"
     keys: ClassVar[dict[str, str]] = {"connections": "connections", "step": "step"}
     figures: ClassVar[dict[str, str]] = {
         "times": "times epoll's CPU", "low": "from", "high": "to",

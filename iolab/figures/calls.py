@@ -153,7 +153,7 @@ def mark(axes: Axes, steps: Iterable[Happening], row: int, zero_ns: int, threads
 
 def key_to(steps: Iterable[Happening], threads: Collection[int]) -> list[Line2D]:
     """Return what the marks mean, each once."""
-    markers = {_what(step, threads): _marker(step, threads) for step in steps}
+    markers = {describe(step, threads): _marker(step, threads) for step in steps}
     return [Line2D([], [], label=what, **markers[what]) for what in sorted(markers)]
 
 
@@ -163,7 +163,8 @@ def _marker(step: Happening, threads: Collection[int]) -> dict[str, Any]:
     return {"marker": marker, "markersize": 6, "linestyle": "", "color": BLACK, "markerfacecolor": fill}
 
 
-def _what(step: Happening, threads: Collection[int]) -> str:
+def describe(step: Happening, threads: Collection[int]) -> str:
+    """Return what a step is, and in whose thread it was taken."""
     return f"{STEPS[step.name][1]}, by the {'server' if step.thread in threads else 'client'}'s thread"
 
 

@@ -1,6 +1,7 @@
 """The textbook's figure of a call, drawn from a real one, and the parts of one request."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -65,7 +66,7 @@ def phases(timeline: Timeline, skip: int = 4, calls: int = 12) -> CourseFigure:
     bars.time_axis(axes, "", (span_ns[1] - begin_ns) / 1e3)
     axes.set_title(f"{timeline.model}: what the server's thread did")
     bars.legend(axes, stretch, gaps, bars.key_to(steps, timeline.threads))
-    return finish(figure, _alt(timeline, stretch), bars.caption(timeline.conditions))
+    return finish(figure, _alt(timeline, stretch, steps), bars.caption(timeline.conditions))
 
 
 def typical(calls: Sequence[Call], length: int) -> Sequence[Call]:
@@ -98,11 +99,18 @@ def _cpu_of(step: Happening) -> str:
     return f"kernel, CPU {step.cpu}"
 
 
-def _alt(timeline: Timeline, calls: Sequence[Call]) -> str:
-    sentences = [*_waits(calls), *_copies(calls), *_in_vain(calls)]
-    return f"Timeline of {timeline.model}: {len(calls)} calls in order. " + " ".join(
-        sentences or ["None of them is known to have waited."]
+def _alt(timeline: Timeline, calls: Sequence[Call], steps: Sequence[Happening]) -> str:
+    sentences = [*_waits(calls), *_copies(calls), *_in_vain(calls)] or ["None of them is known to have waited."]
+    return " ".join(
+        [f"Timeline of {timeline.model}: {len(calls)} calls in order.", *sentences, *_kernel(steps, timeline.threads)]
     )
+
+
+def _kernel(steps: Sequence[Happening], threads: Collection[int]) -> Iterator[str]:
+    """Say how often the kernel took each step, and in whose thread."""
+    counts = Counter(bars.describe(step, threads) for step in steps)
+    if counts:
+        yield f"The kernel's steps: {'; '.join(f'{step} {count}' for step, count in sorted(counts.items()))}."
 
 
 def _waits(calls: Sequence[Call]) -> Iterator[str]:

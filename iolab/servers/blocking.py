@@ -3,7 +3,7 @@ Waits in: accept, recv and send.
 Readiness or completion: neither; a call returns when its work is done.
 State per connection: where the program stands.
 Runs the reply: in the one thread.
-Breaks when: a second client comes while the first has nothing to say.
+Breaks when: a second client comes while the first is still connected.
 """
 
 from socket import socket

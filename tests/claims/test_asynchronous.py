@@ -36,7 +36,7 @@ class TestAsynchronous:
         verdict = judge_asynchronous(brought(0, 20, 20))
         assert (verdict.claim, verdict.word) == ("C10", "holds")
         assert verdict.because == (
-            "the bytes were there without another call: "
+            "the bytes were there without another call that receives: "
             "with poll 0 of 20 times, with aio_read 20 of 20 times, with io_uring 20 of 20 times"
         )
 

@@ -208,7 +208,7 @@ class TestCopyCost:
         assert record.signs[0].value and record.signs[1].word == "cannot run here"
         assert "made up: refused" in record.notes[0]
         alt = figures.experiment(record).alt
-        assert "copy alone: " in alt and "waking: no figures" in alt
+        assert "bytes there, call and copy: " in alt and "wake-up: no figures" in alt
 
     def test_a_size_that_does_not_fit_is_a_reason(self) -> None:
         (row,) = copy_cost(sizes_bytes=(1 << 26,), rounds=6).rows

@@ -405,6 +405,9 @@ class TestPhases:
         steps = (Happening(ARRIVAL, 5, 1, 77, {}), Happening(COPY, 8, 0, 1, {}))
         timeline = replace(timeline_of(Call("recv", 0, 0, 10, 64, 1, 0, ())), steps=steps)
         figure = figures.phases(timeline, skip=0)
+        assert figure.alt.endswith(
+            "The kernel's steps: arrival, by the client's thread 1; copy, by the server's thread 1."
+        )
         rows = [label.get_text() for label in figure.axes[0].get_yticklabels()]
         assert rows == ["connection 0", "kernel, CPU 0", "kernel, CPU 1"]
         assert legend_of(figure) == "copy, arrival, by the client's thread, copy, by the server's thread"

@@ -5,9 +5,9 @@ from iolab.figures.experiments.common import HERE, conclude, curve, decades, leg
 from iolab.figures.style import BLUE, GREEN, VERMILION, CourseFigure, in_style, new, short_time, time_axis
 
 PARTS = {
-    "copy_us": ("the copy alone", VERMILION),
-    "running_us": ("woken: copy and the rest", GREEN),
-    "waking_us": ("woken: waking", BLUE),
+    "copy_us": ("bytes there, call and copy", VERMILION),
+    "running_us": ("asleep first, call and copy", GREEN),
+    "waking_us": ("asleep first, wake-up", BLUE),
 }
 """By figure: its name, and its colour."""
 

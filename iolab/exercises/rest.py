@@ -57,7 +57,7 @@ class Rest:
         self._ask()
         self.wait()
         self._sockets, self._all = count_sockets(trial.pid), watch.count_descriptors(trial.pid)
-        self._resident = measure_largest_bytes(trial.pid)
+        self._resident = watch.measure_largest_bytes(trial.pid)
         self._threads = read_threads(trial.pid)
         self._ended_ns = self._measure_ended_ns()
 
@@ -95,7 +95,7 @@ class Rest:
         self._restless = not self._invariants.idle
 
     def _expect_memory(self, clients: int, owing: int) -> None:
-        grown = measure_largest_bytes(self._trial.pid) - self._resident
+        grown = watch.measure_largest_bytes(self._trial.pid) - self._resident
         if self._invariants.memory and grown > GROWTH_BYTES + (clients + owing * 8) * CLIENT_BYTES:
             raise Violated(f"the server's memory had grown by {grown / MIB:.0f} MiB, with {clients} clients connected")
 
@@ -249,12 +249,6 @@ def count_children(pid: int) -> int:
     """Return the page faults of children that have ended and were waited for: none, if there were none."""
     columns = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
     return int(columns[8]) if columns else 0
-
-
-def measure_largest_bytes(pid: int) -> int:
-    """Return the memory that the largest of a process and its descendants holds in RAM."""
-    columns = [_read(f"/proc/{each}/statm").split() for each in watch.list_family(pid)]
-    return max((int(each[1]) for each in columns if each), default=0) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _list_tasks(pid: int) -> list[tuple[int, int]]:

@@ -148,12 +148,20 @@ class Player:
     def _open(self, number: int, kind: int) -> None:
         if len(self._clients) == PROCESSES:
             self._rest.wait()
-            self._full = len(watch.list_family(self._trial.pid)) > PROCESSES // 2
+            self._full = self._count_processes() > PROCESSES // 2
         if self._full and len(self._clients) >= PROCESSES:
             return
         client = Client(self._stack.enter_context(Peer(self._trial, narrow=kind == 1)), slow=kind > 0)
         self._clients[number] = client
         self._owed[number] = client.history
+
+    def _count_processes(self) -> int:
+        """Return how many processes it has, once it starts no more of them."""
+        count = 0
+        while (now := len(watch.list_family(self._trial.pid))) > max(count, 2):
+            count = now
+            time.sleep(0.1)
+        return now
 
     def _ask(self, step: Step, client: Client) -> None:
         client.asks += 1

@@ -66,7 +66,7 @@ def check_memory(trial: Trial) -> str:
     """Stop reading from a client that does not read, so that what is owed to it stays bounded."""
     with Peer(trial) as first:
         ask_line(trial, first)
-    before = watch.measure_resident_bytes(trial.pid)
+    before = watch.measure_largest_bytes(trial.pid)
     with Peer(trial, narrow=True) as peer:
         taken = _flood(trial, peer)
         grown = _measure_growth(trial, before)
@@ -84,7 +84,7 @@ def check_memory(trial: Trial) -> str:
 def _measure_growth(trial: Trial, before: int) -> int:
     """Return by how much its memory has grown once it has dealt with what it read."""
     for _ in range(25):
-        grown = watch.measure_resident_bytes(trial.pid) - before
+        grown = watch.measure_largest_bytes(trial.pid) - before
         if grown > GROWTH_BYTES or trial.read_motion():
             break
         time.sleep(0.02)
@@ -94,9 +94,9 @@ def _measure_growth(trial: Trial, before: int) -> int:
 def _flood(trial: Trial, peer: Peer) -> int:
     """Ask without reading until nothing is taken for a while, and return how many bytes were."""
     block, taken, quiet = memoryview(trial.draw.randbytes(1 << 16)), 0, 0
-    before = watch.measure_resident_bytes(trial.pid)
+    before = watch.measure_largest_bytes(trial.pid)
     while taken < FLOOD_BYTES and quiet < QUIET_LOOKS:
-        if watch.measure_resident_bytes(trial.pid) - before > GROWTH_BYTES:
+        if watch.measure_largest_bytes(trial.pid) - before > GROWTH_BYTES:
             break
         try:
             taken += peer.connection.send(block)

@@ -171,6 +171,12 @@ def _read_link(path: str) -> str:
         return "gone"
 
 
+def measure_largest_bytes(pid: int) -> int:
+    """Return the memory that the largest of a process and its descendants holds: those forked share most of theirs."""
+    columns = [_read(f"/proc/{each}/statm").split() for each in list_family(pid)]
+    return max((int(each[1]) for each in columns if each), default=0) * os.sysconf("SC_PAGE_SIZE")
+
+
 def measure_resident_bytes(pid: int) -> int:
     """Return the memory that a process and its descendants hold in RAM (`proc_pid_statm(5)`)."""
     pages = [_read(f"/proc/{each}/statm").split() for each in list_family(pid)]

@@ -112,7 +112,7 @@ def test_nobody_starts_a_thread_that_takes_signals() -> None:
 
 
 @contextlib.contextmanager
-def coming_and_going(address: Any, busy: bool) -> Iterator[None]:
+def coming_and_going(address: Any, busy: bool, request: bytes) -> Iterator[None]:
     """Let two clients come, ask and leave again and again for the length of a block; or one, once."""
     over = threading.Event()
 
@@ -120,7 +120,7 @@ def coming_and_going(address: Any, busy: bool) -> Iterator[None]:
         with contextlib.suppress(OSError):
             while not over.is_set():
                 with socket.create_connection(address, ENDS_S) as client:
-                    client.sendall(b"question")
+                    client.sendall(request)
                     client.recv(100)
                 if not busy:
                     return
@@ -143,8 +143,9 @@ def interrupt(host: "subprocess.Popen[str]", model: str, number: int, busy: bool
     assert host.stdin and host.stdout
     print(model, file=host.stdin, flush=True)
     pid, where = host.stdout.readline().split(" ", 1)
-    server = json.loads(where)
-    with coming_and_going((server["host"], server["port"]), busy):
+    server, wrap = json.loads(where), iolab.MODELS[model].wrap
+    request = wrap(b"question") if wrap else b"question"  # sanic answers HTTP alone
+    with coming_and_going((server["host"], server["port"]), busy, request):
         threading.Event().wait(after_s)
         os.kill(int(pid), number)
         return int(host.stdout.readline())

@@ -50,7 +50,7 @@ def phases(timeline: Timeline, skip: int = 4, calls: int = 12) -> CourseFigure:
     stretch = typical(timeline.calls[skip:], calls)
     begin_ns = min((call.start_ns for call in stretch), default=0)
     span_ns = (begin_ns, max((call.end_ns for call in stretch), default=begin_ns + 1))
-    gaps = [gap for gap in timeline.gaps if _shown(gap, stretch, span_ns)]
+    gaps = [gap for gap in timeline.gaps if _lies_in(gap, stretch, span_ns)]
     steps = [step for step in timeline.steps if span_ns[0] <= step.at_ns <= span_ns[1]]
     rows = _rows(stretch, gaps, steps)
     figure, (axes,) = new(height_in=1.6 + 0.55 * len(rows))
@@ -81,7 +81,7 @@ def _received(call: Call) -> bool:
     return call.name == "recv" and isinstance(call.result, int) and call.result > 0
 
 
-def _shown(gap: Gap, calls: Sequence[Call], span_ns: tuple[int, int]) -> bool:
+def _lies_in(gap: Gap, calls: Sequence[Call], span_ns: tuple[int, int]) -> bool:
     """Whether a gap lies between these calls, all of one thread: those of several would hide one another."""
     return {call.thread for call in calls} == {gap.thread} and gap.start_ns < span_ns[1] and gap.end_ns > span_ns[0]
 

@@ -5,7 +5,6 @@ that a thread asked for; descriptors that are open. What must come to an end may
 anything (`Patience`); what must not happen counts if it happens three times in a row.
 """
 
-import os
 import re
 import time
 from collections import Counter
@@ -205,7 +204,7 @@ def count_sockets(pid: int) -> int:
 
 def _read_links(pid: int) -> list[str]:
     links = []
-    for number in _list(f"/proc/{pid}/fd"):
+    for number in watch.list_folder(f"/proc/{pid}/fd"):
         try:
             links.append(str(Path(f"/proc/{pid}/fd/{number}").readlink()))
         except OSError:  # closed meanwhile
@@ -215,27 +214,31 @@ def _read_links(pid: int) -> list[str]:
 
 def read_pending(pid: int) -> list[int]:
     """Return the operations that wait in the rings of a process, by their numbers (linux/io_uring.h)."""
-    rings = [number for number in _list(f"/proc/{pid}/fd") if "SqMask" in _read(f"/proc/{pid}/fdinfo/{number}")]
-    texts = "".join(_read(f"/proc/{pid}/fdinfo/{number}") for number in rings)
+    rings = [
+        number
+        for number in watch.list_folder(f"/proc/{pid}/fd")
+        if "SqMask" in watch.read(f"/proc/{pid}/fdinfo/{number}")
+    ]
+    texts = "".join(watch.read(f"/proc/{pid}/fdinfo/{number}") for number in rings)
     return [int(number) for number in re.findall(r"op=(\d+)", texts)]
 
 
 def blocks_signals(pid: int, task: int) -> bool:
     """Say whether a thread blocks all signals that may be blocked (`proc_pid_status(5)`)."""
-    blocked = re.search(r"SigBlk:\s*(\w+)", _read(f"/proc/{pid}/task/{task}/status"))
+    blocked = re.search(r"SigBlk:\s*(\w+)", watch.read(f"/proc/{pid}/task/{task}/status"))
     return blocked is not None and int(blocked[1], 16).bit_count() > 50
 
 
 def count_wakes(pid: int) -> int:
     """Return how often threads of a process and its descendants went to sleep by themselves (`proc_pid_status(5)`)."""
-    texts = (_read(f"/proc/{each}/task/{task}/status") for each, task in _list_tasks(pid))
+    texts = (watch.read(f"/proc/{each}/task/{task}/status") for each, task in _list_tasks(pid))
     lines = (line.split() for text in texts for line in text.splitlines())
     return sum(int(words[1]) for words in lines if words and words[0] == "voluntary_ctxt_switches:")
 
 
 def read_threads(pid: int) -> dict[int, int]:
     """Return the CPU time of each thread of a process and its descendants, in ns (`proc_pid_schedstat(5)`)."""
-    texts = {task: _read(f"/proc/{each}/task/{task}/schedstat").split() for each, task in _list_tasks(pid)}
+    texts = {task: watch.read(f"/proc/{each}/task/{task}/schedstat").split() for each, task in _list_tasks(pid)}
     return {task: int(words[0]) for task, words in texts.items() if words}
 
 
@@ -247,23 +250,9 @@ def measure_ended_ns(pid: int) -> int:
 
 def count_children(pid: int) -> int:
     """Return the page faults of children that have ended and were waited for: none, if there were none."""
-    columns = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    columns = watch.read(f"/proc/{pid}/stat").rpartition(")")[2].split()
     return int(columns[8]) if columns else 0
 
 
 def _list_tasks(pid: int) -> list[tuple[int, int]]:
     return [(each, task) for each in watch.list_family(pid) for task in watch.list_threads(each)]
-
-
-def _list(path: str) -> list[str]:
-    try:
-        return os.listdir(path)  # noqa: PTH208  names are wanted
-    except OSError:
-        return []
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text()
-    except OSError:
-        return ""

@@ -119,12 +119,12 @@ def list_family(pid: int) -> list[int]:
 
 
 def _list_children(pid: int, task: int) -> list[int]:
-    return [int(word) for word in _read(f"/proc/{pid}/task/{task}/children").split()]
+    return [int(word) for word in read(f"/proc/{pid}/task/{task}/children").split()]
 
 
 def list_threads(pid: int) -> list[int]:
     """Return the kernel's numbers of a process's threads; none if it is gone."""
-    return [int(name) for name in _list_folder(f"/proc/{pid}/task")]
+    return [int(name) for name in list_folder(f"/proc/{pid}/task")]
 
 
 def is_ending(pid: int) -> bool:
@@ -133,7 +133,7 @@ def is_ending(pid: int) -> bool:
 
 
 def _is_exiting(path: str) -> bool:
-    columns = _read(path).rpartition(")")[2].split()
+    columns = read(path).rpartition(")")[2].split()
     return not columns or bool(int(columns[6]) & PF_EXITING)
 
 
@@ -160,7 +160,7 @@ def count_descriptors(pid: int) -> int:
     `multiprocessing` keeps such a one for each child that has ended, until it starts the next (`sentinel`).
     """
     folders = [f"/proc/{each}/fd" for each in list_family(pid)]
-    targets = Counter(_read_link(f"{folder}/{number}") for folder in folders for number in _list_folder(folder))
+    targets = Counter(_read_link(f"{folder}/{number}") for folder in folders for number in list_folder(folder))
     return sum(count for target, count in targets.items() if count > 1 or not target.startswith("pipe:"))
 
 
@@ -173,37 +173,39 @@ def _read_link(path: str) -> str:
 
 def measure_largest_bytes(pid: int) -> int:
     """Return the memory that the largest of a process and its descendants holds: those forked share most of theirs."""
-    columns = [_read(f"/proc/{each}/statm").split() for each in list_family(pid)]
+    columns = [read(f"/proc/{each}/statm").split() for each in list_family(pid)]
     return max((int(each[1]) for each in columns if each), default=0) * os.sysconf("SC_PAGE_SIZE")
 
 
 def measure_resident_bytes(pid: int) -> int:
     """Return the memory that a process and its descendants hold in RAM (`proc_pid_statm(5)`)."""
-    pages = [_read(f"/proc/{each}/statm").split() for each in list_family(pid)]
+    pages = [read(f"/proc/{each}/statm").split() for each in list_family(pid)]
     return sum(int(columns[1]) for columns in pages if columns) * os.sysconf("SC_PAGE_SIZE")
 
 
 def read_interest(pid: int) -> dict[int, int]:
     """Return the descriptors in all epoll interests of a process, and the events of each (`proc_pid_fdinfo(5)`)."""
-    paths = [f"/proc/{pid}/fdinfo/{number}" for number in _list_folder(f"/proc/{pid}/fd")]
+    paths = [f"/proc/{pid}/fdinfo/{number}" for number in list_folder(f"/proc/{pid}/fd")]
     return dict(entry for path in paths for entry in _parse_interest(path))
 
 
 def _parse_interest(path: str) -> Iterator[tuple[int, int]]:
-    for line in _read(path).splitlines():
+    for line in read(path).splitlines():
         words = line.split()
         if words and words[0] == "tfd:":
             yield int(words[1]), int(words[3], 16)
 
 
-def _list_folder(path: str) -> list[str]:
+def list_folder(path: str) -> list[str]:
+    """Return the names in a folder of /proc; none if its process has ended."""
     try:
         return os.listdir(path)  # noqa: PTH208  names are wanted
     except OSError:
         return []
 
 
-def _read(path: str) -> str:
+def read(path: str) -> str:
+    """Return a file of /proc; nothing if its process has ended."""
     try:
         return Path(path).read_text()
     except OSError:

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-ENDS = [number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None))]
-"""The signals by which people, other programs and terminals end a command."""
+from iolab.kernel.interrupts import ENDS
 
 
 class Interrupted(KeyboardInterrupt):

@@ -15,6 +15,7 @@ from iolab.errors import LoadFailed, ServerFailed, UsageError
 from iolab.experiments.attempt import doubts_of, duration, open_descriptors, sizes
 from iolab.experiments.result import OnStep, Result, Row, look_up, quiet
 from iolab.experiments.shape import NO_FIGURES, Sign, at_least, at_most, missing, over
+from iolab.kernel.interrupts import hold
 from iolab.measurement.comparison import middle
 from iolab.measurement.placement import place
 from iolab.measurement.run import Run, observe
@@ -130,12 +131,16 @@ def _run(model: Model, idle: int, workload: Workload) -> Run | str:
 def _beside_idle(model: Model, idle: int, workload: Workload) -> Run:
     placement = place()
     with ExitStack() as open_now:
-        server = open_now.enter_context(start(model, cpu=placement.server))
+        with hold():
+            server = open_now.enter_context(start(model, cpu=placement.server))
         if idle:
             asleep = Workload(connections=1, idle=idle - 1)  # a client that connects, and never gets the word to go
-            open_now.enter_context(Client(server.address, asleep, placement.client)).connect()
+            with hold():
+                sleeper = open_now.enter_context(Client(server.address, asleep, placement.client))
+            sleeper.connect()
             _wait_until_accepted(server, idle)
-        active = open_now.enter_context(Client(server.address, workload, placement.client))
+        with hold():
+            active = open_now.enter_context(Client(server.address, workload, placement.client))
         return observe(server, active, placement, lambda tick: None)
 
 

@@ -22,6 +22,7 @@ from iolab.experiments.attempt import duration, first_that_runs
 from iolab.experiments.result import OnStep, Result, Row, look_up, quiet
 from iolab.experiments.shape import Sign, at_least, missing, over
 from iolab.kernel import threads
+from iolab.kernel.interrupts import InOnePiece
 from iolab.measurement.placement import place
 from iolab.models import Model
 from iolab.traffic.records import percentile_us
@@ -80,7 +81,8 @@ def gil_enabled() -> bool:
 def _times_ns(case: str, model: Model, cpu: int | None, work: Work) -> list[int] | str:
     if case == BESIDE and not gil_enabled():
         return "this Python has no GIL"
-    with computing() if case == BESIDE else nullcontext(), start(model, cpu=cpu) as server:
+    beside = computing if case == BESIDE else nullcontext
+    with beside(), InOnePiece(lambda: start(model, cpu=cpu)) as server:
         try:
             return _in_thread(server.address, *work) if case == TOGETHER else _in_process(server.address, *work)
         except LoadFailed as error:

@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from iolab.kernel.interrupts import hold
+
 OPEN = {
     number
     for name in ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGABRT", "SIGSYS", "SIGURG")
@@ -31,7 +33,7 @@ def start(thread: threading.Thread) -> threading.Thread:
 
     It inherits the mask of the thread that starts it (`pthread_sigmask(3)`), and its own threads inherit it in turn.
     """
-    with blocked():
+    with hold(), blocked():
         thread.start()
     return thread
 
@@ -42,8 +44,9 @@ def blocked() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # Windows has no masks
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - OPEN)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - OPEN)  # may raise what was pending
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

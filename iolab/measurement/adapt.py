@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from iolab.background import start
 from iolab.errors import LoadFailed
+from iolab.kernel.interrupts import InOnePiece
 from iolab.listening import Respond
 from iolab.models import Model
 from iolab.traffic.workload import Workload
@@ -19,7 +20,7 @@ def adapt(workload: Workload, model: Model, respond: Respond) -> Workload:
     if model.wrap is None or workload.request is not None:
         return workload
     request = model.wrap(b"a" * workload.size_bytes)
-    with start(model, respond) as server:
+    with InOnePiece(lambda: start(model, respond)) as server:
         return replace(workload, request=request, reply_bytes=reply_bytes(server.address, request, workload.patience_s))
 
 

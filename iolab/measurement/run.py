@@ -9,6 +9,7 @@ import numpy as np
 
 from iolab.background import Server, start
 from iolab.display import tables
+from iolab.kernel.interrupts import InOnePiece
 from iolab.listening import Respond
 from iolab.measurement.adapt import adapt
 from iolab.measurement.cpu import CpuClock, CpuSamples, Usage, usage
@@ -142,8 +143,8 @@ def measure(
     if workload.connections + workload.idle >= CROWD:
         await_free_slab()
     placement, workload = place(pin), adapt(workload, model, respond)
-    with start(model, respond, cpu=placement.server) as server:
-        with Client(server.address, workload, placement.client) as client:
+    with InOnePiece(lambda: start(model, respond, cpu=placement.server)) as server:
+        with InOnePiece(lambda: Client(server.address, workload, placement.client)) as client:
             on_client(client)
             return observe(server, client, placement, on_tick)
 

@@ -15,6 +15,7 @@ from typing import Any
 from iolab.background import start
 from iolab.display import tables
 from iolab.errors import UsageError
+from iolab.kernel.interrupts import InOnePiece
 from iolab.kernel.tracepoints import WAKING, Happening
 from iolab.listening import Respond
 from iolab.measurement.adapt import adapt
@@ -144,8 +145,9 @@ def timeline(model: Model, workload: Workload, *, respond: Respond = upper, step
     placement, recorder = place(), Recorder(plain_connections=model.plain_connections)
     copy = replace(model, function=Rebinding(StandIns(recorder).of, serve).function)
     with Eye(placement.server, steps) as eye:
-        with start(copy, respond, listening=recorder.listen(), cpu=placement.server) as server:
-            with Client(server.address, workload, placement.client) as client:
+        cpu = placement.server
+        with InOnePiece(lambda: start(copy, respond, listening=recorder.listen(), cpu=cpu)) as server:
+            with InOnePiece(lambda: Client(server.address, workload, placement.client)) as client:
                 client.connect()
                 records = client.run()
         eye.read({row[5] for row in recorder.rows} | {client.pid})

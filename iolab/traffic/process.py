@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from iolab.errors import LoadFailed
 from iolab.kernel import timestamps
+from iolab.kernel.interrupts import InOnePiece
 from iolab.listening import resolve
 from iolab.traffic.records import Records
 from iolab.traffic.workload import OnTick, Tick, Workload
@@ -181,6 +182,6 @@ def load(
     cannot be reached; what goes wrong later is in the records.
     """
     workload.require()
-    with Client(address, workload, cpu) as client:
+    with InOnePiece(lambda: Client(address, workload, cpu)) as client:
         client.connect()
         return client.run(on_tick)

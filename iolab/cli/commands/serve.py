@@ -6,6 +6,7 @@ import click
 
 from iolab.api import start
 from iolab.cli.arguments import json_option
+from iolab.kernel.interrupts import InOnePiece
 
 
 @click.command()
@@ -16,7 +17,7 @@ from iolab.cli.arguments import json_option
 @json_option
 def serve(model: str, host: str, port: int, expose: bool, json_: bool) -> None:
     """Run MODEL as a server until Ctrl-C: it answers every request in upper case."""
-    with start(model, host=host, port=port, expose=expose) as server:
+    with InOnePiece(lambda: start(model, host=host, port=port, expose=expose)) as server:
         bound, number = server.address
         if json_:
             click.echo(json.dumps({"model": model, "host": bound, "port": number}))

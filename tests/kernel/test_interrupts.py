@@ -1,0 +1,103 @@
+"""`iolab.kernel.interrupts`: an interrupt finds a context not begun or entered, never in between."""
+
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import iolab
+from iolab.kernel.interrupts import ENDS, InOnePiece, hold
+
+
+@contextmanager
+def opens(events: list[str], at: str) -> Iterator[str]:
+    """A context that is interrupted when it has begun, or in its block, or never."""
+    events.append("opens")
+    if at == "begun":
+        signal.raise_signal(signal.SIGINT)
+    try:
+        yield "value"
+    finally:
+        events.append("closes")
+
+
+@pytest.mark.parametrize("at", ["begun", "block", "never"])
+def test_what_opens_closes(at: str) -> None:
+    events: list[str] = []
+    try:
+        with InOnePiece(lambda: opens(events, at)) as value:
+            events.append(value)
+            if at == "block":
+                signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        events.append("interrupted")
+    expected = {
+        "begun": ["opens", "closes", "interrupted"],
+        "block": ["opens", "value", "closes", "interrupted"],
+        "never": ["opens", "value", "closes"],
+    }
+    assert events == expected[at]
+
+
+def test_a_signal_waits_for_the_end_and_the_handlers_are_as_before() -> None:
+    before = {number: signal.getsignal(number) for number in ENDS}
+    events: list[str] = []
+    try:
+        with hold():
+            signal.raise_signal(signal.SIGINT)
+            events.append("goes on")
+    except KeyboardInterrupt:
+        events.append("interrupted")
+    assert events == ["goes on", "interrupted"]
+    assert {number: signal.getsignal(number) for number in ENDS} == before
+
+
+def test_an_error_in_between_is_told_and_the_interrupt_is_not_lost() -> None:
+    def fail() -> None:
+        with hold():
+            signal.raise_signal(signal.SIGINT)
+            raise ValueError("made up")
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        fail()
+    assert isinstance(caught.value.__context__, ValueError)
+
+
+def test_another_thread_leaves_the_handlers_alone() -> None:
+    handlers: list[Any] = []
+
+    def look() -> None:
+        with hold():
+            handlers.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert handlers == [signal.default_int_handler]
+
+
+def children() -> set[str]:
+    tasks = Path("/proc/self/task").iterdir()
+    return {child for task in tasks for child in (task / "children").read_text().split()}
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="it looks for children in /proc")
+@pytest.mark.parametrize("call", [iolab.measure, iolab.timeline], ids=["measure", "timeline"])
+def test_no_client_is_left_when_the_interrupt_comes_as_it_is_forked(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    fork, before = subprocess._fork_exec, children()  # type: ignore[attr-defined]
+
+    def fork_and_interrupt(*arguments: Any) -> int:
+        pid: int = fork(*arguments)
+        signal.raise_signal(signal.SIGINT)
+        return pid
+
+    monkeypatch.setattr(subprocess, "_fork_exec", fork_and_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        call("epoll", connections=1, seconds=20)
+    assert children() == before
+    assert not [thread for thread in threading.enumerate() if thread.name == "iolab epoll"]

@@ -4,6 +4,8 @@
 
 bin := .venv/bin
 notebooks := $(wildcard notebooks/*.ipynb)
+# Later lessons take longer: the last one first, or it would run alone in the end.
+last_first := $(shell ls -r $(notebooks))
 
 # What Jupyter, IPython and matplotlib keep stays in this folder, and the kernel finds .venv first.
 cache := $(CURDIR)/.cache
@@ -64,11 +66,11 @@ pythons: setup
 lowest: setup
 	@$(bin)/uv venv --quiet --clear --python 3.11 --no-python-downloads $(cache)/lowest
 	$(bin)/uv pip install --quiet --python $(cache)/lowest --resolution lowest-direct 'setuptools>=77' -e '.[models,class,test]'
-	$(cache)/lowest/bin/python -m pytest -n 6 --dist worksteal tests --ignore tests/tools
+	$(cache)/lowest/bin/python -m pytest -n 6 --dist loadgroup tests --ignore tests/tools
 
 coverage: setup
 	@rm -rf build/coverage
-	$(bin)/coverage run -m pytest -n 6 --dist worksteal tests
+	$(bin)/coverage run -m pytest -n 6 --dist loadgroup tests
 	@$(bin)/coverage combine --quiet
 	$(bin)/coverage report | tee build/coverage/report.txt | tail -1
 	@$(bin)/coverage html --quiet
@@ -81,11 +83,11 @@ types: setup
 	$(bin)/mypy
 
 unit: setup
-	$(bin)/pytest -n 6 --dist worksteal tests
+	$(bin)/pytest -n 6 --dist loadgroup tests
 
 nbval: export IOLAB_PROGRESS := $(cache)/progress.json
 nbval: setup
-	$(if $(notebooks),$(bin)/pytest -n 3 --dist loadscope --nbval-lax --nbval-current-env --nbval-cell-timeout=60 $(notebooks),@echo 'no notebooks yet')
+	$(if $(notebooks),$(bin)/pytest -n 4 --dist loadscope --no-loadscope-reorder --nbval-lax --nbval-current-env --nbval-cell-timeout=60 $(last_first),@echo 'no notebooks yet')
 
 refused: setup
 	$(if $(notebooks),$(bin)/python tools/refused.py $(notebooks),@echo 'no notebooks yet')

@@ -31,6 +31,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in certified]
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Give tests that share what their module made to one worker of pytest-xdist, so that it is made once."""
+    fixtures = item._fixtureinfo.name2fixturedefs.values() if isinstance(item, pytest.Function) else ()
+    if any(definitions[-1].scope == "module" for definitions in fixtures):
+        item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
 @pytest.fixture(autouse=True)
 def progress_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep guesses and verdicts of a test out of the folder that the tests run in."""

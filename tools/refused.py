@@ -1,8 +1,8 @@
 """Run every lesson where something is refused: `python tools/refused.py [--both] [LESSON...]`.
 
 Two runs at the same time, each on a CPU of its own, so that both are runs on one CPU as well: one
-without io_uring, as in a container, and one with few descriptors, as on a small machine. The lessons
-take turns between the two; with `--both` each runs in both.
+without io_uring, as in a container, and one with few descriptors, as on a small machine. Each runs the
+lessons that ask for what it refuses; with `--both` each runs all of them.
 """
 
 import os
@@ -34,13 +34,15 @@ class Way:
     """A way to refuse something: a command to run in front, or what the process does to itself first."""
 
     name: str
+    asks: tuple[str, ...]
+    """How the names of the lessons begin that ask for what is refused."""
     command: tuple[str, ...] = ()
     first: Callable[[], None] = nothing
 
 
 WAYS = (
-    Way("without io_uring", (sys.executable, str(ROOT / "tools/without_io_uring.py"))),
-    Way(f"with {DESCRIPTORS} descriptors", first=few_descriptors),
+    Way("without io_uring", ("00", "06"), (sys.executable, str(ROOT / "tools/without_io_uring.py"))),
+    Way(f"with {DESCRIPTORS} descriptors", ("03", "08"), first=few_descriptors),
 )
 
 
@@ -73,7 +75,7 @@ def main() -> None:
     both = "--both" in sys.argv
     notebooks = [name for name in sys.argv[1:] if name != "--both"]
     notebooks = notebooks or sorted(map(str, (ROOT / "notebooks").glob("*.ipynb")))
-    shares = [notebooks if both else notebooks[turn :: len(WAYS)] for turn in range(len(WAYS))]
+    shares = [[each for each in notebooks if both or Path(each).name.startswith(way.asks)] for way in WAYS]
     work = [(way, share) for way, share in zip(WAYS, shares, strict=True) if share]
     cpus = sorted(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:

@@ -73,11 +73,9 @@ time.sleep(2)
 
 RIGHT = {
     "a byte-order mark": ("03-epoll", "\ufeff" + EPOLL),
-    "libraries that it does not use": (
-        "03-epoll",
-        IMPORTS + EPOLL,
-    ),
+    "libraries that it does not use": ("03-epoll", IMPORTS + EPOLL),
     "a loud and slow top level": ("03-epoll", LOUD + EPOLL),
+    "all of these at once": ("03-epoll", "\ufeff" + IMPORTS + LOUD + EPOLL),
     "a helper named like the judge's function": (
         "08-chat",
         f"def serve(dish):\n    return dish\n\n{CHAT}",
@@ -87,7 +85,13 @@ RIGHT = {
 }
 
 
-@pytest.mark.parametrize("name", RIGHT)
+ONE_BY_ONE = list(RIGHT)[:3]
+"""Each day they are judged in one answer."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.certify if name in ONE_BY_ONE else ()) for name in RIGHT]
+)
 def test_it_has_all_points(name: str) -> None:
     exercise, text = RIGHT[name]
     report = grade(exercise, text, 5)

@@ -24,7 +24,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Report:
+class Checkup:
     """The doctor's findings: the machine, and for every model whether it runs and why not."""
 
     findings: tuple[Finding, ...]
@@ -46,14 +46,14 @@ class Report:
         }
 
 
-def doctor() -> Report:
+def doctor() -> Checkup:
     """Look at the machine; this takes a few milliseconds and changes nothing."""
     models = [
         {"model": name, "runs": (reason := model.why_not()) is None, "why_not": reason}
         for name, model in MODELS.items()
     ]
     looks = (_python, _system, _cpus, _threads, _interrupts, _descriptors, _clock, _stamps, _switches, _steps)
-    return Report(tuple(look() for look in looks), tuple(models))
+    return Checkup(tuple(look() for look in looks), tuple(models))
 
 
 def _python() -> Finding:

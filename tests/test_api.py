@@ -22,7 +22,7 @@ class TestFunctions:
         made = iolab.compare(["blocking", "epoll"], [1], requests=20)
         assert {row["model"] for row in made.rows} == {"blocking", "epoll"}
         line = iolab.timeline("blocking", connections=1, requests=5)
-        assert len(line.named("sendall")) == 5
+        assert len(line.find("sendall")) == 5
         with Peer(upper) as peer:
             assert len(iolab.load(peer.address, connections=1, requests=7)) == 7
         with iolab.start("threads") as server:

@@ -23,7 +23,7 @@ def judge_blocking(timeline: Timeline, copies: CopyCost) -> Verdict:
 
 
 def _wait(timeline: Timeline) -> tuple[Word, str]:
-    calls = timeline.named("recv")
+    calls = timeline.find("recv")
     slept = [call for call in calls if isinstance(call.result, int) and call.result and call.waited_ns > 0]
     in_vain = [call for call in calls if call.result == EAGAIN]
     if not timeline.stamped:

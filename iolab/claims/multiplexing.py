@@ -24,7 +24,7 @@ POLL_IS_ASKED_OF_ALL = 200809
 
 def judge_multiplexing(timeline: Timeline) -> Verdict:
     """Judge C4 by the calls of a multiplexing server: one thread, every connection served, hardly a call in vain."""
-    asked = timeline.named("accept", "recv", "send")
+    asked = timeline.find("accept", "recv", "send")
     threads, connections = len({call.thread for call in asked}), timeline.records.workload.connections
     served = len({call.connection for call in asked if call.name == "send" and call.result != EAGAIN})
     if len(asked) < 10 or connections < 2:

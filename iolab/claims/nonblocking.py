@@ -27,8 +27,8 @@ def judge_nonblocking(timeline: Timeline, copies_us: Mapping[int, float], reads:
 
 
 def _socket(timeline: Timeline, copies_us: Mapping[int, float]) -> tuple[Word, str]:
-    in_vain = [call for call in timeline.named("recv") if call.result == EAGAIN]
-    gaps_ns = np.diff([call.start_ns for call in timeline.named("recv") if _has_bytes(call)])
+    in_vain = [call for call in timeline.find("recv") if call.result == EAGAIN]
+    gaps_ns = np.diff([call.start_ns for call in timeline.find("recv") if _has_bytes(call)])
     if min(len(in_vain), len(gaps_ns)) < ENOUGH:
         few = f"only {len(in_vain)} calls in vain and {len(gaps_ns)} waits for data were seen; {ENOUGH} are needed"
         return "cannot tell", few
@@ -72,7 +72,7 @@ def judge_spinning(
 
 
 def _burns(spinning: Timeline, waiting: Timeline, burnt: Mapping[str, float]) -> tuple[Word, str]:
-    asked = {timeline.model: timeline.named(*ASKS) for timeline in (spinning, waiting)}
+    asked = {timeline.model: timeline.find(*ASKS) for timeline in (spinning, waiting)}
     if min(map(len, asked.values())) < ENOUGH:
         return "cannot tell", f"a server made fewer than {ENOUGH} calls on its sockets"
     vain = {model: sum(call.result == EAGAIN for call in calls) / len(calls) for model, calls in asked.items()}

@@ -189,7 +189,7 @@ def on_ring(serve: Serve, kind: Callable[[int], Ring]) -> Serve:
 
 def _calls_of_epoll(count: int) -> float:
     recorded = timeline(MODELS[BASELINE], Workload(connections=count, requests=COUNTED))
-    return len(recorded.named(*CALLS)) / COUNTED
+    return len(recorded.find(*CALLS)) / COUNTED
 
 
 def _row(count: int, step: str, ours: Sequence[Run | str], theirs: Sequence[Run | str], calls: Sequence[float]) -> Row:

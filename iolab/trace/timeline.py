@@ -58,7 +58,7 @@ class Timeline:
     gaps: tuple[Gap, ...] = ()
     steps: tuple[Happening, ...] = ()
 
-    def named(self, *names: str) -> list[Call]:
+    def find(self, *names: str) -> list[Call]:
         """Return the calls of these names."""
         return [call for call in self.calls if call.name in names]
 

@@ -90,6 +90,7 @@ class TestMeasure:
         assert run.cpu_us_per_request and run.records.workload == WORK
         assert ticks == [Tick(0.0, 0, 0)]
 
+    @pytest.mark.certify
     def test_what_a_server_does_once_in_a_process_does_not_count(self) -> None:
         run = measure_fresh(Model("slow", function=begin_slowly), WORK)
         assert run.cpu.total_ns < 0.5e9

@@ -53,7 +53,7 @@ def needs_stamps(made: Timeline) -> None:
 
 
 def received(made: Timeline, connection: int) -> list[Call]:
-    calls = made.named("recv", "received")
+    calls = made.find("recv", "received")
     return [call for call in calls if call.connection == connection and isinstance(call.result, int) and call.result]
 
 
@@ -66,14 +66,14 @@ class TestEveryModel:
     def test_each_request_is_received_and_answered_once(self, model: str) -> None:
         made = usual(model)
         assert (len(made.records), made.records.errors) == (40, {})
-        assert len([call for call in made.named("accept", "accepted") if isinstance(call.result, int)]) in (1, 2)
+        assert len([call for call in made.find("accept", "accepted") if isinstance(call.result, int)]) in (1, 2)
         if model in OPAQUE:
-            assert made.named("recv") == [] and "hidden calls" in kinds(made)
+            assert made.find("recv") == [] and "hidden calls" in kinds(made)
             return
         for connection in range(made.records.workload.connections):
             requests = int((made.records.connection == connection).sum())
             assert len(received(made, connection)) == requests
-            sends = [call for call in made.named("send", "sendall", "sent") if call.connection == connection]
+            sends = [call for call in made.find("send", "sendall", "sent") if call.connection == connection]
             assert len([call for call in sends if call.result]) == requests
 
     def test_the_phases_of_a_call_are_the_whole_of_it(self, model: str) -> None:
@@ -123,20 +123,20 @@ class TestArrival:
         made = recorded("epoll", connections=1, requests=20, think_s=0.02)
         needs_stamps(made)
         arrivals = [call.arrived_ns for call in received(made, 0)]
-        told = [call.arrived_ns for call in made.named("epoll_wait") if call.waited_ns > 15e6]
+        told = [call.arrived_ns for call in made.find("epoll_wait") if call.waited_ns > 15e6]
         assert len(told) >= 19 and set(told) <= set(arrivals)
 
     def test_nobody_waits_in_a_non_blocking_call(self) -> None:
         made = recorded("nonblocking", requests=20, think_s=0.002)
-        results = Counter(call.result for call in made.named("recv"))
+        results = Counter(call.result for call in made.find("recv"))
         assert results["EAGAIN"] > 20
         phases = {phase for call in made if call.result == "EAGAIN" for phase, *_ in call.phases}
         assert {"in vain"} <= phases <= {"in vain", "preempted", "lock"}
 
     def test_idle_connections_are_numbered_after_the_active_ones(self) -> None:
         made = recorded("epoll", connections=2, idle=3, requests=10)
-        assert {call.connection for call in made.named("recv") if call.result} == {0, 1}
-        assert {call.connection for call in made.named("accept") if isinstance(call.result, int)} == set(range(5))
+        assert {call.connection for call in made.find("recv") if call.result} == {0, 1}
+        assert {call.connection for call in made.find("accept") if isinstance(call.result, int)} == set(range(5))
 
 
 @pytest.mark.usefixtures("nothing_left")
@@ -347,7 +347,7 @@ class TestWhatIsKept:
 class TestCost:
     def test_recording_costs_less_than_the_call(self) -> None:
         made = timeline("blocking", connections=1, requests=100)
-        quickest = min(call.end_ns - call.start_ns for call in made.named("sendall"))
+        quickest = min(call.end_ns - call.start_ns for call in made.find("sendall"))
         assert 0 < made.cost_ns_per_call < quickest
 
     @pytest.mark.certify

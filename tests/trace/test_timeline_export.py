@@ -79,7 +79,7 @@ def test_a_wait_is_as_long_as_the_client_was_silent_and_no_longer() -> None:
         made = iolab.timeline("blocking", connections=1, requests=11, think_s=think_s)
         if not made.stamped:
             pytest.skip("this kernel gives no receive stamps")
-        asleep = [call for call in made.named("recv") if call.result == 64][1:]
+        asleep = [call for call in made.find("recv") if call.result == 64][1:]
         waits[think_s] = median(call.waited_ns for call in asleep)
         for call in asleep:
             assert 0 <= call.waited_ns <= call.end_ns - call.start_ns  # 0 if the server was late itself
@@ -89,7 +89,7 @@ def test_a_wait_is_as_long_as_the_client_was_silent_and_no_longer() -> None:
 
 def test_calls_of_the_server_lie_within_the_requests_of_the_client() -> None:
     made = iolab.timeline("blocking", connections=1, requests=50)
-    replies = [call for call in made.named("sendall") if call.result == 64]
+    replies = [call for call in made.find("sendall") if call.result == 64]
     assert len(replies) == 50
     for reply, sent_ns, answered_ns in zip(replies, made.records.sent_ns, made.records.answered_ns, strict=True):
         assert sent_ns < reply.start_ns < answered_ns

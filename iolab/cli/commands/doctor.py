@@ -23,7 +23,7 @@ def doctor(json_: bool) -> None:
         terminal.show(health_tables(report))
 
 
-def health_tables(report: health.Report) -> Iterator[Table]:
+def health_tables(report: health.Checkup) -> Iterator[Table]:
     """Yield the machine as a table, then the models."""
     machine = terminal.plain_table(gap=2)
     for finding in report.findings:

@@ -1,6 +1,6 @@
-"""The lessons in a folder of the learner's own, and what was there already."""
+"""The lessons in a folder of the learner's own, without their outputs, and what was there already."""
 
-import shutil
+import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 from iolab.data import places
 from iolab.errors import UsageError
 
-CARRIED = (("notebooks", "[0-9][0-9]_*.ipynb"), ("docs", "glossary.md"))
+GLOSSARY = "docs/glossary.md"
 FIRST = "notebooks/00_start_here.ipynb"
 
 
@@ -38,35 +38,53 @@ class LessonCopies:
 
 
 def copy(to: Path, *, replace: bool = False) -> LessonCopies:
-    """Copy the lessons to a folder; a file there that differs is left alone, unless `replace` is given.
+    """Copy the lessons to a folder, without outputs; a file there that differs stays, unless `replace` is given.
 
     Raise UsageError where there is nothing to copy, and where nothing can be written.
     """
     copies = LessonCopies(to)
-    for source in _sources():
+    for name, text in _sources().items():
         try:
-            _copy(source, copies, replace)
+            _copy(name, text, copies, replace)
         except OSError as error:
             raise UsageError(f"cannot write the lessons to {to}: {error.strerror}; name another folder") from None
     return copies
 
 
-def _sources() -> list[Path]:
-    files = [path for name, pattern in CARRIED for path in sorted(places.folder(name).glob(pattern))]
-    if not files:
+def lesson_files() -> list[Path]:
+    """Return the notebooks of the course in their order, as they were committed."""
+    return sorted(places.folder("notebooks").glob("[0-9][0-9]_*.ipynb"))
+
+
+def without_outputs(notebook: str) -> str:
+    """Return the text of a notebook as one that was never run: no answer stands below its question."""
+    book = json.loads(notebook)
+    book["metadata"].pop("widgets", None)
+    for cell in book["cells"]:
+        cell["metadata"].pop("execution", None)
+        if cell["cell_type"] == "code":
+            cell |= {"outputs": [], "execution_count": None}
+    return json.dumps(book, indent=1, ensure_ascii=False) + "\n"
+
+
+def _sources() -> dict[str, str]:
+    """Return the text of every file that a learner gets, by its name in their folder."""
+    lessons = lesson_files()
+    if not lessons:
         raise UsageError(f"expected the lessons in {places.folder('notebooks')}, found none; install iolab again")
-    return files
+    texts = {f"notebooks/{path.name}": without_outputs(path.read_text(encoding="utf-8")) for path in lessons}
+    glossary = places.folder("docs") / Path(GLOSSARY).name
+    return texts | ({GLOSSARY: glossary.read_text(encoding="utf-8")} if glossary.exists() else {})
 
 
-def _copy(source: Path, copies: LessonCopies, replace: bool) -> None:
-    name = f"{source.parent.name}/{source.name}"
+def _copy(name: str, text: str, copies: LessonCopies, replace: bool) -> None:
     target = copies.folder / name
     exists = target.exists()
-    if exists and target.read_bytes() == source.read_bytes():
+    if exists and target.read_bytes() == text.encode():
         copies.same.append(name)
     elif exists and not replace:
         copies.kept.append(name)
     else:
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
+        target.write_bytes(text.encode())
         (copies.replaced if exists else copies.new).append(name)

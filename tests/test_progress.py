@@ -174,7 +174,7 @@ class TestTheMap:
         assert "1 of 1    01-break-it –/10, 01-threads 20/21" in text
         assert text.endswith("Next: go on with lesson 01, Blocking.")
         page = iolab.my_progress()._repr_html_()
-        assert "C1: holds" in page and "01-threads: 20 of 21<" in page and "C2: not judged yet" in page
+        assert "C1 holds" in page and "01-threads: 20 of 21<" in page and "not judged yet: C2, C3<" in page
 
     def test_exercises_wait_once_their_lesson_is_done_and_the_course_has_an_end(self) -> None:
         for stage in iolab.my_progress().stages():

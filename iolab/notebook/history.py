@@ -9,6 +9,9 @@ from iolab.display import tables
 from iolab.measurement.run import Run
 
 MOST_ROWS, MOST_CURVES = 12, 5
+NARROW = "padding: 0.4em 0.45em"
+"""The padding of a cell, so that the table has room beside a file browser on a window of 1,024 pixels."""
+
 FIGURES = ("per_s", "p50_us", "p99_us", "server_cpu_us_per_request")
 
 
@@ -35,11 +38,6 @@ class Attempt:
     chosen: Mapping[str, Any]
     run: Run
     stopped: bool
-
-    @property
-    def name(self) -> str:
-        """What the row is called."""
-        return f"{self.number}{', stopped early' * self.stopped}"
 
 
 @dataclass(frozen=True)
@@ -111,9 +109,10 @@ class History:
         common = ", ".join(f"{each.label.lower()} {each.write(self.attempts[0].chosen[each.key])}" for each in same)
         caption = f"<caption>{html.escape(f'In every run: {common}.')}</caption>" if same else ""
         names = ["run", *(each.label for each in columns), *map(tables.heading_of, FIGURES)]
-        head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in names)
+        head = "".join(f'<th scope="col" style="{NARROW}">{html.escape(name)}</th>' for name in names)
         rows = "".join(self._row(place, columns) for place in range(len(self.attempts)))
-        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        table = f'<table style="font-size: 0.9em">{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+        return f'<div style="overflow-x: auto">{table}</div>'
 
     def _row(self, place: int, columns: Sequence[Setting]) -> str:
         attempt, changed = self.attempts[place], self.changes(place)
@@ -121,8 +120,10 @@ class History:
         cells = [_choice(each.write(attempt.chosen[each.key]), each in changed) for each in columns]
         cells += [tables.format_value(key, summary[key]) for key in FIGURES]
         weight = "font-weight: bold" if place == len(self.attempts) - 1 else "font-weight: normal"
-        name = f'<th scope="row" style="text-align: left; {weight}">{html.escape(attempt.name)}</th>'
-        return f"<tr>{name}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+        early = "<br><small>stopped early</small>" if attempt.stopped else ""
+        name = f'<th scope="row" style="{NARROW}; text-align: left; {weight}">{attempt.number}{early}</th>'
+        data = "".join(f'<td style="{NARROW}; white-space: nowrap">{cell}</td>' for cell in cells)
+        return f"<tr>{name}{data}</tr>"
 
 
 def _choice(text: str, changed: bool) -> str:

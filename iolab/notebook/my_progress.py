@@ -2,7 +2,7 @@
 
 import base64
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,12 +103,17 @@ def _row(stage: Stage, upcoming: bool) -> str:
     title = html.escape(f"{stage.number} {stage.title}")
     link = title if where is None else f'<a href="{html.escape((where / stage.file).as_posix())}">{title}</a>'
     guesses = " ".join(map(_dot, stage.guesses.values())) or "–"
-    verdicts = "<br>".join(
-        f"{claim}: {html.escape(word or 'not judged yet')}" for claim, word in stage.verdicts.items()
-    )
+    verdicts = "<br>".join(map(html.escape, _verdicts(stage)))
     points = "<br>".join(map(_points, stage.points))
     cells = "".join(f'<td style="{LEFT}">{cell or "–"}</td>' for cell in (guesses, verdicts, points))
     return f'<tr><th scope="row" style="{LEFT}; white-space: nowrap">{sign} {link}</th>{cells}</tr>'
+
+
+def _verdicts(stage: Stage) -> Iterator[str]:
+    yield from (f"{claim} {word}" for claim, word in stage.verdicts.items() if word)
+    waiting = [claim for claim, word in stage.verdicts.items() if not word]
+    if waiting:
+        yield f"not judged yet: {', '.join(waiting)}"
 
 
 def _dot(mark: Mark) -> str:
@@ -118,7 +123,7 @@ def _dot(mark: Mark) -> str:
 
 def _points(points: Points) -> str:
     if points.score is None:
-        return html.escape(f"{points.exercise}: {points.out_of} points to win")
+        return html.escape(f"{points.exercise}: {points.out_of} to win")
     return html.escape(f"{points.exercise}: {points.score:g} of {points.out_of}{' ✓' * points.complete}")
 
 

@@ -112,7 +112,7 @@ class TestARun:
         for _ in range(MOST_ROWS):
             explorer.history = explorer.history.add(first.chosen, first.run, stopped=True)
         assert [each.number for each in explorer.history.attempts] == list(range(2, MOST_ROWS + 2))
-        assert explorer.history.attempts[-1].name == "13, stopped early"
+        assert explorer.history.attempts[-1].stopped
 
     def test_what_is_set_otherwise_since_the_last_run_is_told(self) -> None:
         explorer = iolab.explore("epoll", rate_per_s=100)
@@ -168,14 +168,14 @@ class TestARun:
         assert not [sentence for sentence in after if sentence.startswith("Measuring")]
 
     def test_a_stop_when_all_has_been_asked_is_early_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(History, "_repr_html_", lambda history: history.attempts[-1].name)
+        monkeypatch.setattr(History, "_repr_html_", lambda history: history._row(1, []))
         explorer = iolab.explore("epoll")
         run_once(explorer, rate_per_s=100)
         (first,) = explorer.history.attempts
         assert not first.run.records.stopped
         explorer.stop()
         view = explorer._conclude(first.chosen, first.run)
-        assert view.sentence.endswith("stopped early.") and view.result == "2, stopped early"
+        assert view.sentence.endswith("stopped early.") and "2<br><small>stopped early</small>" in str(view.result)
 
     def test_a_stop_at_once_is_heard(self) -> None:
         explorer, views = iolab.explore(), list[View]()

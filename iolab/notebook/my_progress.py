@@ -104,7 +104,7 @@ def _row(stage: Stage, upcoming: bool) -> str:
     link = title if where is None else f'<a href="{html.escape((where / stage.file).as_posix())}">{title}</a>'
     guesses = " ".join(map(_dot, stage.guesses.values())) or "–"
     verdicts = "<br>".join(map(html.escape, _verdicts(stage)))
-    points = "<br>".join(map(_points, stage.points))
+    points = "<br>".join(f'<span style="white-space: nowrap">{_points(each)}</span>' for each in stage.points)
     cells = "".join(f'<td style="{LEFT}">{cell or "–"}</td>' for cell in (guesses, verdicts, points))
     return f'<tr><th scope="row" style="{LEFT}; white-space: nowrap">{sign} {link}</th>{cells}</tr>'
 

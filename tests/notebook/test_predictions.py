@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from nbconvert import HTMLExporter
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from iolab import settings
 from iolab.errors import UsageError
@@ -145,6 +147,14 @@ class TestTheQuestion:
         assert "1 &lt; 2 &amp; &lt;b&gt;3" in text["text/html"] and "<li>slower</li>" in text["text/html"]
         assert text["text/plain"] == "Is 1 < 2 & <b>3</b>? (faster / slower)"
         assert "application/vnd.jupyter.widget-view+json" in control
+
+    def test_it_does_not_vanish_from_a_page_of_nbconvert(self, shown: list[dict[str, Any]]) -> None:
+        choice()._ipython_display_()
+        outputs = [new_output("display_data", data=data) for data in shown]
+        book = new_notebook(cells=[new_code_cell("guess", outputs=outputs)])
+        page, _ = HTMLExporter().from_notebook_node(book)  # type: ignore[no-untyped-call]
+        body = page.partition("<main>")[2]
+        assert "<b>Which is it?</b>" in body and "<li>faster</li><li>slower</li>" in body
 
     def test_a_click_is_committed_with_a_receipt_and_locked_by_the_score(self) -> None:
         asked = choice()

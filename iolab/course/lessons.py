@@ -1,4 +1,4 @@
-"""The lessons in a folder of the learner's own, without their outputs, and what was there already."""
+"""Lessons without outputs and exercises without solutions, in a folder of the learner's own, beside what is there."""
 
 import json
 from collections.abc import Iterator
@@ -6,8 +6,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from iolab import exercises
 from iolab.data import places
 from iolab.errors import UsageError
+from iolab.exercises.task import TASKS
 
 GLOSSARY = "docs/glossary.md"
 FIRST = "notebooks/00_start_here.ipynb"
@@ -38,7 +40,9 @@ class LessonCopies:
 
 
 def copy(to: Path, *, replace: bool = False) -> LessonCopies:
-    """Copy the lessons to a folder, without outputs; a file there that differs stays, unless `replace` is given.
+    """Copy the lessons to a folder, without outputs, and the exercises without solutions.
+
+    A file there that differs is left alone, unless `replace` is given.
 
     Raise UsageError where there is nothing to copy, and where nothing can be written.
     """
@@ -67,12 +71,36 @@ def without_outputs(notebook: str) -> str:
     return json.dumps(book, indent=1, ensure_ascii=False) + "\n"
 
 
+def exercise_sheet(name: str) -> str:
+    """Return the text of a notebook with the task of an exercise, its stub, and the call of the judge."""
+    exercise = exercises.find(name)
+    cells = (
+        ("markdown", "task", TASKS[name]),
+        ("code", "answer", exercise.stub.strip()),
+        ("markdown", "try", "Try it as often as you like. It takes some seconds, and each run draws new cases."),
+        ("code", "check", f'import iolab\n\niolab.check("{name}", {exercise.entry})'),
+    )
+    book = {
+        "cells": [_cell(kind, name, text) for kind, name, text in cells],
+        "metadata": {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    return json.dumps(book, indent=1, ensure_ascii=False) + "\n"
+
+
+def _cell(kind: str, name: str, text: str) -> dict[str, Any]:
+    cell = {"cell_type": kind, "id": name, "metadata": {}, "source": text.splitlines(keepends=True)}
+    return cell | ({"outputs": [], "execution_count": None} if kind == "code" else {})
+
+
 def _sources() -> dict[str, str]:
     """Return the text of every file that a learner gets, by its name in their folder."""
     lessons = lesson_files()
     if not lessons:
         raise UsageError(f"expected the lessons in {places.folder('notebooks')}, found none; install iolab again")
     texts = {f"notebooks/{path.name}": without_outputs(path.read_text(encoding="utf-8")) for path in lessons}
+    texts |= {f"notebooks/exercises/{name}.ipynb": exercise_sheet(name) for name in exercises.EXERCISES}
     glossary = places.folder("docs") / Path(GLOSSARY).name
     return texts | ({GLOSSARY: glossary.read_text(encoding="utf-8")} if glossary.exists() else {})
 

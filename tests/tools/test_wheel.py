@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,12 +12,15 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+import nbformat
 import pytest
 
 import iolab
 from iolab.course import lessons
 from iolab.data import places
 from iolab.errors import UsageError
+from iolab.exercises import EXERCISES
+from iolab.exercises.task import TASKS
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "iolab", "data", "docs", "notebooks")
@@ -97,13 +101,13 @@ class TestTheWheel:
 
     def test_it_gives_the_lessons_without_their_outputs(self, bin_: Path, tmp_path: Path) -> None:
         shown = json.loads(run(bin_ / "iolab", "lessons", "mine", "--json", folder=tmp_path))
-        assert [name for name in shown["new"] if name.startswith("notebooks")] == LESSONS
-        for name in shown["new"]:
+        assert [name for name in shown["new"] if re.match(r"notebooks/\d", name)] == LESSONS
+        for name in (name for name in shown["new"] if "exercises" not in name):
             assert (tmp_path / "mine" / name).read_bytes() == learner_copy(name)
 
     def test_every_link_of_a_copied_lesson_that_is_no_address_resolves(self, bin_: Path, tmp_path: Path) -> None:
         run(bin_ / "iolab", "lessons", tmp_path, folder=tmp_path)
-        for path in (tmp_path / "notebooks").iterdir():
+        for path in (tmp_path / "notebooks").rglob("*.ipynb"):
             assert [link for link in links(path) if not (path.parent / link).exists()] == []
 
 
@@ -130,6 +134,15 @@ class TestCopies:
     def test_a_second_time_changes_nothing(self, tmp_path: Path) -> None:
         first, second = lessons.copy(tmp_path), lessons.copy(tmp_path)
         assert (second.new, second.same, second.kept) == ([], first.new, [])
+
+    def test_an_exercise_has_its_task_and_its_stub_and_nothing_of_a_solution(self, tmp_path: Path) -> None:
+        lessons.copy(tmp_path)
+        for name, exercise in EXERCISES.items():
+            book = nbformat.read(tmp_path / f"notebooks/exercises/{name}.ipynb", as_version=4)
+            nbformat.validate(book)
+            task, answer, _, check = (cell.source for cell in book.cells)
+            assert task == TASKS[name] and answer == exercise.stub.strip()
+            assert check == f'import iolab\n\niolab.check("{name}", {exercise.entry})'
 
     def test_what_the_learner_changed_is_kept_and_named(self, tmp_path: Path) -> None:
         lessons.copy(tmp_path)

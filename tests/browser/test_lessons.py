@@ -74,6 +74,7 @@ class TestALesson:
         expect(figure).to_have_attribute("alt", re.compile("Latency of threads, 5 connections"))
         expect(run(panel)).to_be_enabled()
 
+    @pytest.mark.certify
     def test_an_earlier_run_stays_and_what_changed_is_marked(self, lesson: Lesson) -> None:
         panel = lesson.panel
         panel.get_by_label("Connections", exact=True).select_option("2")

@@ -23,6 +23,14 @@ STYLE = """<style>
 .iolab-question .widget-radio-box label { color: var(--jp-content-font-color1) }
 </style>"""
 
+WHILE_BUSY = """<style>
+.iolab-busy { display: inline-block; max-height: 0; visibility: hidden; overflow: hidden }
+.jp-NotebookPanel:has(.jp-Notebook-ExecutionIndicator[data-status="busy"]) .iolab-busy {
+    animation: iolab-appear 0s linear 0.7s forwards }
+@keyframes iolab-appear { to { max-height: 4em; visibility: visible } }
+</style>"""
+"""JupyterLab says in the page when the kernel is busy, and a busy kernel hears no click; so the page must say it."""
+
 TONES = {
     "open": "var(--jp-brand-color1, #1976d2)",
     "right": "var(--jp-success-color1, #388e3c)",
@@ -59,6 +67,11 @@ def card(tone: str, *parts: str) -> str:
 def note(sentence: str) -> str:
     """Return a sentence as HTML, in the second colour of text."""
     return f'<span style="color: var(--jp-ui-font-color2, inherit)">{html.escape(sentence)}</span>'
+
+
+def busy_note(sentence: str) -> Any:
+    """Return a sentence that is seen while a cell of the notebook runs."""
+    return ipywidgets.HTML(f'{WHILE_BUSY}<span class="iolab-busy">{html.escape(sentence)}</span>')
 
 
 def with_slider(field: Any, slider: Any, value: str, **options: Any) -> Any:

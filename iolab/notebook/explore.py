@@ -15,7 +15,7 @@ from iolab.errors import LoadFailed, ServerFailed, UsageError
 from iolab.kernel import descriptors, threads
 from iolab.measurement.run import Run, measure
 from iolab.models import MODELS, choose, resolve
-from iolab.notebook.controls import LABELLED, bundle, note, status, with_slider
+from iolab.notebook.controls import LABELLED, bundle, busy_note, note, status, with_slider
 from iolab.notebook.history import History, Setting
 from iolab.replies import busy, upper
 from iolab.settings import profile
@@ -42,13 +42,7 @@ IDLE = (0, 10, 30, 100, 300, 900, 3000)
 ROW = {"width": "auto", "min_width": "22rem"}
 GRID = {"grid_template_columns": "repeat(auto-fit, minmax(22rem, 1fr))", "grid_gap": "0.2rem 1.5rem"}
 
-BUSY = """<style>
-.iolab-busy { visibility: hidden }
-.jp-NotebookPanel:has(.jp-Notebook-ExecutionIndicator[data-status="busy"]) .iolab-busy {
-    animation: iolab-appear 0s linear 0.7s forwards }
-@keyframes iolab-appear { to { visibility: visible } }
-</style><span class="iolab-busy">A cell is running: Run and Stop are heard when it has ended.</span>"""
-"""JupyterLab says in the page when the kernel is busy, and a busy kernel hears no click; so the page must say it."""
+BUSY = "A cell is running: Run and Stop are heard when it has ended."
 
 _turn = threading.Lock()  # two runs at once would measure each other
 _jobs: "SimpleQueue[Callable[[], None]]" = SimpleQueue()
@@ -285,7 +279,7 @@ def panel(explorer: Explorer) -> Any:
     for each in lists.values():
         each.observe(compare_settings, names="value")
     rows = [_row(lists[setting.key]) if setting.slides else lists[setting.key] for setting in explorer.settings]
-    buttons = ipywidgets.HBox([run, stop, line, ipywidgets.HTML(BUSY)], layout={"flex_flow": "row wrap"})
+    buttons = ipywidgets.HBox([run, stop, line, busy_note(BUSY)], layout={"flex_flow": "row wrap"})
     return ipywidgets.VBox([ipywidgets.GridBox(rows, layout=GRID), ipywidgets.HTML(explorer.notes), buttons, result])
 
 

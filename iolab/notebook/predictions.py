@@ -14,10 +14,12 @@ import ipywidgets
 
 from iolab import progress
 from iolab.errors import UsageError
-from iolab.notebook.controls import card, note, present, status
+from iolab.notebook.controls import busy_note, card, note, present, status
 
 CLOSE = 2.0
 """A guessed number counts as close within this factor of the measured one."""
+
+BUSY = "A cell is running: a guess is saved when it has ended."
 
 Guess = str | float
 
@@ -208,7 +210,7 @@ def question_box(prediction: Prediction) -> Any:
     control.observe(answer, names="value")
     prediction.on_change[:] = [show]  # the box that was shown last is the one in view
     show()
-    box = ipywidgets.VBox([question, control, line])
+    box = ipywidgets.VBox([question, control, line, busy_note(BUSY)])
     box.add_class("iolab-question")
     return box
 

@@ -158,7 +158,7 @@ class TestTheQuestion:
 
     def test_a_click_is_committed_with_a_receipt_and_locked_by_the_score(self) -> None:
         asked = choice()
-        _, buttons, line = question_box(asked).children
+        _, buttons, line, _ = question_box(asked).children
         assert "saved as soon as you make it" in line.value
         buttons.value = "slower"
         assert choice().guess == "slower" and "✓ Saved:</b> slower" in line.value
@@ -167,13 +167,13 @@ class TestTheQuestion:
 
     @pytest.mark.parametrize("written", ["100", " 1e2 ", "100 µs", "1_00"])
     def test_a_number_is_read_as_people_write_it(self, written: str) -> None:
-        _, field, line = question_box(number()).children
+        _, field, line, _ = question_box(number()).children
         field.value = written
         assert number().guess == 100 and "✓ Saved:</b> 100 µs" in line.value
 
     @pytest.mark.parametrize("written", ["<b>", "nan", "1e9", "-5"])
     def test_what_is_none_is_told_and_not_saved(self, written: str) -> None:
-        _, field, line = question_box(number()).children
+        _, field, line, _ = question_box(number()).children
         field.value = written
         assert "Not saved: the guess" in line.value and "from 1 to 1,000" in line.value and "<b>" not in line.value
         assert number().guess is None
@@ -248,7 +248,7 @@ class TestTheFile:
     def test_where_nothing_can_be_written_the_lesson_runs_on(self, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(settings.PROGRESS, where)
         asked = choice()
-        _, buttons, line = question_box(asked).children
+        _, buttons, line, _ = question_box(asked).children
         buttons.value = "slower"
         assert "Not saved: cannot write " in line.value and "Set IOLAB_PROGRESS to another file." in line.value
         assert asked.score("slower").right is True

@@ -1,36 +1,69 @@
-"""The learner's progress file: guesses, scores and verdicts, which can be saved and restored.
+"""The learner's progress file: guesses, scores, verdicts and points, which can be saved and restored.
 
-The panel that shows it is in `iolab.notebook.my_progress`.
+A file that cannot be read is never written over: one that is damaged is set aside, and what is
+recorded next begins a new one. `iolab.notebook.my_progress` shows it.
 """
 
 import fcntl
 import json
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from iolab.errors import UsageError
 from iolab.settings import PROGRESS
 
-KINDS = ("guesses", "scores", "verdicts")
+KINDS = ("guesses", "scores", "verdicts", "exercises")
 REPLACED = "replaced"
 """The section in which a merge keeps values that differ from those recorded here."""
 
+FIRST_LESSON = "00_start_here.ipynb"
+SAVED = "Saved."
+
 
 def path() -> Path:
-    """Return the progress file: what IOLAB_PROGRESS names, else progress.json in the current folder."""
-    return Path(os.environ.get(PROGRESS) or "progress.json")
+    """Return the progress file: what IOLAB_PROGRESS names, else progress.json beside the lessons.
+
+    A lesson and an exercise in a folder below the lessons share one file. Away from any lesson it
+    is in the current folder.
+    """
+    if chosen := os.environ.get(PROGRESS):
+        return Path(chosen)
+    return (course_folder() or Path()) / "progress.json"
+
+
+def course_folder() -> Path | None:
+    """Return the folder of the lessons, as seen from the current one; None away from any lesson."""
+    here = Path.cwd()
+    places = (place for folder in (here, *here.parents) for place in (folder, folder / "notebooks"))
+    course = next((place for place in places if (place / FIRST_LESSON).is_file()), None)
+    return course and Path(os.path.relpath(course, here))
 
 
 def read() -> dict[str, Any]:
-    """Return everything recorded: nothing if there is no file yet, or it is not a progress file."""
+    """Return everything recorded: nothing if there is no file yet, or it cannot be read; see `trouble`."""
     try:
-        everything = json.loads(path().read_text(encoding="utf-8"))
+        return _load()
     except (OSError, ValueError, RecursionError):
         return {}
-    return everything if isinstance(everything, dict) else {}
+
+
+def trouble() -> str:
+    """Return a sentence on why progress cannot be read or saved here; nothing if it can."""
+    try:
+        _load()
+    except OSError as error:
+        return _cannot("read", error)
+    except (ValueError, RecursionError):
+        return f"{path()} is damaged. It is set aside when you next save something, and a new one begins."
+    if not os.access(path().parent, os.W_OK):
+        return f"Nothing can be saved: this folder cannot be written. Set {PROGRESS} to a file that can."
+    return ""
 
 
 def section(everything: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -41,15 +74,52 @@ def section(everything: dict[str, Any], kind: str) -> dict[str, Any]:
     return records
 
 
-def record(kind: str, key: str, value: Any) -> None:
-    """Record one guess or verdict; where the file cannot be written, only the record is lost."""
+def record(kind: str, key: str, value: Any) -> str:
+    """Record one guess, score, verdict or result; return SAVED, or a sentence on what went wrong."""
     try:
         with _locked_folder():
-            everything = read()
+            everything, aside = _load_or_set_aside()
             section(everything, kind)[key] = value
             _write(everything)
-    except OSError:
-        pass
+    except OSError as error:
+        return "Not saved: " + _cannot("write", error)
+    return f"{SAVED} {path()} was damaged: it is now {aside.name}, and a new one has begun." if aside else SAVED
+
+
+def record_or_warn(kind: str, key: str, value: Any) -> None:
+    """Record one, and say what went wrong on the standard error stream, each sentence once a kernel."""
+    sentence = record(kind, key, value)
+    if sentence != SAVED:
+        _say(sentence)
+
+
+@cache
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
+
+
+def _cannot(do: str, error: OSError) -> str:
+    return f"cannot {do} {path()} ({error.strerror}). Set {PROGRESS} to another file."
+
+
+def _load() -> dict[str, Any]:
+    try:
+        everything = json.loads(path().read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    if not isinstance(everything, dict):
+        raise ValueError
+    return everything
+
+
+def _load_or_set_aside() -> tuple[dict[str, Any], Path | None]:
+    try:
+        return _load(), None
+    except (ValueError, RecursionError):
+        names = (path().with_name(f"{path().name}.damaged{f'-{number}' * (number > 1)}") for number in count(1))
+        aside = next(name for name in names if not name.exists())
+        path().rename(aside)
+        return {}, aside
 
 
 def as_text(everything: dict[str, Any]) -> str:
@@ -88,7 +158,7 @@ def add(saved: bytes, name: str = "this file") -> None:
         raise UsageError(f"{name} is not saved progress; expected a file that `iolab.my_progress` saved") from None
     try:
         with _locked_folder():
-            _write(merge(read(), theirs))
+            _write(merge(_load_or_set_aside()[0], theirs))
     except OSError as error:
         raise UsageError(f"cannot write to {path()}: {error.strerror}; set {PROGRESS} to another place") from None
 
@@ -96,13 +166,22 @@ def add(saved: bytes, name: str = "this file") -> None:
 def merge(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
     """Return all that either has; where both have a value and the two differ, ours, with theirs under `replaced`.
 
-    Merging the same file twice changes nothing.
+    Of two results of an exercise the better one counts. Merging the same file twice changes nothing.
     """
     everything: dict[str, Any] = json.loads(as_text(ours))
     for kind, key, value in _records(theirs):
-        if section(everything, kind).setdefault(key, value) != value:
-            _keep_replaced(everything, kind, key, value)
+        records = section(everything, kind)
+        mine = records.setdefault(key, value)
+        if mine != value:
+            records[key], other = (value, mine) if kind == "exercises" and score(value) > score(mine) else (mine, value)
+            _keep_replaced(everything, kind, key, other)
     return everything
+
+
+def score(result: object) -> float:
+    """Return the points of a recorded result of an exercise; 0 for anything else."""
+    points = result.get("score") if isinstance(result, dict) else None
+    return points if isinstance(points, (int, float)) else 0
 
 
 def _records(theirs: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:

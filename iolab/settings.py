@@ -9,7 +9,7 @@ PROFILE = "IOLAB_PROFILE"
 """How much a lesson does: `quick` is kind to one CPU and 1 GB, `full` takes its time."""
 
 PROGRESS = "IOLAB_PROGRESS"
-"""The progress file, in place of progress.json in the current folder."""
+"""The progress file, in place of progress.json beside the lessons."""
 
 AIO_HELPERS = "IOLAB_AIO_HELPERS"
 """How many threads serve `aio_read` in the C library, in place of as many as the course asks for."""

@@ -33,7 +33,7 @@ ROOM_OF_LIBRARY = {
     "ipywidgets": {"notebook"},
     "click": {"cli", "classroom"},
     "rich": {"cli", "display", "classroom"},
-    "IPython": {"display"},
+    "IPython": {"display", "notebook"},
     "nbgrader": {"classroom"},
     "distributed": {"traffic", "classroom"},
 }

@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 import webbrowser
+from importlib.util import find_spec
 from ipaddress import ip_address
 from itertools import chain
 from pathlib import Path
@@ -25,7 +26,10 @@ FIRST_PORT = 8888
 PORTS = range(1, 65536)
 
 SETTINGS = Path(__file__).parent / "jupyter"
-"""A folder of Jupyter's configuration: no question whether news may be fetched, and no line that runs out of view."""
+"""A folder of Jupyter's configuration: no question about news, no line out of view, no teacher's tool in the menus."""
+
+TEACHERS_TOOLS = ("formgrader", "validate_assignment", "assignment_list", "course_list")
+"""Extensions of nbgrader, which `make release` and `make grade` use without them. Validate would praise any answer."""
 
 # News, update checks and the extension manager would each ask the internet.
 QUIET = (
@@ -37,6 +41,9 @@ QUIET = (
     # Looking for language servers runs npm, which writes to the home folder.
     "--LanguageServerManager.autodetect=False",
 )
+
+ENCRYPTED = "--KernelManager.transport_encryption=auto"
+"""Without it every kernel warns in the terminal that it can be eavesdropped on."""
 
 
 def landing(root: Path) -> str:
@@ -129,10 +136,19 @@ def ssh_line(port: int, env: dict[str, str]) -> str:
     return f"ssh -N -L {port}:{LOOPBACK}:{port} {way}{user_name()}@{host}"
 
 
+def quiet_arguments() -> list[str]:
+    """Return the settings that ask nobody anything, and leave out what is not a learner's."""
+    import zmq  # after the errors of the command line
+
+    tools = {f"nbgrader.server_extensions.{name}": False for name in TEACHERS_TOOLS}
+    without = [f"--ServerApp.jpserver_extensions={tools}"] if find_spec("nbgrader") else []
+    return [*QUIET, *without, *([ENCRYPTED] if zmq.has("curve") else [])]
+
+
 def server_arguments(ip: str, port: int, env: dict[str, str]) -> list[str]:
     """Return the settings of JupyterLab: given here, so that none is written to the learner's home."""
     return [
-        *QUIET,
+        *quiet_arguments(),
         f"--ServerApp.root_dir={ROOT}",
         f"--LabApp.default_url={landing(ROOT)}",
         f"--ServerApp.ip={ip}",

@@ -58,7 +58,7 @@ class Verdicts:
 
 def conclude(claim: str, word: Word, because: str) -> Verdict:
     """Return a verdict, and record it in the progress file."""
-    progress.record("verdicts", claim, {"word": word, "because": because})
+    progress.record_or_warn("verdicts", claim, {"word": word, "because": because})
     return Verdict(claim, word, because)
 
 

@@ -19,6 +19,9 @@ from iolab.exercises.catalogue import find
 COPIES = "copies"
 """The fair copies, which is all that nbgrader sees; what was handed in stays as it is."""
 
+PRIVATE = ("progress.json*", "iolab-progress*.json")
+"""What a teacher who tried an exercise leaves beside it; nobody else gets it."""
+
 
 @dataclass(frozen=True)
 class Course:
@@ -117,6 +120,7 @@ class Course:
         config.CourseDirectory.submitted_directory = COPIES
         config.CourseDirectory.source_directory = str(self.source.resolve())
         config.CourseDirectory.db_url = self.database or f"sqlite:///{root / 'gradebook.db'}"
+        config.CourseDirectory.ignore.extend(PRIVATE)
         config.ClearSolutions.code_stub = {"python": find(exercise).stub.rstrip("\n")}
         config.Autograde.autograde_preprocessors = [ReportToOutput, SaveAutoGrades]
         config.ReportToOutput.reports = str(self._reports.resolve())

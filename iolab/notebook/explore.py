@@ -15,7 +15,8 @@ from iolab.errors import LoadFailed, ServerFailed, UsageError
 from iolab.kernel import descriptors, threads
 from iolab.measurement.run import Run, measure
 from iolab.models import MODELS, choose, resolve
-from iolab.notebook.controls import LABELLED, bundle, status, with_slider
+from iolab.notebook.controls import LABELLED, bundle, busy_note, note, status, with_slider
+from iolab.notebook.history import History, Setting
 from iolab.replies import busy, upper
 from iolab.settings import profile
 from iolab.traffic.process import Client
@@ -26,6 +27,8 @@ SHORTEST_RUN_S = 1.0
 
 GIVE_UP_S = 2.0
 """A run gives up on the server when nothing has been answered for this long."""
+
+STOPPING = "Stopping: waiting for the server to finish the replies that it has begun."
 
 TICKS_PER_VIEW = 2
 """Ticks come ten times a second; every second one is shown, because showing one holds the GIL."""
@@ -39,19 +42,10 @@ IDLE = (0, 10, 30, 100, 300, 900, 3000)
 ROW = {"width": "auto", "min_width": "22rem"}
 GRID = {"grid_template_columns": "repeat(auto-fit, minmax(22rem, 1fr))", "grid_gap": "0.2rem 1.5rem"}
 
+BUSY = "A cell is running: Run and Stop are heard when it has ended."
+
 _turn = threading.Lock()  # two runs at once would measure each other
 _jobs: "SimpleQueue[Callable[[], None]]" = SimpleQueue()
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One thing to set: its name for a learner, the values with their texts, and the one to start from."""
-
-    key: str
-    label: str
-    options: tuple[tuple[str, Any], ...]
-    start: Any
-    slides: bool = True
 
 
 @dataclass(frozen=True)
@@ -80,7 +74,10 @@ class Explorer:
         self.settings = settings
         self.left_out = {name: reason for name, model in MODELS.items() if (reason := model.why_not())}
         """The models that cannot run here, and why."""
+        self.history = History(settings)
         self._client: Client | None = None
+        self._show: Show = lambda view: None
+        self._telling = threading.Lock()  # or a late view would stand over the last one
         self._stopping, self._over = threading.Event(), threading.Event()
         self._over.set()
 
@@ -96,13 +93,17 @@ class Explorer:
             return
         self._stopping.clear()
         self._over.clear()
+        self._show = show
         show(View(True, "Starting.", 0.0))
         _start_worker()
         _jobs.put(lambda: self._finish_run(chosen, show))
 
     def stop(self) -> None:
-        """End a run early and show what it has measured so far."""
-        self._stopping.set()
+        """End a run early, say what that waits for, and then show what it has measured so far."""
+        with self._telling:
+            self._stopping.set()
+            if not self._over.is_set():
+                self._show(View(True, STOPPING))
         client = self._client
         if client is not None:
             client.stop()
@@ -113,29 +114,52 @@ class Explorer:
 
     def _finish_run(self, chosen: Mapping[str, Any], show: Show) -> None:
         try:
-            view = result_view(self._measure(chosen, show))
+            view = self._conclude(chosen, self._measure(chosen))
         except (LoadFailed, ServerFailed, UsageError) as error:
             view = View(False, f"This could not be measured: {error}.")
         except Exception as error:  # or the panel would stay on Measuring for ever
             view = View(False, f"This could not be measured: {error!r}.")
         self._client = None
         _turn.release()
-        self._over.set()
-        show(view)
+        with self._telling:
+            self._over.set()
+            show(view)
 
-    def _measure(self, chosen: Mapping[str, Any], show: Show) -> Run:
+    def _measure(self, chosen: Mapping[str, Any]) -> Run:
         seen = 0
 
         def tick(now: Tick) -> None:
             nonlocal seen
             if seen % TICKS_PER_VIEW == 0:
-                show(View(True, f"Measuring: {now.requests:,} requests.", now.done))
+                self._tell(View(True, f"Measuring: {now.requests:,} requests.", now.done))
             seen += 1
 
         work, work_us = chosen_workload(chosen), chosen["work_us"]
         respond = busy(work_us / 1e6) if work_us else upper
         subject, keep = resolve(chosen["model"]), self._keep_client
         return measure(subject, work, respond=respond, on_tick=tick, on_client=keep)
+
+    def _tell(self, view: View) -> None:
+        """Show how a run goes on, unless it is being stopped: that has been said, and stays."""
+        with self._telling:
+            if not self._stopping.is_set():
+                self._show(view)
+
+    def _conclude(self, chosen: Mapping[str, Any], run: Run) -> View:
+        """Add a finished run to the earlier ones, and return the view of all of them."""
+        stopped = self._stopping.is_set()
+        early = ", stopped early" if stopped else ""
+        self._tell(View(True, f"Drawing {len(run.records):,} requests."))
+        self.history = self.history.add(chosen, run, stopped)
+        return View(False, f"Done: {len(run.records):,} requests{early}.", None, self.history._repr_html_())
+
+    def compare_settings(self, chosen: Mapping[str, Any]) -> str:
+        """Return a sentence on what is set otherwise than in the run shown last; nothing if all is the same."""
+        if not self.history.attempts:
+            return ""
+        latest = self.history.attempts[-1]
+        changed = [each.label for each in self.settings if chosen[each.key] != latest.chosen[each.key]]
+        return f"Changed since run {latest.number}: {', '.join(changed)}. Press Run to measure it." if changed else ""
 
     def _keep_client(self, client: Client) -> None:
         self._client = client
@@ -166,15 +190,6 @@ def _start_worker() -> None:
                 _jobs.get()()
 
     threads.start(threading.Thread(target=work, name="iolab explore", daemon=True))
-
-
-def result_view(run: Run) -> View:
-    """Return the view of a finished run: the row of its figures, and the latency of every connection."""
-    from iolab.figures import latency  # matplotlib takes half a second, and here no one waits for it
-
-    picture = latency(run)._repr_mimebundle_()[0]["text/html"]
-    early = ", stopped early" if run.records.stopped else ""
-    return View(False, f"Done: {len(run.records):,} requests{early}.", None, f"{run._repr_html_()}{picture}")
 
 
 def chosen_workload(chosen: Mapping[str, Any]) -> Workload:
@@ -240,22 +255,32 @@ def _rate(per_s: int) -> str:
 
 
 def panel(explorer: Explorer) -> Any:
-    """Return the controls: what can be set, the two buttons, what is going on, and the result."""
+    """Return the controls: what can be set, the two buttons, what is going on, and the runs until now."""
     lists = {setting.key: _list(setting) for setting in explorer.settings}
     run = ipywidgets.Button(description="Run", button_style="primary", tooltip="Measure this model under this load")
     stop = ipywidgets.Button(description="Stop", disabled=True, tooltip="End the run early and show what it measured")
-    line, result = ipywidgets.HTML(), ipywidgets.HTML()
+    line, result = ipywidgets.HTML(), ipywidgets.HTML(explorer.history._repr_html_())
     result.add_class("jp-RenderedHTMLCommon")  # tables as in an output
 
+    def choose_all() -> dict[str, Any]:
+        return {key: each.value for key, each in lists.items()}
+
     def show(view: View) -> None:
-        run.disabled, stop.disabled, line.value = view.running, not view.running, view.status
+        run.disabled, line.value = view.running, view.status
+        stop.disabled = not view.running or view.sentence == STOPPING
         result.value = result.value if view.result is None else view.result
 
-    run.on_click(lambda _: explorer.run({key: each.value for key, each in lists.items()}, show))
+    def compare_settings(_: Any) -> None:
+        if not run.disabled:
+            line.value = status(note(explorer.compare_settings(choose_all())))
+
+    run.on_click(lambda _: explorer.run(choose_all(), show))
     stop.on_click(lambda _: explorer.stop())
+    for each in lists.values():
+        each.observe(compare_settings, names="value")
     rows = [_row(lists[setting.key]) if setting.slides else lists[setting.key] for setting in explorer.settings]
-    notes = ipywidgets.HTML(explorer.notes)
-    return ipywidgets.VBox([ipywidgets.GridBox(rows, layout=GRID), notes, ipywidgets.HBox([run, stop, line]), result])
+    buttons = ipywidgets.HBox([run, stop, line, busy_note(BUSY)], layout={"flex_flow": "row wrap"})
+    return ipywidgets.VBox([ipywidgets.GridBox(rows, layout=GRID), ipywidgets.HTML(explorer.notes), buttons, result])
 
 
 def _list(setting: Setting) -> Any:

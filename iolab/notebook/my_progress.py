@@ -1,31 +1,40 @@
-"""The panel that counts what the learner's progress file holds, saves a copy of it, and restores one."""
+"""The map of the course with what the progress file holds of it; buttons save a copy, and restore one."""
 
 import base64
 import html
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import ipywidgets
 
 from iolab import progress
+from iolab.claims.verdicts import LESSON
+from iolab.course.outline import Mark, Points, Stage, next_step, stages
+from iolab.display import tables
 from iolab.errors import UsageError
-from iolab.notebook.controls import bundle, status
+from iolab.notebook.controls import note, status
 
 FILE = "iolab-progress.json"
 """What a saved copy is called in the learner's downloads."""
 
+MARKS: dict[Mark, str] = {"right": "✓", "wrong": "✗", "guessed": "•", "open": "○"}
+KEY = "✓ right, ✗ not what was measured, • not scored yet, ○ no guess yet"
+
 
 @dataclass(frozen=True)
 class MyProgress:
-    """The guesses and verdicts of the progress file; a notebook shows how many, and two buttons."""
+    """The map of the course: guesses, verdicts and points of every lesson, and the next step."""
+
+    def stages(self) -> list[Stage]:
+        """Return the lessons, each with how far the learner is."""
+        return stages(LESSON)
 
     def __str__(self) -> str:
-        everything = progress.read()
-        guesses, scores, verdicts = (progress.section(everything, kind) for kind in progress.KINDS)
-        right = sum(1 for score in scores.values() if isinstance(score, dict) and score.get("right"))
-        return (
-            f"{_count(guesses, 'guess', 'guesses')}, {right} of them right; {_count(verdicts, 'verdict', 'verdicts')}."
-        )
+        course = self.stages()
+        return "\n".join(filter(None, (progress.trouble(), tables.as_text(_rows(course)), next_step(course))))
+
+    __repr__ = __str__
 
     def save(self, copy: str = FILE) -> str:
         """Write a copy to a file, and return its path. Raise UsageError if it cannot be written."""
@@ -49,34 +58,96 @@ class MyProgress:
             return html.escape(f"Nothing was changed: {error}.")
         return html.escape(f"Restored {name}. Run a question again, and it knows your guess.")
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        return bundle(copy_buttons(self), str(self))
+    def _repr_html_(self) -> str:
+        course, trouble = self.stages(), progress.trouble()
+        warning = f"<p><b>{html.escape(trouble)}</b></p>" if trouble else ""
+        upcoming = next((stage for stage in course if not stage.done), None)
+        rows = "".join(_row(stage, stage is upcoming) for stage in course)
+        names = "".join(
+            f'<th scope="col" style="{LEFT}">{name}</th>' for name in ("Lesson", "Guesses", "Verdicts", "Exercises")
+        )
+        table = f"<table><thead><tr>{names}</tr></thead><tbody>{rows}</tbody></table>"
+        return f"{warning}<p><b>{html.escape(next_step(course))}</b></p>{table}<p>{note(KEY)}</p>"
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display  # a lesson has it; importing the package must not need it
+
+        def page() -> dict[str, str]:
+            return {"text/plain": str(self), "text/html": self._repr_html_()}
+
+        shown = display(page(), raw=True, display_id=True)
+        buttons = copy_buttons(self, lambda: shown and shown.update(page(), raw=True))
+        display(buttons._repr_mimebundle_() | {"text/plain": "", "text/html": ""}, raw=True)
 
 
-def copy_buttons(mine: MyProgress) -> Any:
-    """Return the counts, and the buttons to save a copy and to restore one."""
+LEFT = "text-align: left; vertical-align: top"
+
+
+def _rows(course: list[Stage]) -> list[dict[str, str]]:
+    return [
+        {
+            "lesson": f"{stage.number} {stage.title}",
+            "guesses": "".join(MARKS[mark] for mark in stage.guesses.values()) or "–",
+            "verdicts": f"{sum(map(bool, stage.verdicts.values()))} of {len(stage.verdicts)}"
+            if stage.verdicts
+            else "–",
+            "exercises": ", ".join(map(str, stage.points)) or "–",
+        }
+        for stage in course
+    ]
+
+
+def _row(stage: Stage, upcoming: bool) -> str:
+    sign = "✓" if stage.done else "▶" if upcoming else ""
+    where = progress.course_folder()
+    title = html.escape(f"{stage.number} {stage.title}")
+    link = title if where is None else f'<a href="{html.escape((where / stage.file).as_posix())}">{title}</a>'
+    guesses = " ".join(map(_dot, stage.guesses.values())) or "–"
+    verdicts = "<br>".join(map(html.escape, _verdicts(stage)))
+    points = "<br>".join(f'<span style="white-space: nowrap">{_points(each)}</span>' for each in stage.points)
+    cells = "".join(f'<td style="{LEFT}">{cell or "–"}</td>' for cell in (guesses, verdicts, points))
+    return f'<tr><th scope="row" style="{LEFT}; white-space: nowrap">{sign} {link}</th>{cells}</tr>'
+
+
+def _verdicts(stage: Stage) -> Iterator[str]:
+    yield from (f"{claim} {word}" for claim, word in stage.verdicts.items() if word)
+    waiting = [claim for claim, word in stage.verdicts.items() if not word]
+    if waiting:
+        yield f"not judged yet: {', '.join(waiting)}"
+
+
+def _dot(mark: Mark) -> str:
+    says = {"right": "right", "wrong": "not right", "guessed": "not scored yet", "open": "no guess yet"}[mark]
+    return f'<span role="img" aria-label="{says}" title="{says}">{MARKS[mark]}</span>'
+
+
+def _points(points: Points) -> str:
+    if points.score is None:
+        return html.escape(f"{points.exercise}: {points.out_of} to win")
+    return html.escape(f"{points.exercise}: {points.score:g} of {points.out_of}{' ✓' * points.complete}")
+
+
+def copy_buttons(mine: MyProgress, on_restore: Callable[[], object] = lambda: None) -> Any:
+    """Return the buttons to save a copy and to restore one, and what came of it."""
     save = ipywidgets.Button(description="Save a copy", tooltip="Make a link that downloads your progress")
     restore = ipywidgets.FileUpload(
         accept=".json", description="Restore a copy", tooltip="Add the progress of a file that you saved"
     )
-    counts, outcome = ipywidgets.HTML(html.escape(str(mine))), ipywidgets.HTML()
-
-    def show(sentence: str) -> None:
-        outcome.value, counts.value = status(sentence), html.escape(str(mine))
+    outcome = ipywidgets.HTML()
 
     def restore_all(change: Any) -> None:
         for file in change["new"]:
-            show(mine.add(bytes(file["content"]), file["name"]))
+            outcome.value = status(mine.add(bytes(file["content"]), file["name"]))
+        on_restore()
 
-    save.on_click(lambda _: show(mine.link()))
+    def offer(_: Any) -> None:
+        outcome.value = status(mine.link())
+
+    save.on_click(offer)
     restore.observe(restore_all, names="value")
-    return ipywidgets.VBox([counts, ipywidgets.HBox([save, restore, outcome])])
+    return ipywidgets.HBox([save, restore, outcome])
 
 
 def my_progress() -> MyProgress:
-    """Show how many guesses and verdicts are recorded, and let the learner save a copy or restore one."""
+    """Show the map of the course: guesses, verdicts and points, and the next step; save a copy, or restore one."""
     return MyProgress()
-
-
-def _count(records: dict[str, Any], one: str, many: str) -> str:
-    return f"{len(records)} {one if len(records) == 1 else many}"

@@ -1,8 +1,12 @@
-"""Predict, then run: the learner commits a guess, and the measurement scores it."""
+"""Predict, then run: the learner commits a guess, the measurement scores it, and from then on it is locked.
+
+Until the score a guess can be changed, or one who chooses with the arrow keys could not choose. After
+it the first guess is what counts, in every later run of the lesson.
+"""
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,97 +14,222 @@ import ipywidgets
 
 from iolab import progress
 from iolab.errors import UsageError
-from iolab.notebook.controls import LABELLED, bundle, with_slider
+from iolab.notebook.controls import busy_note, card, note, present, status
 
 CLOSE = 2.0
 """A guessed number counts as close within this factor of the measured one."""
 
+BUSY = "A cell is running: a guess is saved when it has ended."
 
-@dataclass
+Guess = str | float
+
+
+@dataclass(repr=False)
 class Prediction:
     """A question, the answers to choose from, and the learner's guess (None until there is one)."""
 
     key: str
     question: str
     choices: Sequence[str] = ()
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """By choice: why it tempts, and why it is wrong."""
     low: float = 1.0
     high: float = 1e6
     unit: str = ""
-    guess: str | float | None = field(default=None)
+    close: float = CLOSE
+    guess: Guess | None = None
+    locked: bool = False
+    """Whether the guess has been scored."""
+    receipt: str = ""
+    """What became of the last guess in the progress file."""
+    on_change: list[Callable[[], None]] = field(default_factory=list)
+    """What to call after a guess or a score: the controls that show them."""
 
-    def commit(self, guess: str | float) -> None:
-        """Record the guess; the last one before the measurement counts. Raise UsageError for what cannot be one."""
+    def commit(self, guess: Guess) -> None:
+        """Record the guess. Raise UsageError for what cannot be one, and once the guess has been scored."""
+        if self.locked:
+            raise UsageError(f"this question has been scored; your first guess counts: {self.write(self.guess)}")
         if not self.allows(guess):
-            expected = (
-                f"one of {list(self.choices)}" if self.choices else f"a number{f' of {self.unit}' * bool(self.unit)}"
-            )
-            raise UsageError(f"the guess {guess!r} is not {expected}")
+            raise UsageError(f"the guess {guess!r} is not {self._expected}")
         self.guess = guess
-        progress.record("guesses", self.key, guess)
+        self.receipt = progress.record("guesses", self.key, guess)
+        self._tell()
 
     def allows(self, guess: object) -> bool:
-        """Return whether this can be a guess: one of the choices, or a number."""
+        """Return whether this can be a guess: one of the choices, or a number between the lowest and the highest."""
         if self.choices:
             return guess in self.choices
-        return isinstance(guess, (int, float)) and math.isfinite(guess)
+        return isinstance(guess, (int, float)) and self.low <= guess <= self.high
 
-    def score(self, measured: str | float) -> "Score":
-        """Compare the guess with what was measured, and record both."""
+    def score(self, measured: Guess, seen: str = "") -> "Score":
+        """Compare the guess with what was measured, lock it, and record both; `seen` is the figure behind it."""
         if self.choices and measured not in self.choices:
             raise UsageError(f"the answer {measured!r} is not one of {list(self.choices)}")
-        score = Score(self, measured)
-        progress.record("scores", self.key, {"guess": self.guess, "measured": measured, "right": score.right})
+        score = Score(self, measured, seen)
+        if self.guess is not None and not self.locked:
+            outcome = {"guess": self.guess, "measured": measured, "right": score.right}
+            progress.record("scores", self.key, outcome)
+            self.locked = True
+            self._tell()
         return score
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        return bundle(question_box(self), str(self))
+    def write(self, value: Guess | None) -> str:
+        """Return an answer as text, with its unit."""
+        if value is None or isinstance(value, str):
+            return str(value)
+        digits = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+        return f"{digits} {self.unit}".strip()
+
+    @property
+    def _expected(self) -> str:
+        if self.choices:
+            return f"one of {list(self.choices)}"
+        return f"a number{f' of {self.unit}' * bool(self.unit)} from {self.low:,g} to {self.high:,g}"
+
+    def _tell(self) -> None:
+        for tell in self.on_change:
+            tell()
+
+    def _ipython_display_(self) -> None:
+        present(question_box(self), str(self), question_text(self))
 
     def __str__(self) -> str:
-        answers = " / ".join(self.choices) or f"a number of {self.unit} from {self.low:g} to {self.high:g}"
-        return f"{self.question} ({answers})"
+        return f"{self.question} ({' / '.join(self.choices) or self._expected})"
+
+    __repr__ = __str__
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Score:
     """A guess beside what was measured."""
 
     prediction: Prediction
-    measured: str | float
+    measured: Guess
+    seen: str = ""
 
     @property
     def right(self) -> bool | None:
-        """Whether the guess was right, or within a factor of two; None without a guess."""
-        guess, measured = self.prediction.guess, self.measured
+        """Whether the guess was right, or a number close enough; None without a guess."""
+        guess, factor = self.prediction.guess, self.factor
         if guess is None:
             return None
-        if isinstance(guess, str) or isinstance(measured, str):
-            return guess == measured
-        return bool(measured / CLOSE <= guess <= measured * CLOSE)  # numpy has a bool of its own
+        if factor is None:
+            return guess == self.measured
+        return max(factor, 1 / factor) <= self.prediction.close
+
+    @property
+    def factor(self) -> float | None:
+        """By how much a guessed number is too high; None where there is no such factor."""
+        guess, measured = self.prediction.guess, self.measured
+        if guess is None or isinstance(guess, str) or isinstance(measured, str) or measured <= 0 or guess <= 0:
+            return None
+        return float(guess / measured)  # numpy has a float of its own
+
+    @property
+    def verdict(self) -> str:
+        """What the measurement says of the guess, in a few words."""
+        if self.right is None:
+            return "Guess first, then run this cell again."
+        if self.factor is None:
+            return "You were right." if self.right else "Not what was measured."
+        way = "too low" if self.factor < 1 else "too high"
+        times = times_text(max(self.factor, 1 / self.factor))
+        if times == "1.0":
+            return "Spot on."
+        return f"Close: {times} times {way}." if self.right else f"{times} times {way}."
+
+    @property
+    def comparison(self) -> str:
+        """The guess, if there is one, and the measurement."""
+        prediction = self.prediction
+        seen = f" ({self.seen})" if self.seen else ""
+        measured = f"Measured: {prediction.write(self.measured)}{seen}."
+        return measured if prediction.guess is None else f"You guessed {prediction.write(prediction.guess)}. {measured}"
+
+    @property
+    def lesson(self) -> str:
+        """Why a wrong choice tempts, and why it is wrong."""
+        guess = self.prediction.guess
+        return self.prediction.reasons.get(str(guess), "") if self.right is False else ""
 
     def __str__(self) -> str:
-        verdict = {None: "You made no guess.", True: "You were right.", False: "You were not."}[self.right]
-        guess = self.prediction.guess
-        yours = "" if guess is None else f" Your guess: {self._with_unit(guess)}."
-        return f"{verdict}{yours} Measured: {self._with_unit(self.measured)}."
+        if self.right is None:
+            return self.verdict
+        return " ".join(filter(None, (self.verdict, self.comparison, self.lesson)))
 
-    def _repr_markdown_(self) -> str:
-        verdict, rest = str(self).split(". ", 1)
-        return f"**{verdict}.** {rest}"
+    __repr__ = __str__
 
-    def _with_unit(self, value: str | float) -> str:
-        return value if isinstance(value, str) else f"{value:,.3g} {self.prediction.unit}".strip()
+    def _repr_html_(self) -> str:
+        tone = {None: "open", True: "right", False: "wrong"}[self.right]
+        first = f"<b>{html.escape(self.verdict)}</b>"
+        if self.right is None:
+            return card(tone, first, _fold("Show what was measured", html.escape(self.comparison)))
+        return card(tone, f"{first} {html.escape(self.comparison)}", html.escape(self.lesson), self._others())
+
+    def _others(self) -> str:
+        """Return the other choices with their reasons, folded, for a learner who was right."""
+        others = {name: why for name, why in self.prediction.reasons.items() if name != self.measured}
+        if not self.right or not others:
+            return ""
+        rows = "".join(f"<li><b>{html.escape(name)}</b>: {html.escape(why)}</li>" for name, why in others.items())
+        return _fold("Why not the others?", f"<ul>{rows}</ul>")
+
+
+def times_text(factor: float) -> str:
+    """Return a factor as one would say it: 2.4, 12, 1,300."""
+    return f"{factor:.1f}" if factor < 9.95 else f"{float(f'{factor:.2g}'):,.0f}"
+
+
+def _fold(summary: str, inside: str) -> str:
+    return f"<details><summary>{summary}</summary>{inside}</details>"
+
+
+def question_text(prediction: Prediction) -> str:
+    """Return the question and its answers as HTML for a page without a kernel."""
+    items = "".join(f"<li>{html.escape(choice)}</li>" for choice in prediction.choices)
+    answers = f"<ul>{items}</ul>" if items else html.escape(f"Your guess: {prediction._expected}.")
+    return card("open", f"<b>{html.escape(prediction.question)}</b>", answers)
 
 
 def question_box(prediction: Prediction) -> Any:
-    """Return the question above the control that answers it; what is set there is committed."""
-    control = choice_buttons(prediction) if prediction.choices else number_slider(prediction)
-    control.observe(lambda change: prediction.commit(change["new"]), names="value")
+    """Return the question above the control that answers it, and below it the receipt."""
+    control = choice_buttons(prediction) if prediction.choices else number_field(prediction)
     question = ipywidgets.HTML(f"<b>{html.escape(prediction.question)}</b>")
-    return ipywidgets.VBox([question, control if prediction.choices else _number_field(prediction, control)])
+    line = ipywidgets.HTML()
+
+    def show(refusal: str = "") -> None:
+        control.disabled = prediction.locked
+        line.value = status(note(refusal) if refusal else receipt(prediction))
+
+    def answer(change: Any) -> None:
+        try:
+            prediction.commit(read_answer(prediction, change["new"]))
+        except UsageError as error:
+            show(f"Not saved: {error}.")
+
+    control.observe(answer, names="value")
+    prediction.on_change[:] = [show]  # the box that was shown last is the one in view
+    show()
+    box = ipywidgets.VBox([question, control, line, busy_note(BUSY)])
+    box.add_class("iolab-question")
+    return box
+
+
+def receipt(prediction: Prediction) -> str:
+    """Return what became of the guess, as HTML."""
+    guess = html.escape(prediction.write(prediction.guess))
+    if prediction.locked:
+        return f"<b>Locked:</b> {guess}. It has been scored, and your first guess is what counts."
+    if prediction.guess is None:
+        return note(progress.trouble() or "Your guess is saved as soon as you make it.")
+    if not prediction.receipt.startswith(progress.SAVED):
+        return note(prediction.receipt)
+    rest = prediction.receipt.removeprefix(progress.SAVED)
+    return f"<b>✓ Saved:</b> {guess}. You can change it until it is scored.{html.escape(rest)}"
 
 
 def choice_buttons(prediction: Prediction) -> Any:
-    """Return a button for each choice."""
+    """Return a button for each choice; none is chosen until the learner chooses."""
     return ipywidgets.RadioButtons(
         options=list(prediction.choices),
         value=prediction.guess,
@@ -109,42 +238,52 @@ def choice_buttons(prediction: Prediction) -> Any:
     )
 
 
-def number_slider(prediction: Prediction) -> Any:
-    """Return a slider over the decades from the lowest number to the highest."""
-    return ipywidgets.FloatLogSlider(
-        value=prediction.guess or prediction.low,
-        min=math.log10(prediction.low),
-        max=math.log10(prediction.high),
-        step=0.1,
-        readout=False,
-        layout={"width": "24rem"},
+def number_field(prediction: Prediction) -> Any:
+    """Return a field for a number; it is empty until the learner writes one."""
+    return ipywidgets.Text(
+        value="" if prediction.guess is None else f"{prediction.guess:g}",
+        placeholder=f"{prediction.low:,g} to {prediction.high:,g}, then Enter",
+        description=prediction.unit or "number",
+        style={"description_width": "initial"},
+        layout={"width": "20rem"},
         continuous_update=False,
         tooltip=prediction.question,
     )
 
 
-def _number_field(prediction: Prediction, slider: Any) -> Any:
-    field = ipywidgets.BoundedFloatText(
-        value=slider.value,
-        min=prediction.low,
-        max=prediction.high,
-        description=prediction.unit or "number",
-        style=LABELLED,
-        layout={"width": "16rem"},
-        tooltip=prediction.question,
-    )
-    return with_slider(field, slider, "value", transform=(float, lambda value: float(f"{value:.3g}")))
+def read_answer(prediction: Prediction, value: str) -> Guess:
+    """Return what a control holds as a guess: the choice, or the number in the text, if there is one."""
+    if prediction.choices:
+        return value
+    try:
+        number = float(value.replace(prediction.unit, "").replace(",", "").replace("_", ""))
+    except ValueError:
+        return value  # and the refusal quotes it
+    return number if math.isfinite(number) else value
 
 
 def predict(
-    key: str, question: str, choices: Sequence[str] = (), *, low: float = 1.0, high: float = 1e6, unit: str = ""
+    key: str,
+    question: str,
+    choices: Mapping[str, str] | Sequence[str] = (),
+    *,
+    low: float = 1.0,
+    high: float = 1e6,
+    unit: str = "",
+    close: float = CLOSE,
 ) -> Prediction:
     """Ask the learner to commit a guess before the measurement: one of the choices, or a number.
 
-    Without a browser to click in, the guess stays None, and the lesson runs on.
-    A guess made earlier is taken from the progress file.
+    Choices are best a dict: each with the sentence that answers one who chose it, and was wrong. A
+    number is right within the factor `close`. Without a browser to click in, the guess stays None,
+    and the lesson runs on. A guess made earlier is taken from the progress file, and so is its score.
     """
-    asked = Prediction(key, question, tuple(choices), low, high, unit)
-    earlier = progress.section(progress.read(), "guesses").get(key)
-    asked.guess = earlier if asked.allows(earlier) else None
+    reasons = choices if isinstance(choices, Mapping) else {}
+    asked = Prediction(key, question, tuple(choices), reasons, low, high, unit, close)
+    recorded = progress.read()
+    earlier = progress.section(recorded, "guesses").get(key)
+    if asked.allows(earlier):
+        scored = progress.section(recorded, "scores").get(key)
+        asked.guess, asked.receipt = earlier, progress.SAVED
+        asked.locked = isinstance(scored, dict) and scored.get("guess") == earlier
     return asked

@@ -23,10 +23,11 @@ OWN_FOLDERS = (
 
 @dataclass(frozen=True)
 class Lab:
-    """A running JupyterLab: its address, and the progress file of its kernels."""
+    """A running JupyterLab: its address, the progress file of its kernels, and what it wrote to the terminal."""
 
     address: str
     progress: Path
+    log: Path
 
 
 @contextmanager
@@ -47,11 +48,17 @@ def running(folder: Path) -> Iterator[Lab]:
         "IdentityProvider.token": "",
         "LabApp.expose_app_in_browser": True,
     }
-    command = [sys.executable, "-m", "jupyterlab", *lab.QUIET, *(f"--{key}={value}" for key, value in settings.items())]
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        *lab.quiet_arguments(),
+        *(f"--{key}={value}" for key, value in settings.items()),
+    ]
     with (folder / "log").open("wb") as log, subprocess.Popen(command, env=env, stdout=log, stderr=log) as server:
         try:
             _wait_for(port, server, folder / "log")
-            yield Lab(f"http://{lab.LOOPBACK}:{port}", folder / "progress.json")
+            yield Lab(f"http://{lab.LOOPBACK}:{port}", folder / "progress.json", folder / "log")
         finally:
             server.terminate()
 

@@ -21,6 +21,10 @@ FEW = ("01",)
 OURS = {"include": [[".jp-OutputArea-output"], [".jp-RenderedMarkdown"]], "exclude": [[".noUi-handle"]]}
 """What axe looks at. A handle of ipywidgets' sliders has no name; each has a list or a number beside it that has."""
 
+ASK_KERNEL = """code => void
+    window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code})"""
+"""Runs code in the lesson's kernel, and does not wait for its end."""
+
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -43,10 +47,19 @@ class TestALesson:
         assert errors == []
         assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
 
-    def test_a_guess_is_taken(self, lesson: Lesson, lab: Lab) -> None:
+    def test_without_a_guess_nothing_is_spoiled(self, lesson: Lesson) -> None:
+        questions = lesson.page.locator(".iolab-question").count()
+        expect(lesson.page.get_by_text("Guess first, then run this cell again.")).to_have_count(questions)
+        expect(lesson.page.locator("details:not([open])", has_text="Measured: ")).to_have_count(questions)
+        expect(lesson.page.get_by_text("Measured: ")).to_have_count(questions)
+
+    def test_a_guess_gets_a_receipt_and_is_saved(self, lesson: Lesson, lab: Lab) -> None:
         before = guesses(lab)
-        answer_first(lesson.page)
-        expect_soon(lesson.page, lambda: guesses(lab) != before)
+        question = lesson.page.locator(".iolab-question").first
+        expect(question.get_by_role("radio", checked=True)).to_have_count(0)
+        answer(question)
+        expect(question.get_by_role("status")).to_contain_text("Saved: ")
+        assert guesses(lab) != before
 
     def test_it_can_be_explored_with_the_keyboard(self, lesson: Lesson) -> None:
         panel = lesson.panel
@@ -61,6 +74,16 @@ class TestALesson:
         expect(figure).to_have_attribute("alt", re.compile("Latency of threads, 5 connections"))
         expect(run(panel)).to_be_enabled()
 
+    @pytest.mark.certify
+    def test_an_earlier_run_stays_and_what_changed_is_marked(self, lesson: Lesson) -> None:
+        panel = lesson.panel
+        panel.get_by_label("Connections", exact=True).select_option("2")
+        expect(panel.get_by_role("status")).to_contain_text("Changed since run 1: Connections.")
+        run(panel).click()
+        expect(panel.get_by_role("rowheader")).to_have_text(["1", "2"], timeout=RUN_MS)
+        expect(panel.get_by_title("changed")).to_have_text(["2"])
+        expect(run(panel)).to_be_enabled()
+
     def test_a_run_can_be_stopped(self, lesson: Lesson) -> None:
         panel = lesson.panel
         # A thousand threads that compute would keep the GIL from the one that hears of the stop.
@@ -70,7 +93,16 @@ class TestALesson:
             choice.select_option(choice.locator("option").last.get_attribute("value"))
         run(panel).click()
         panel.get_by_role("button", name="Stop", exact=True).click()
+        expect(panel.get_by_role("status")).to_contain_text(re.compile("Stopping: waiting|stopped early"))
         expect(panel.get_by_role("status")).to_contain_text("stopped early", timeout=RUN_MS)
+
+    def test_while_a_cell_runs_it_says_that_a_click_waits(self, lesson: Lesson) -> None:
+        sign = lesson.panel.get_by_text("A cell is running: Run and Stop are heard when it has ended.")
+        expect(sign).to_be_hidden()
+        lesson.page.evaluate(ASK_KERNEL, "import threading; iolab_end = threading.Event(); iolab_end.wait(60)")
+        expect(sign).to_be_visible()
+        lesson.page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()")
+        expect(sign).to_be_hidden()
 
     def test_everybody_can_read_it(self, lesson: Lesson) -> None:
         found = Axe().run(lesson.page, context=OURS).response["violations"]
@@ -86,6 +118,10 @@ class TestALesson:
     def test_no_message_pops_up(self, lesson: Lesson) -> None:
         expect(lesson.page.locator(".jp-Dialog, .Toastify__toast")).to_have_count(0)
 
+    def test_nothing_of_a_teacher_is_there_and_the_terminal_is_quiet(self, lesson: Lesson, lab: Lab) -> None:
+        expect(lesson.page.get_by_text(re.compile("nbgrader|validate|assignment", re.IGNORECASE))).to_have_count(0)
+        assert lab.log.read_text() == ""
+
 
 def run(panel: Locator) -> Locator:
     return panel.get_by_role("button", name="Run", exact=True)
@@ -96,19 +132,11 @@ def guesses(lab: Lab) -> dict[str, Any]:
     return found
 
 
-def answer_first(page: Page) -> None:
-    """Answer the first question of a lesson, whichever kind it is."""
-    question = page.locator(".jp-OutputArea-output .widget-radio-box, .jp-OutputArea-output input[type=number]").first
-    if question.evaluate("element => element.tagName") == "INPUT":
-        question.fill("42")
-        question.press("Enter")
+def answer(question: Locator) -> None:
+    """Answer a question, whichever kind it is."""
+    field = question.get_by_role("textbox")
+    if field.count():
+        field.fill("42")
+        field.press("Enter")
     else:
         question.get_by_role("radio").last.check()
-
-
-def expect_soon(page: Page, true: Any) -> None:
-    for _ in range(300):
-        if true():
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError("it did not come true in half a minute")

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -57,3 +59,12 @@ def test_an_unknown_exercise(course: Course) -> None:
 def test_the_gradebook_may_be_elsewhere(course: Course) -> None:
     assert (course.root.parent / "other.db").stat().st_size > 0
     assert not (course.root / "gradebook.db").exists()
+
+
+def test_nothing_of_the_teachers_progress_leaves(tmp_path: Path) -> None:
+    name = "03-epoll"
+    shutil.copytree(SOURCE / name, tmp_path / "source" / name)
+    for left in ("progress.json", "progress.json.damaged", "progress.json.new", "iolab-progress (1).json", "data.json"):
+        (tmp_path / "source" / name / left).write_text("{}")
+    (released,) = Course(tmp_path / "class", tmp_path / "source").release([name])
+    assert sorted(path.name for path in released.iterdir()) == [f"{name}.ipynb", "data.json"]

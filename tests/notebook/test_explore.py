@@ -1,6 +1,7 @@
 """The panel to explore with: what it offers, one run at a time, stopped when asked, and its controls."""
 
 import html
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,16 +13,27 @@ import pytest
 import iolab
 from iolab.errors import UsageError
 from iolab.kernel import descriptors
-from iolab.notebook.explore import Explorer, View, _turn, panel
+from iolab.notebook.explore import STOPPING, Explorer, View, _turn, panel
+from iolab.notebook.history import MOST_ROWS, Attempt, History
 from tests.made_up import machine_without
 
-pytestmark = pytest.mark.usefixtures("_drawn_before", "nothing_left")
+pytestmark = pytest.mark.usefixtures("first", "nothing_left")
 
 
 @pytest.fixture(scope="module")
-def _drawn_before() -> None:
-    """Let the thread that makes the runs open its fonts, which it keeps."""
-    run_once(iolab.explore(), rate_per_s=100)
+def first() -> Attempt:
+    """Return one run; the thread that makes them has opened its fonts then, which it keeps."""
+    explorer = iolab.explore("epoll", rate_per_s=100)
+    run_once(explorer)
+    return explorer.history.attempts[0]
+
+
+@pytest.fixture
+def explorer(first: Attempt) -> Explorer:
+    """Return a panel that has made one run."""
+    explorer = iolab.explore("epoll", rate_per_s=100)
+    explorer.history = explorer.history.add(first.chosen, first.run, first.stopped)
+    return explorer
 
 
 def choices(explorer: Explorer, **instead: Any) -> dict[str, Any]:
@@ -86,14 +98,39 @@ class TestARun:
     def test_it_shows_the_figures_and_the_figure(self) -> None:
         first, *_, last = run_once(iolab.explore("epoll"), connections=3, rate_per_s=300)
         assert first.running and not last.running and last.sentence.startswith("Done: ")
-        assert last.result is not None and "<table>" in last.result and "<img " in last.result
+        assert last.result is not None and "<table " in last.result and "<img " in last.result
         assert "3 connections" in html.unescape(last.result)
+
+    def test_earlier_runs_stay_and_what_changed_is_marked(self, explorer: Explorer) -> None:
+        run_once(explorer, connections=5)
+        result = run_once(explorer, connections=5, model="select")[-1].result
+        assert result is not None
+        table, _, pictures = html.unescape(result).partition("</table>")
+        assert [each[1] for each in re.findall(r'<th scope="row"([^>]*)>([^<]*)', table)] == ["1", "2", "3"]
+        assert re.findall(r'<b title="changed"[^>]*>([^<]*)</b>', table) == ["5", "select"]
+        assert "In every run: message size 64 B, rate 100/s," in table and "Connections" in table
+        for name in ("1: epoll, connections 10", "2: epoll, connections 5", "3: select, connections 5"):
+            assert name in pictures
+        assert "Every connection of run 3" in pictures
+
+    def test_of_many_runs_the_oldest_goes(self, explorer: Explorer, first: Attempt) -> None:
+        for _ in range(MOST_ROWS):
+            explorer.history = explorer.history.add(first.chosen, first.run, stopped=True)
+        assert [each.number for each in explorer.history.attempts] == list(range(2, MOST_ROWS + 2))
+        assert explorer.history.attempts[-1].stopped
+
+    def test_what_is_set_otherwise_since_the_last_run_is_told(self, explorer: Explorer) -> None:
+        assert iolab.explore().compare_settings(choices(explorer, idle=10)) == ""
+        assert explorer.compare_settings(choices(explorer)) == ""
+        says = "Changed since run 1: Model, Idle connections. Press Run to measure it."
+        assert explorer.compare_settings(choices(explorer, idle=10, model="select")) == says
 
     def test_how_far_it_is_grows(self) -> None:
         views = run_once(iolab.explore("epoll"))
         shares = [view.done for view in views if view.done is not None]
         assert shares == sorted(shares) and len(shares) > 1
-        assert all("<progress " in view.status for view in views[:-1]) and "<progress" not in views[-1].status
+        assert all("<progress " in view.status for view in views[:-2]) and "<progress" not in views[-1].status
+        assert views[-2].sentence.startswith("Drawing ")
 
     def test_the_work_of_a_reply_is_done(self) -> None:
         (*_, idle), (*_, busy) = (run_once(iolab.explore("epoll"), rate_per_s=100, work_us=us) for us in (0, 3000))
@@ -127,8 +164,20 @@ class TestARun:
         explorer.run(choices(explorer), show)
         assert some.wait(30)
         explorer.stop()
+        assert STOPPING in [view.sentence for view in views]
         until(lambda: not views[-1].running)
         assert views[-1].sentence.endswith("stopped early.") and views[-1].result is not None
+        after = [view.sentence for view in views][[view.sentence for view in views].index(STOPPING) :]
+        assert not [sentence for sentence in after if sentence.startswith("Measuring")]
+
+    def test_a_stop_when_all_has_been_asked_is_early_too(
+        self, explorer: Explorer, first: Attempt, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(History, "_repr_html_", lambda history: history._row(1, []))
+        assert not first.run.records.stopped
+        explorer.stop()
+        view = explorer._conclude(first.chosen, first.run)
+        assert view.sentence.endswith("stopped early.") and "2<br><small>stopped early</small>" in str(view.result)
 
     def test_a_stop_at_once_is_heard(self) -> None:
         explorer, views = iolab.explore(), list[View]()
@@ -151,7 +200,7 @@ class TestARun:
 
     def test_after_a_crash_there_is_a_next_run(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with monkeypatch.context() as broken:
-            broken.setattr("iolab.notebook.explore.result_view", lambda run: 1 / 0)
+            broken.setattr(History, "add", lambda *arguments: 1 / 0)
             assert "ZeroDivisionError" in run_once(iolab.explore(), rate_per_s=100)[-1].sentence
         assert run_once(iolab.explore(), rate_per_s=100)[-1].sentence.startswith("Done")
 
@@ -195,4 +244,4 @@ class TestControls:
         stop.click()
         until(lambda: not run.disabled)
         explorer.wait()
-        assert stop.disabled and "stopped early" in box.children[2].children[2].value and "<table>" in result.value
+        assert stop.disabled and "stopped early" in box.children[2].children[2].value and "<table " in result.value

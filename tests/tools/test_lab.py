@@ -149,7 +149,17 @@ def test_opens_quietly_on_loopback_and_stops(tmp_path: Path) -> None:
             page = read(f"{address}/lab?token={token}")
             assert '"news": {"disabled": true}' in page and '"can_install": false' in page
             assert json.loads(read(f"{address}/lab/api/update?token={token}"))["notification"] is None
+            assert '"disabledExtensions": ["@jupyter/nbgrader"]' in page
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait(timeout=30)
-        assert "ERROR" not in server.stderr.read() and list(home.iterdir()) == []
+        stopped = re.sub(r"\[C [^\]]*\] received signal 15, stopping\n", "", server.stderr.read())
+        assert stopped == "" and list(home.iterdir()) == []
+
+
+def test_a_learner_has_no_tools_of_a_teacher() -> None:
+    environment = (ROOT / "environment.yml").read_text(encoding="utf-8")
+    assert "-e .[models]" in environment, "a Binder must not install nbgrader, which is in the extra `class`"
+    installed = ROOT.glob(".venv/etc/jupyter/jupyter_server_config.d/nbgrader.json")
+    names = [name for path in installed for name in json.loads(path.read_text())["ServerApp"]["jpserver_extensions"]]
+    assert [name for name in names if f"'{name}': False" not in " ".join(lab.quiet_arguments())] == []

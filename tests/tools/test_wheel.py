@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,12 +12,15 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+import nbformat
 import pytest
 
 import iolab
 from iolab.course import lessons
 from iolab.data import places
 from iolab.errors import UsageError
+from iolab.exercises import EXERCISES
+from iolab.exercises.task import TASKS
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "iolab", "data", "docs", "notebooks")
@@ -95,16 +99,21 @@ class TestTheWheel:
         shown = json.loads(run(bin_ / "iolab", "grade", "03-epoll", "answer.py", "--json", folder=tmp_path))
         assert [check["says"] for check in shown["checks"] if not check["passed"]] == [] and shown["score"] > 0
 
-    def test_it_gives_the_lessons_as_they_are(self, bin_: Path, tmp_path: Path) -> None:
+    def test_it_gives_the_lessons_without_their_outputs(self, bin_: Path, tmp_path: Path) -> None:
         shown = json.loads(run(bin_ / "iolab", "lessons", "mine", "--json", folder=tmp_path))
-        assert [name for name in shown["new"] if name.startswith("notebooks")] == LESSONS
-        for name in shown["new"]:
-            assert (tmp_path / "mine" / name).read_bytes() == (ROOT / name).read_bytes()
+        assert [name for name in shown["new"] if re.match(r"notebooks/\d", name)] == LESSONS
+        for name in (name for name in shown["new"] if "exercises" not in name):
+            assert (tmp_path / "mine" / name).read_bytes() == learner_copy(name)
 
     def test_every_link_of_a_copied_lesson_that_is_no_address_resolves(self, bin_: Path, tmp_path: Path) -> None:
         run(bin_ / "iolab", "lessons", tmp_path, folder=tmp_path)
-        for path in (tmp_path / "notebooks").iterdir():
+        for path in (tmp_path / "notebooks").rglob("*.ipynb"):
             assert [link for link in links(path) if not (path.parent / link).exists()] == []
+
+
+def learner_copy(name: str) -> bytes:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return (lessons.without_outputs(text) if name.endswith(".ipynb") else text).encode()
 
 
 def links(lesson: Path) -> list[str]:
@@ -114,9 +123,26 @@ def links(lesson: Path) -> list[str]:
 
 
 class TestCopies:
+    def test_no_output_and_no_trace_of_whoever_ran_it_is_left(self, tmp_path: Path) -> None:
+        done = lessons.copy(tmp_path)
+        cells = [cell for name in LESSONS for cell in json.loads((tmp_path / name).read_text())["cells"]]
+        code = [cell for cell in cells if cell["cell_type"] == "code"]
+        assert code and all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
+        assert not [cell for cell in cells if "execution" in cell["metadata"]]
+        assert sorted(path.name for path in tmp_path.rglob("*.*")) == sorted(Path(name).name for name in done.new)
+
     def test_a_second_time_changes_nothing(self, tmp_path: Path) -> None:
         first, second = lessons.copy(tmp_path), lessons.copy(tmp_path)
         assert (second.new, second.same, second.kept) == ([], first.new, [])
+
+    def test_an_exercise_has_its_task_and_its_stub_and_nothing_of_a_solution(self, tmp_path: Path) -> None:
+        lessons.copy(tmp_path)
+        for name, exercise in EXERCISES.items():
+            book = nbformat.read(tmp_path / f"notebooks/exercises/{name}.ipynb", as_version=4)
+            nbformat.validate(book)
+            task, answer, _, check = (cell.source for cell in book.cells)
+            assert task == TASKS[name] and answer == exercise.stub.strip()
+            assert check == f'import iolab\n\niolab.check("{name}", {exercise.entry})'
 
     def test_what_the_learner_changed_is_kept_and_named(self, tmp_path: Path) -> None:
         lessons.copy(tmp_path)
@@ -129,7 +155,7 @@ class TestCopies:
         lessons.copy(tmp_path)
         (tmp_path / FIRST).write_text("mine")
         done = lessons.copy(tmp_path, replace=True)
-        assert done.replaced == [FIRST] and (tmp_path / FIRST).read_bytes() == (ROOT / FIRST).read_bytes()
+        assert done.replaced == [FIRST] and (tmp_path / FIRST).read_bytes() == learner_copy(FIRST)
         assert any("replaced" in line and FIRST in line for line in done.lines())
 
     def test_a_folder_that_cannot_be_made(self, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from iolab.exercises.protocol import Check, Job, Malformed, decode, encode, prin
 from iolab.exercises.report import Report
 from iolab.exercises.sandbox import watch
 from iolab.exercises.sandbox.confined import make_folder
+from iolab.kernel.interrupts import InOnePiece, child
 
 GRADE_WAITS_FOR_JUDGE_S = 60.0
 """A judge that takes longer is ended; with a CPU to itself it takes less than 15 s."""
@@ -49,11 +50,12 @@ def _read(file: Path) -> str:
 def _ask_judge(job: Job) -> tuple[list[Check], str]:
     """Return the judge's checks, and why there are no more in case some are missing."""
     command = build_command("iolab.exercises.judge", os.getpid())
-    pipe, why = subprocess.PIPE, "the judge ended before it checked this"
+    why = "the judge ended before it checked this"
     with make_folder() as folder:  # for all of the judge's: it may be killed
         # A copy: execve(2) fails with EFAULT where another thread changes the variables that it reads (environ(7)).
         env = dict(os.environ) | {"TMPDIR": folder}
-        with subprocess.Popen(command, env=env, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True) as judge:
+
+        with InOnePiece(lambda: child(command, env)) as judge:
             try:
                 lines, errors = judge.communicate(encode(job), GRADE_WAITS_FOR_JUDGE_S)
             except subprocess.TimeoutExpired:

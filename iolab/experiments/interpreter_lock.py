@@ -5,7 +5,6 @@ A server asks after each system call, so each of its requests waits several time
 """
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -22,7 +21,7 @@ from iolab.experiments.attempt import duration, first_that_runs
 from iolab.experiments.result import OnStep, Result, Row, look_up, quiet
 from iolab.experiments.shape import Sign, at_least, missing, over
 from iolab.kernel import threads
-from iolab.kernel.interrupts import InOnePiece
+from iolab.kernel.interrupts import InOnePiece, run
 from iolab.measurement.placement import place
 from iolab.models import Model
 from iolab.traffic.records import percentile_us
@@ -81,8 +80,7 @@ def gil_enabled() -> bool:
 def _times_ns(case: str, model: Model, cpu: int | None, work: Work) -> list[int] | str:
     if case == BESIDE and not gil_enabled():
         return "this Python has no GIL"
-    beside = computing if case == BESIDE else nullcontext
-    with beside(), InOnePiece(lambda: start(model, cpu=cpu)) as server:
+    with InOnePiece(computing if case == BESIDE else nullcontext), InOnePiece(lambda: start(model, cpu=cpu)) as server:
         try:
             return _in_thread(server.address, *work) if case == TOGETHER else _in_process(server.address, *work)
         except LoadFailed as error:
@@ -135,9 +133,9 @@ def _in_thread(address: tuple[str, int], *work: Any) -> list[int]:
 
 def _in_process(address: tuple[str, int], *work: Any) -> list[int]:
     command = [sys.executable, "-I", "-S", lockstep.__file__, json.dumps([address, *work])]
-    child = subprocess.run(command, capture_output=True, text=True, check=False)
+    child = run(command)
     if child.returncode:
-        says = child.stderr.strip().splitlines()
+        says = child.stderr.decode(errors="replace").strip().splitlines()
         raise LoadFailed(f"the client ended: {says[-1] if says else 'it said nothing'}")
     answers: list[int] = json.loads(child.stdout)
     return answers

@@ -6,8 +6,9 @@ only note their signal. A mask would not do: in a notebook other threads take th
 """
 
 import signal
+import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import TracebackType
 from typing import Generic, TypeVar
@@ -57,3 +58,26 @@ class InOnePiece(AbstractContextManager[T], Generic[T]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
         return self._stack.__exit__(kind, error, trace)
+
+
+@contextmanager
+def child(command: Sequence[str], env: Mapping[str, str] | None = None) -> "Iterator[subprocess.Popen[bytes]]":
+    """Run a command in a session of its own, with pipes; the end of the block ends it. Enter it in one piece."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=env, start_new_session=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def run(
+    command: Sequence[str], *, given: bytes = b"", env: Mapping[str, str] | None = None, timeout: float | None = None
+) -> "subprocess.CompletedProcess[bytes]":
+    """Run a command, and return what it wrote; an interrupt or the time-out ends it. Raise TimeoutExpired.
+
+    `subprocess.run` loses the process if the interrupt comes as it is forked.
+    """
+    with InOnePiece(lambda: child(command, env)) as process:
+        out, err = process.communicate(given, timeout)
+    return subprocess.CompletedProcess(command, process.returncode, out, err)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import IO, Any, TypeVar
 
 from iolab.errors import LoadFailed, ServerFailed, UsageError
+from iolab.kernel.interrupts import run
 from iolab.listening import Respond
 from iolab.measurement.run import Run, measure
 from iolab.models import Model, Serve, find
@@ -65,11 +66,7 @@ def in_fresh_process(function: Callable[..., Result], *arguments: Any, patience_
         raise UsageError(f"{error}: {ELSEWHERE}") from None
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
-        # In a session of its own: Ctrl-C is for us, and run() then kills the child.
-        child = subprocess.run(
-            [sys.executable, "-c", CHILD], input=call, env=environment, capture_output=True, check=False,
-            timeout=patience_s, start_new_session=True,
-        )  # fmt: skip
+        child = run([sys.executable, "-c", CHILD], given=call, env=environment, timeout=patience_s)
         returned, value = pickle.loads(child.stdout)  # noqa: S301  from our own process
     except subprocess.TimeoutExpired:
         raise ServerFailed(f"it had not ended after {patience_s} s") from None

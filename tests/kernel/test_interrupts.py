@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 import iolab
+from iolab import experiments
 from iolab.kernel.interrupts import ENDS, InOnePiece, hold
+from iolab.models import find
 
 
 @contextmanager
@@ -81,14 +83,26 @@ def test_another_thread_leaves_the_handlers_alone() -> None:
     assert handlers == [signal.default_int_handler]
 
 
+CALLS: dict[str, Callable[[], Any]] = {
+    "measure": lambda: iolab.measure("epoll", connections=1, seconds=20),
+    "timeline": lambda: iolab.timeline("epoll", connections=1, seconds=20),
+    "compare": lambda: iolab.compare(["epoll"], [1], seconds=20),
+    "compare fresh": lambda: iolab.compare(["epoll"], [1], seconds=20, fresh=True),
+    "experiment": lambda: experiments.gil(seconds=20),
+    "check": lambda: iolab.check("03-epoll", find("epoll").serve),
+}
+
+
 def children() -> set[str]:
     tasks = Path("/proc/self/task").iterdir()
     return {child for task in tasks for child in (task / "children").read_text().split()}
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="it looks for children in /proc")
-@pytest.mark.parametrize("call", [iolab.measure, iolab.timeline], ids=["measure", "timeline"])
-def test_no_client_is_left_when_the_interrupt_comes_as_it_is_forked(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", CALLS)
+def test_no_process_is_left_when_the_interrupt_comes_as_it_is_forked(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fork, before = subprocess._fork_exec, children()  # type: ignore[attr-defined]
 
     def fork_and_interrupt(*arguments: Any) -> int:
@@ -98,6 +112,6 @@ def test_no_client_is_left_when_the_interrupt_comes_as_it_is_forked(call: Any, m
 
     monkeypatch.setattr(subprocess, "_fork_exec", fork_and_interrupt)
     with pytest.raises(KeyboardInterrupt):
-        call("epoll", connections=1, seconds=20)
+        CALLS[name]()
     assert children() == before
     assert not [thread for thread in threading.enumerate() if thread.name == "iolab epoll"]

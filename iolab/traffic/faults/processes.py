@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from iolab.errors import LoadFailed
+from iolab.kernel.interrupts import InOnePiece, child
 from iolab.traffic.faults.connections import CALL_TIMEOUT_S, Address
 from iolab.traffic.workload import Workload
 
@@ -78,16 +79,12 @@ def stopped_client(address: Address, request: bytes) -> Iterator[StoppedClient]:
     Raise LoadFailed if it cannot connect.
     """
     command = [sys.executable, "-I", "-S", "-c", ASK_AND_STOP, address[0], str(address[1])]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True) as process:
-        try:
-            _write(process, request)
-            _, status = os.waitpid(process.pid, os.WUNTRACED)
-            if not os.WIFSTOPPED(status):
-                raise LoadFailed(f"the client ended before it could be stopped; is a server listening at {address}?")
-            yield StoppedClient(process)
-        finally:
-            process.kill()
+    with InOnePiece(lambda: child(command)) as process:
+        _write(process, request)
+        _, status = os.waitpid(process.pid, os.WUNTRACED)
+        if not os.WIFSTOPPED(status):
+            raise LoadFailed(f"the client ended before it could be stopped; is a server listening at {address}?")
+        yield StoppedClient(process)
 
 
 def _write(process: subprocess.Popen[bytes], request: bytes) -> None:

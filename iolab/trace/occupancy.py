@@ -4,7 +4,7 @@ Theory of operation. The kernel's records cut the life of a thread into spans on
 from one; of those away, some are preemptions, and the others sleeps. A receive stamp cuts the sleep in
 which the bytes came: before it nobody had anything to do, after it the thread was due. A sleep that
 began when everything was there is for something else: in Python nearly always the interpreter's lock,
-which a call takes back before it returns.
+which a call takes back before it returns::
 
     call   |------------------------------------------------------|
     CPU    ####..............................####......##### ~~~~ ##

@@ -3,7 +3,7 @@
 Theory of operation
 
 Starting Python and importing iolab takes 90 ms of CPU, a fork 2 ms, and an answer is tried a dozen times. So the judge
-starts one process, the fork server (`child.main`), and asks it for a copy at each trial:
+starts one process, the fork server (`child.main`), and asks it for a copy at each trial::
 
     judge --- "fork", four descriptors --->  fork server
       |                                          | fork, a world of its own (`namespaces`), fork

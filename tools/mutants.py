@@ -40,7 +40,20 @@ from tests.exercises.corpus import ANSWERS  # noqa: E402
 from tools.corpus import MUTANTS, PAGE  # noqa: E402
 from tools.matrix import commit  # noqa: E402
 
-COURSE = {"01-threads": "threads", "02-nonblocking": "nonblocking", "03-epoll": "epoll", "03-select": "select"}
+COURSE = {
+    "01-threads": "threads",
+    "02-nonblocking": "nonblocking",
+    "03-epoll": "epoll",
+    "03-select": "select",
+    "04-selectors": "selectors",
+    "05-signals": "signals",
+    "06-completion": "io_uring",
+    "07-event-loop": "",
+    "08-chat": "",
+}
+"""The models of the course by exercise; none where its answer is not one."""
+
+SEVERAL_THREADS = ("01-threads", "06-completion")
 EDGES = (1, 2, 511, 512, 513, 1023, 1024, 1025, 4095, 4096, 4097, 8191, 8192, 8193)
 STEPS, ALIVE, UNREAD_BYTES, STORIES = 120, 9, 12_000, 4
 
@@ -176,9 +189,12 @@ BREAK = (
 )
 
 
+ENTRIES = ("serve", "chat")
+
+
 def rename_all(tree: ast.AST) -> Iterator[tuple[str, Callable[[], None]]]:
     """Give every function and variable of a function another name."""
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name != "serve"]
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name not in ENTRIES]
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     names |= {each.arg for node in functions for each in node.args.args} - {"self"}
     methods = {each for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for each in node.body}
@@ -269,18 +285,19 @@ def prove_wrong(mutant: Mutant, stories: int) -> str:
     secure()
     exercise = EXERCISES[mutant.exercise]
     idle = any(each.name == "idle" for each in exercise.properties)
-    threads = mutant.exercise == "01-threads"
-    rest = Invariants(idle=idle, descriptors=True, one_thread=not threads, model=mutant.exercise)
+    one_thread = mutant.exercise not in SEVERAL_THREADS
+    rest = Invariants(idle=idle, descriptors=True, one_thread=one_thread, model=mutant.exercise)
+    text, entry = exercise.complete(mutant.text)
     for seed in range(1_000, 1_000 + stories):
         draw = random.Random(seed)
         try:
             with ExitStack() as stack:
-                trial = stack.enter_context(Trial(mutant.text, "serve", draw, factor=draw.choice((1, 40))))
+                trial = stack.enter_context(Trial(text, entry, draw, factor=draw.choice((1, 40))))
                 Player(trial, seed, Rest(trial, rest, stack), stack).play(wander(draw))
         except (Fault, Violated, OSError) as error:
             return str(error)
     try:
-        with Trial(mutant.text, "serve", random.Random(1), factor=16) as trial:
+        with Trial(text, entry, random.Random(1), factor=16) as trial:
             faults.check_memory(trial)
     except (Violated, OSError) as error:
         return str(error)
@@ -295,12 +312,11 @@ def examine(mutant: Mutant) -> Finding:
 
 def list_answers(exercise: str, kind: str) -> dict[str, str]:
     """Return the right answers that are changed, by name."""
-    course = MODELS[COURSE[exercise]].source
-    if kind == "tune":
-        return {"the course": course}
+    if kind == "tune" and (model := COURSE[exercise]):
+        return {"the course": MODELS[model].source}
     texts = {each.name: each.text for each in ANSWERS if each.exercise == exercise and each.expected() == "all points"}
     known = {model.source for model in MODELS.values() if model.source}
-    return {name: text for name, text in texts.items() if text not in known}
+    return {name: text for name, text in texts.items() if (name == "the course" or text in known) == (kind == "tune")}
 
 
 def draw_mutants(exercise: str, kind: str, edits: tuple[Edit, ...], count: int) -> list[Mutant]:
@@ -370,7 +386,7 @@ def main() -> None:
                     tell(finding)
             rows.append(write_row(exercise, *findings))
             print(rows[-1], flush=True)
-    if options.answers == "measure":
+    if options.answers == "measure" and options.exercises == list(COURSE):
         write_section(rows, " ".join(["python tools/mutants.py", *sys.argv[1:]]))
 
 

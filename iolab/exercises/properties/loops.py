@@ -1,9 +1,13 @@
 """Properties of an event loop for generators; a server that runs on it shows them over the wire."""
 
+import random
 import select
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 
+from iolab.exercises.exercise import PROGRAM_FOLLOWS, Look
 from iolab.exercises.peers import JUDGE_WAITS_FOR_EXIT_S, Patience, Peer, Violated, expect_clean_exit
 from iolab.exercises.properties.wire import ask_line
 from iolab.exercises.rest import expect_idle
@@ -40,6 +44,7 @@ def serve(listening, respond):
                 elif request.startswith({RAISE!r}):
                     error = getattr(builtins, request.split()[-1].decode())
                     loop.spawn(raise_at_once(error))
+                    yield from loop.send(connection, respond(request))
                     raise error("this task of the judge's raises on purpose")
                 elif request == {BITE!r}:
                     yield from loop.send(connection, respond(request))
@@ -131,6 +136,48 @@ STUB = '''class Loop:
         """Use as `yield from loop.send(connection, data)`; it returns when all is sent."""
         raise NotImplementedError
 '''
+
+
+ACTS = Path(__file__).parent / "acts.py"
+DEEDS = {
+    "empty": "a loop was run without tasks, and with one that ends at once",
+    "crowd": "363 tasks started one another",
+    "naps": "16 tasks slept for times of all sorts",
+    "turns": "one task slept 0 s again and again, and others waited for time and for bytes",
+    "busy": "one task received without ever having to wait, and another one slept",
+    "duplex": "one task sent on a socket on which another one received",
+    "leftovers": "a task received a part of what was there and closed the connection",
+    "resets": "tasks received and sent on connections that were reset",
+    "closings": "tasks received and sent on a connection that was closed",
+    "raisers": "tasks raised exceptions of all kinds",
+    "far": "a task slept for an hour, and another one raised SystemExit",
+}
+"""What tasks of the judge's do on a loop of the learner's (`acts`)."""
+
+
+def look_for_acts(names: str, also: Callable[[Trial], str]) -> Look:
+    """Return what looks for a property over the wire, and then in acts of the judge's tasks."""
+
+    def look(answer: str, entry: str, draw: random.Random) -> str:
+        with Trial(answer, entry, draw) as trial:
+            says = also(trial)
+        text = answer.rpartition(PROGRAM_FOLLOWS)[0] + PROGRAM_FOLLOWS + ACTS.read_text(encoding="utf-8")
+        for name in names.split():
+            with Trial(text, entry, draw) as trial, Peer(trial) as peer:
+                _expect_act(trial, peer, name)
+        return says
+
+    return look
+
+
+def _expect_act(trial: Trial, peer: Peer, name: str) -> None:
+    peer.send(f"{name} {trial.draw.randrange(1 << 30)}".encode())
+    received = peer.receive(1 << 16)
+    says = received.translate(bytes(map(trial.table.index, range(256)))).decode(errors="replace")
+    if not says:
+        raise Violated(f"{DEEDS[name]}, and `run` did not return; {peer.why()}")
+    if says != "fine":
+        raise Violated(says)
 
 
 def check_sleepers(trial: Trial) -> str:
@@ -242,7 +289,7 @@ def check_raisers(trial: Trial) -> str:
         for error in trial.draw.sample(ERRORS, len(ERRORS)):
             with Peer(trial) as peer:
                 ask_line(trial, peer)
-                peer.send(RAISE + b" " + error.encode())
+                peer.ask(RAISE + b" " + error.encode(), "a client whose task had spawned one that raised")
                 peer.expect_end(f"a client whose task raised {error}")
             ask_line(trial, bystander, f"a client that asked after another one's task had raised {error}")
     return f"{2 * len(ERRORS)} tasks raised exceptions, and the others went on"

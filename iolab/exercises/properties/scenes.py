@@ -162,7 +162,7 @@ def silence(draw: random.Random, numbers: Numbers, scenes: Sequence[Step]) -> St
     first, second = next(numbers), next(numbers)
     begin = [Step("open", first), Step("open", second), Step("ask", second, 10), Step("read", second)]
     ask = [Step("ask", first, draw.randrange(1, 100)), Step("ask", second, draw.randrange(1, 100))]
-    return [*begin, *scenes, Step("wait", amount=SILENCE_MS), *ask, SETTLE]
+    return [*begin, *scenes, Step("silence", amount=SILENCE_MS), *ask, SETTLE]
 
 
 def _count() -> Numbers:

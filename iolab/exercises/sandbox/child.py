@@ -188,7 +188,7 @@ def call_answer(launch: Launch, door: "Door", descriptor: int, words: LastWords)
             raise Unusable(f"`{launch.entry}` returned {_cut(verdict)}, neither True nor False")
         os.write(descriptor, b"1" if verdict else b"0")
     elif isinstance(launch, ServerLaunch):
-        respond = partial(reply, table=bytes.fromhex(launch.table), factor=launch.factor)
+        respond = partial(reply, table=bytes.fromhex(launch.table), factor=launch.factor, pace_ms=launch.pace_ms)
         function(door.open(descriptor), respond)
         words.say(f"`{launch.entry}` returned")
 

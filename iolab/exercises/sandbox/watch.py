@@ -94,6 +94,18 @@ def _name_call(number: int, arguments: tuple[int, ...]) -> str:
     return "timeout" if name == "poll" and arguments[1] == 1 else name
 
 
+LIMITS = {"epoll_wait": 3, "poll": 2, "timeout": 2, "select": 4, "futex": 3, "sigwaitinfo": 2}
+"""Which argument is the limit of a call, or points to it."""
+
+
+def has_limit(call: SystemCall) -> bool:
+    """Say whether a call ends by itself after a while, although nothing has happened."""
+    if call.name == "sleep":
+        return True
+    # -1 is endless for a number, and NULL for a pointer; with a number of 0 nobody sleeps.
+    return call.name in LIMITS and call.arguments[LIMITS[call.name]] & 0xFFFFFFFF not in (0, 0xFFFFFFFF)
+
+
 @cache
 def why_not() -> str | None:
     """Say why the system calls of another process cannot be seen here, or return None."""

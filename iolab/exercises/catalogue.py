@@ -6,7 +6,7 @@ from collections.abc import Callable
 from iolab.errors import unknown
 from iolab.exercises.exercise import Exercise, Look, Property
 from iolab.exercises.flaws import FLAWS, RIGHT
-from iolab.exercises.properties import chats, exposure, faults, loops, nature, scenes, wire
+from iolab.exercises.properties import chats, exposure, faults, loops, nature, scenes, talks, wire
 from iolab.exercises.rest import Invariants
 from iolab.exercises.stories import Story, tell_story
 from iolab.exercises.trial import Trial
@@ -128,7 +128,9 @@ COMPLETIONS = demand_model(
 
 OVERFLOW = demand("a full queue", 2, faults.check_overflow, RLIMIT_SIGPENDING=SIGNALS)
 SLEEPERS = demand("tasks that sleep", 2, loops.check_sleepers)
-NAPS = Property("sleeps of any length", 1, loops.look_for_acts("naps turns busy far", loops.check_naps))
+NAPS = Property(
+    "sleeps of any length", 1, loops.look_for_acts("rounds late naps ties turns busy far", loops.check_naps)
+)
 RAISERS = Property("tasks that raise", 2, loops.look_for_acts("raisers resets closings", loops.check_raisers))
 BITES = Property("recv's size", 1, loops.look_for_acts("leftovers duplex", loops.check_bites))
 END_OF_LOOP = demand("a clean end", 1, loops.check_end_of_loop)
@@ -136,6 +138,7 @@ RETURNS = Property("run returns", 1, loops.look_for_acts("empty crowd", loops.ch
 CHATS = (
     demand("lines are passed on", 1, chats.check_welcome),
     demand("whole lines", 2, chats.check_lines),
+    demand("everybody hears", 2, talks.check_talk),
     demand("500 clients", 3, chats.check_many_members, RLIMIT_NOFILE=1024, RLIMIT_AS=1 << 34),
     demand("a frozen client", 3, chats.check_frozen_client),
     demand("fairness", 2, chats.check_fairness),

@@ -10,6 +10,15 @@ from __future__ import annotations
 from typing import Any
 
 
+def find_clocks() -> list[tuple[dict[str, Any], str, Any]]:
+    """Return the clocks of Python, in its own module and by whatever name in the learner's: place, name, function."""
+    import time
+
+    clocks, places = (time.monotonic, time.time, time.perf_counter), (vars(time), globals())
+    pairs = [(each, name, value) for each in places for name, value in each.items()]
+    return [(each, name, value) for each, name, value in pairs if any(value is clock for clock in clocks)]
+
+
 def empty(loop: Any, _: Any) -> str:
     """Run a loop without tasks, and one whose only task ends at once."""
     ended = []
@@ -67,6 +76,59 @@ def naps(loop: Any, draw: Any) -> str:
     return "" if len(ended) == 8 * 23 else f"of {8 * 23} sleeps only {len(ended)} had ended when `run` did"
 
 
+def ties(loop: Any, draw: Any, find: Any = find_clocks) -> str:
+    """Have tasks sleep until the very same moment, on clocks that stand still in between."""
+    ended: list[int] = []
+
+    def sleep(number: int) -> Any:
+        yield from loop.sleep(0.1)
+        ended.append(number)
+
+    clocks = find()
+    for place, name, clock in clocks:
+        place[name] = lambda clock=clock: clock() // 0.05 * 0.05
+    try:
+        for number in draw.sample(range(8), 8):
+            loop.spawn(sleep(number))
+        loop.run()
+    finally:
+        for place, name, clock in clocks:
+            place[name] = clock
+    return "" if len(ended) == 8 else f"of eight tasks whose sleeps ended together, {len(ended)} woke"
+
+
+def rounds(loop: Any, draw: Any) -> str:
+    """Have tasks that are always ready take turns."""
+    steps: list[int] = []
+
+    def step(number: int) -> Any:
+        for _ in range(20):
+            steps.append(number)
+            yield from loop.sleep(0)
+
+    for number in draw.sample(range(3), 3):
+        loop.spawn(step(number))
+    loop.run()
+    return "" if len(set(steps[:9])) == 3 else "three tasks that sleep 0 s again and again should take turns"
+
+
+def late(loop: Any, _: Any) -> str:
+    """Sleep for so long as was asked, and not for much longer each time."""
+    import time
+
+    slept_s: list[float] = []
+
+    def sleep() -> Any:
+        for _ in range(10):
+            begin_s = time.perf_counter()
+            yield from loop.sleep(0.005)
+            slept_s.append(time.perf_counter() - begin_s)
+
+    loop.spawn(sleep())
+    loop.run()
+    return "" if min(slept_s) < 0.04 else "a sleep of 5 ms took 40 ms or more, ten times out of ten"
+
+
 def turns(loop: Any, draw: Any) -> str:
     """Have one task that is always ready, and others that wait for time and for bytes."""
     import socket
@@ -95,8 +157,8 @@ def turns(loop: Any, draw: Any) -> str:
             loop.spawn(task)
         other.send(b"bytes")
         loop.run()
-    late = " and ".join(f"one that waits for {'time' if each == 'sleeper' else 'bytes'}" for each in ended[1:])
-    return "" if ended[-1] == "spinner" else f"a task that sleeps 0 s again and again let {late} have no turn"
+    others = " and ".join(f"one that waits for {'time' if each == 'sleeper' else 'bytes'}" for each in ended[1:])
+    return "" if ended[-1] == "spinner" else f"a task that sleeps 0 s again and again let {others} have no turn"
 
 
 def busy(loop: Any, draw: Any) -> str:
@@ -275,14 +337,10 @@ def raisers(loop: Any, draw: Any) -> str:
     return "" if ended else "tasks raised, and the one that had spawned them did not go on"
 
 
-def far(loop: Any, _: Any) -> str:
+def far(loop: Any, _: Any, find: Any = find_clocks) -> str:
     """Have a task sleep for an hour while clocks go faster, and one leave by SystemExit."""
-    import time
-
     woke: list[str] = []
-    names = ("monotonic", "time", "perf_counter")
-    clocks = [(vars(time), name, getattr(time, name)) for name in names]
-    clocks += [(globals(), name, globals()[name]) for name in names if callable(globals().get(name))]
+    clocks = find()
 
     def sleep_long() -> Any:
         yield from loop.sleep(3600)
@@ -309,7 +367,11 @@ def far(loop: Any, _: Any) -> str:
 
 
 ACTS = {
-    each.__name__: each for each in (empty, crowd, naps, turns, busy, duplex, leftovers, resets, closings, raisers, far)
+    each.__name__: each
+    for each in (
+        *(empty, crowd, naps, ties, rounds, late, turns, busy, far),
+        *(duplex, leftovers, resets, closings, raisers),
+    )
 }
 
 

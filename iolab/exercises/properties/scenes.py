@@ -132,6 +132,12 @@ def crowd(draw: random.Random, numbers: Numbers, count: int) -> Story:
     return [*steps, *(Step(draw.choice(("leave", "half-close")), each) for each in clients), SETTLE]
 
 
+def large(draw: random.Random, numbers: Numbers) -> Story:
+    """Return a scene of one client that asks for much in one piece."""
+    client, size = next(numbers), draw.randrange(20_000, 30_000)
+    return [Step("open", client), Step("ask", client, size), Step("read", client), SETTLE]
+
+
 def pipeline(draw: random.Random, numbers: Numbers) -> Story:
     """Return a scene of clients that send one request after another and read later."""
     clients = [next(numbers) for _ in range(3)]
@@ -194,6 +200,7 @@ def draw_states(draw: random.Random) -> Story:
     numbers = _count()
     scenes = [
         brief(draw, numbers, ("leave", "half-close", "stay")),
+        large(draw, numbers),
         slow_readers(draw, numbers, ("read", "more"), 2),
         slow_readers(draw, numbers, ("half-close", "reset", "more"), 2),
     ]

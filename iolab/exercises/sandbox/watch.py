@@ -95,15 +95,19 @@ def _name_call(number: int, arguments: tuple[int, ...]) -> str:
 
 
 LIMITS = {"epoll_wait": 3, "poll": 2, "timeout": 2, "select": 4, "futex": 3, "sigwaitinfo": 2}
-"""Which argument is the limit of a call, or points to it."""
+"""Which argument is the limit of a call in ms, or points to it."""
+
+LONG_MS = 3_600_000
+"""What has no limit may have a very long one (trio)."""
 
 
 def has_limit(call: SystemCall) -> bool:
     """Say whether a call ends by itself after a while, although nothing has happened."""
     if call.name == "sleep":
         return True
-    # -1 is endless for a number, and NULL for a pointer; with a number of 0 nobody sleeps.
-    return call.name in LIMITS and call.arguments[LIMITS[call.name]] & 0xFFFFFFFF not in (0, 0xFFFFFFFF)
+    limit = call.arguments[LIMITS[call.name]] if call.name in LIMITS else 0
+    # NULL is endless for a pointer, and -1 for a number; with a number of 0 nobody sleeps.
+    return 0 < limit < LONG_MS or limit > 0xFFFFFFFF
 
 
 @cache
@@ -197,8 +201,13 @@ def measure_resident_bytes(pid: int) -> int:
 
 def read_interest(pid: int) -> dict[int, int]:
     """Return the descriptors in all epoll interests of a process, and the events of each (`proc_pid_fdinfo(5)`)."""
+    return {descriptor: events for each in read_interests(pid) for descriptor, events in each.items()}
+
+
+def read_interests(pid: int) -> list[dict[int, int]]:
+    """Return the descriptors in each epoll interest of a process, and the events of each."""
     paths = [f"/proc/{pid}/fdinfo/{number}" for number in list_folder(f"/proc/{pid}/fd")]
-    return dict(entry for path in paths for entry in _parse_interest(path))
+    return [dict(_parse_interest(path)) for path in paths]
 
 
 def _parse_interest(path: str) -> Iterator[tuple[int, int]]:

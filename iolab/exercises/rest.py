@@ -163,7 +163,7 @@ def expect_idle(trial: Trial, when: str, owing: int = 0) -> None:
     if share >= IDLE_SHARE:
         raise Violated(f"the server uses {share:.0%} of a CPU {when}{name_cause(trial, owing)}")
     wakes, begin_s = count_wakes(trial.pid), time.monotonic()
-    time.sleep(1)
+    time.sleep(0.5)
     wakes_per_s = (count_wakes(trial.pid) - wakes) / (time.monotonic() - begin_s)
     if wakes_per_s > WAKES_PER_S:
         raise Violated(

@@ -181,11 +181,11 @@ def check_naps(trial: Trial) -> str:
     """Wake nobody while a task sleeps."""
     with Peer(trial) as peer, Peer(trial) as sleeper:
         ask_line(trial, peer)
-        sleeper.send(_request_sleep(1.0))
+        sleeper.send(_request_sleep(1.5))
         ask_line(trial, peer)
         time.sleep(0.05)
         expect_idle(trial, "while a task sleeps")
-        sleeper.expect(trial.due(_request_sleep(1.0)), "a client whose task slept")
+        sleeper.expect(trial.due(_request_sleep(1.5)), "a client whose task slept")
     return "sleeps of 0 s gave turns, short ones were short, equal ones all ended, and nothing woke up meanwhile"
 
 

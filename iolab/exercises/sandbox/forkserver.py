@@ -45,6 +45,7 @@ FORK_SERVER_ANSWERS_S = 30.0
 ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "MALLOC_ARENA_MAX": "2",
+    "GLIBC_TUNABLES": "glibc.malloc.perturb=165",  # what is freed is overwritten: who goes on using it is found
     "MPLBACKEND": "agg",
     **{f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "BLIS", "VECLIB_MAXIMUM")},
 }

@@ -192,6 +192,7 @@ EXERCISES = {
             "Serve every client by operations that the system completes: with io_uring, or with `aio` where it is "
             "refused. Keep buffers alive until then, and pair each completion with its connection.",
             (*SERVES, *RESTS, END, COMPLETIONS),
+            frees=True,
         ),
         Exercise(
             "07-event-loop",

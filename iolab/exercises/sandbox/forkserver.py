@@ -45,7 +45,6 @@ FORK_SERVER_ANSWERS_S = 30.0
 ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "MALLOC_ARENA_MAX": "2",
-    "GLIBC_TUNABLES": "glibc.malloc.perturb=165",  # what is freed is overwritten: who goes on using it is found
     "MPLBACKEND": "agg",
     **{f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "BLIS", "VECLIB_MAXIMUM")},
 }
@@ -132,6 +131,11 @@ class ForkServer:
             except OSError:
                 pass  # as if it did not answer
         return Child(line)
+
+
+def overwrite_what_is_freed() -> None:
+    """Have the C library of trials overwrite what is freed: who goes on using it is found, and pays with memory."""
+    ENVIRONMENT["GLIBC_TUNABLES"] = "glibc.malloc.perturb=165"
 
 
 @cache

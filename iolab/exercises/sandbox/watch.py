@@ -148,6 +148,11 @@ def is_ending(pid: int) -> bool:
     return all(_is_exiting(f"/proc/{pid}/task/{task}/stat") for task in list_threads(pid))
 
 
+def is_headless(pid: int) -> bool:
+    """Say whether a process goes on without its first thread: then it shows neither descriptors nor memory."""
+    return read(f"/proc/{pid}/stat").rpartition(")")[2].split()[:1] == ["Z"] and not is_ending(pid)
+
+
 def _is_exiting(path: str) -> bool:
     columns = read(path).rpartition(")")[2].split()
     return not columns or bool(int(columns[6]) & PF_EXITING)

@@ -39,6 +39,7 @@ RULES = {
     "05-signals": (
         f"{ONE_THREAD} It waits in `sigwaitinfo`, `sigtimedwait`, `pause` or `sigsuspend`. "
         "Not in a `signalfd`: that makes a descriptor of a signal, and the wait is one for readiness again.",
+        "Drain each connection in turns: one that is never drained holds up nobody.",
         "`iolab.kernel.signals` and lesson 05 have what the standard library lacks. "
         "At most 16 signals wait in the queue in one of the tests; when it was full, SIGIO arrives instead.",
     ),
@@ -46,7 +47,8 @@ RULES = {
         "Receiving and sending are operations of io_uring or `aio`. "
         "Asking the ring only whether a socket is ready (a poll) is not one, nor is a thread for each connection.",
         "Accepting may be done in one thread of its own: `aio` has no accept. "
-        "`iolab.kernel.uring` and `iolab.kernel.aio` may be used.",
+        "`iolab.kernel.uring` and `iolab.kernel.aio` may be used. What `MultishotAccept` is told of the listening "
+        "socket is not always an accept: hand all of it to its `connection`.",
     ),
     "07-event-loop": (
         f"{ONE_THREAD} It waits in a selector, and while nothing is due it uses no CPU.",
@@ -91,7 +93,7 @@ OF_SERVERS = (
     "A client that closes its sending half gets all that it is owed, and then the end of file.",
     "A client may be silent for as long as it likes. Idle is less than 1 % of a CPU, and fewer than 15 wake-ups a "
     "second. While a client does not read, the memory grows by less than 16 MiB: stop reading from it while you owe it "
-    "bytes.",
+    "bytes. The buffers of the kernel are as small as the judge made them: SO_SNDBUF and SO_RCVBUF do nothing.",
 )
 
 OF_CLIENTS = (

@@ -182,6 +182,7 @@ def check_naps(trial: Trial) -> str:
     with Peer(trial) as peer, Peer(trial) as sleeper:
         ask_line(trial, peer)
         sleeper.send(_request_sleep(1.5))
+        sleeper.at_rest_s = 2.5
         ask_line(trial, peer)
         time.sleep(0.05)
         expect_idle(trial, "while a task sleeps")

@@ -75,16 +75,17 @@ class Talk:
     def __init__(self, trial: Trial, stack: ExitStack) -> None:
         self._trial, self._draw, self._stack = trial, trial.draw, stack
         self._numbers = itertools.count()
+        self._names = itertools.cycle(trial.draw.sample(NAMES, len(NAMES)))
         self.members: list[Member] = []
 
     def join(self, name: bytes = b"", *, reads: bool = True, more: Sequence[bytes] = ()) -> Member:
-        """Connect a member, who sends a name in pieces, or together with lines, and is welcomed."""
+        """Connect a member, who sends a name in pieces, or together with whole lines, and is welcomed."""
         self.settle()
-        name = name or self._draw.choice(NAMES)
+        name = name or next(self._names)
         peer = self._stack.enter_context(Peer(self._trial, narrow=not reads))
         member = Member(next(self._numbers), name, peer, reads=reads)
         text = b"".join(line + b"\n" for line in (name, *more))
-        cut = self._draw.randrange(len(text))
+        cut = 0 if more else self._draw.randrange(len(text))
         for piece in (text[:cut], text[cut:]):
             peer.send(piece)
         for line in more:
@@ -164,7 +165,7 @@ def check_talk(trial: Trial) -> str:
 
 def speak_at_once(talk: Talk, trial: Trial) -> None:
     """Have several say several lines at the same time."""
-    members = [talk.join(more=draw_lines(trial.draw, trial.draw.randrange(3), 50)) for _ in range(3)]
+    members = [talk.join(more=draw_lines(trial.draw, count, 50)) for count in trial.draw.sample(range(3), 3)]
     with trial.pause():
         for member in [*members, *members]:
             talk.say(member, draw_lines(trial.draw, 15, 300))

@@ -52,6 +52,11 @@ class Member:
             missing = sum(map(len, self.due.values()))
             raise Violated(f"a client of the chat did not hear {missing:,} lines said by others; {self.peer.why()}")
 
+    def begin_to_read(self) -> None:
+        """Receive all that is due, now and from now on."""
+        self.reads = True
+        self.hear()
+
     def _take(self, line: bytes, cut: bool) -> None:
         for lines in self.due.values():
             if lines and lines[0] == line:
@@ -178,7 +183,7 @@ def read_later(talk: Talk, trial: Trial) -> None:
     while slow.count_owed() < OWED_BYTES - 60_000:
         talk.say(talk.members[0], draw_lines(trial.draw, 5, 10_000))
         talk.settle()
-    slow.hear()
+    slow.begin_to_read()
 
 
 def speak_and_read_later(talk: Talk, trial: Trial) -> None:
@@ -189,7 +194,7 @@ def speak_and_read_later(talk: Talk, trial: Trial) -> None:
     for _ in range(3):
         talk.say(slow, draw_lines(trial.draw, 3, 100))
         talk.settle()
-    slow.hear()
+    slow.begin_to_read()
 
 
 def say_little_often(talk: Talk, trial: Trial) -> None:
@@ -198,7 +203,7 @@ def say_little_often(talk: Talk, trial: Trial) -> None:
     for first in range(0, MANY_LINES, 500):
         talk.say(talk.members[1], lines[first : first + 500])
         talk.settle()
-    slow.hear()
+    slow.begin_to_read()
 
 
 def come_and_go(talk: Talk, trial: Trial) -> None:

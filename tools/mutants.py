@@ -16,6 +16,7 @@ import ast
 import copy
 import datetime
 import random
+import re
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -30,7 +31,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from iolab.exercises import EXERCISES, grade  # noqa: E402
 from iolab.exercises.judge import secure  # noqa: E402
 from iolab.exercises.peers import Violated  # noqa: E402
-from iolab.exercises.properties import faults  # noqa: E402
+from iolab.exercises.properties import faults, talks  # noqa: E402
 from iolab.exercises.rest import Invariants, Rest  # noqa: E402
 from iolab.exercises.stories import Fault, Player, Step, Story  # noqa: E402
 from iolab.exercises.trial import Trial  # noqa: E402
@@ -284,6 +285,8 @@ def prove_wrong(mutant: Mutant, stories: int) -> str:
     """Return how a mutant fails in long stories; nothing if it does not."""
     secure()
     exercise = EXERCISES[mutant.exercise]
+    if exercise.entry == "chat":
+        return prove_chat_wrong(exercise.complete(mutant.text), stories)
     idle = any(each.name == "idle" for each in exercise.properties)
     one_thread = mutant.exercise not in SEVERAL_THREADS
     rest = Invariants(idle=idle, descriptors=True, one_thread=one_thread, model=mutant.exercise)
@@ -301,6 +304,17 @@ def prove_wrong(mutant: Mutant, stories: int) -> str:
             faults.check_memory(trial)
     except (Violated, OSError) as error:
         return str(error)
+    return ""
+
+
+def prove_chat_wrong(answer: tuple[str, str], stories: int) -> str:
+    """Return how a chat fails in talks; nothing if it does not."""
+    for seed in range(1_000, 1_000 + 3 * stories):
+        try:
+            with Trial(*answer, random.Random(seed)) as trial:
+                talks.check_talk(trial)
+        except (Violated, OSError) as error:
+            return str(error)
     return ""
 
 
@@ -345,7 +359,9 @@ def tell(finding: Finding) -> None:
 
 
 def write_section(rows: list[str], command: str) -> None:
-    """Write the table into the page, in the place of the one before."""
+    """Write the table into the page, in the place of the one before; rows of other exercises stay."""
+    head, _, before = PAGE.read_text(encoding="utf-8").partition(MUTANTS)
+    all_rows = {row.split("|")[1].strip(): row for row in [*before.splitlines(), *rows] if re.match(r"\| \d\d-", row)}
     lines = [
         MUTANTS,
         "",
@@ -355,7 +371,7 @@ def write_section(rows: list[str], command: str) -> None:
         "",
         "| exercise | mutants | wrong | found | share | by the judge alone | variants with full marks |",
         "|---|--:|--:|--:|--:|--:|--:|",
-        *rows,
+        *(row for _, row in sorted(all_rows.items())),
         "",
         f"- Date: {datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
         f"- Machine: {machine()}",
@@ -363,8 +379,7 @@ def write_section(rows: list[str], command: str) -> None:
         f"- Command: `{command}`",
         "",
     ]
-    before = PAGE.read_text(encoding="utf-8").partition(MUTANTS)[0].rstrip()
-    PAGE.write_text(before + "\n\n" + "\n".join(lines), encoding="utf-8")
+    PAGE.write_text(head.rstrip() + "\n\n" + "\n".join(lines), encoding="utf-8")
 
 
 def main() -> None:
@@ -386,7 +401,7 @@ def main() -> None:
                     tell(finding)
             rows.append(write_row(exercise, *findings))
             print(rows[-1], flush=True)
-    if options.answers == "measure" and options.exercises == list(COURSE):
+    if options.answers == "measure":
         write_section(rows, " ".join(["python tools/mutants.py", *sys.argv[1:]]))
 
 

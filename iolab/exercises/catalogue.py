@@ -192,6 +192,7 @@ EXERCISES = {
             "Serve every client by operations that the system completes: with io_uring, or with `aio` where it is "
             "refused. Keep buffers alive until then, and pair each completion with its connection.",
             (*SERVES, *RESTS, END, COMPLETIONS),
+            rings=True,
             frees=True,
         ),
         Exercise(
@@ -209,6 +210,7 @@ EXERCISES = {
             "Each later line goes to all other clients, as `NAME: LINE`. "
             "One that does not read holds up nobody, and is not owed without bounds.",
             CHATS,
+            rings=True,
             entry="chat",
             parameters="listening",
             program=chats.PROGRAM,

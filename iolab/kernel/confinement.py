@@ -34,6 +34,7 @@ F_SETOWN, F_SETSIG = 8, 10
 FIRST_REALTIME, SIGIO = 34, 29
 OWNS = (0x8901, 0x8902)  # ioctl: FIOSETOWN and SIOCSPGRP, the older names of F_SETOWN
 NEW_NAMESPACES, CLONE_PARENT, X32 = 0x7E020000, 0x8000, 0x40000000
+IO_URING_SETUP = 425
 BUFFER_SIZES = (7, 8, 32, 33)  # SO_SNDBUF, SO_RCVBUF, and their kin of root
 
 # <linux/audit.h> and the tables of system calls.
@@ -113,6 +114,8 @@ class Reach:
     readable: Iterable[str]
     listable: Iterable[str] = ()
     port: int | None = None
+    rings: bool = True
+    """Whether it may use io_uring, whose orders pass by the filter: a socket of the file system is one."""
 
 
 def confine(reach: Reach) -> None:
@@ -121,7 +124,7 @@ def confine(reach: Reach) -> None:
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     _landlock(libc, reach)
     _drop_capabilities(libc)
-    _install_filter(libc)
+    _install_filter(libc, reach.rings)
 
 
 def adopt() -> None:
@@ -144,23 +147,23 @@ def end_with_parent(number: int) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
-def _install_filter(libc: ctypes.CDLL) -> None:
+def _install_filter(libc: ctypes.CDLL, rings: bool) -> None:
     if platform.machine() not in ARCHITECTURES:
         return
-    instructions = b"".join(_build_filter(os.getpid()))
+    instructions = b"".join(_build_filter(os.getpid(), () if rings else (IO_URING_SETUP,)))
     text = ctypes.create_string_buffer(instructions, len(instructions))
     program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(instructions) // 8, ctypes.addressof(text)))
     libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0)
 
 
-def _build_filter(pid: int) -> Iterator[bytes]:
+def _build_filter(pid: int, more: tuple[int, ...]) -> Iterator[bytes]:
     """Yield the instructions of the filter (`bpf(4)`); a jump counts the instructions that it leaves out."""
     architecture, named, denied = ARCHITECTURES[platform.machine()]
     yield _load(ARCHITECTURE)
     yield _jump_if_equal(architecture, 1, 0)  # 32-bit calls have other numbers
     yield _return(DENY)
     yield from (_load(NUMBER), _jump_if_at_least(X32, 0, 1), _return(DENY))
-    for number in denied:
+    for number in (*denied, *more):
         yield from (_load(NUMBER), _jump_if_equal(number, 0, 1), _return(DENY))
     for name in ("kill", "tgkill"):  # to itself alone
         yield from _restrict(named[name], 0, (pid,))

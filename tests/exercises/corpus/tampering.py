@@ -350,7 +350,7 @@ def read(number):
 def ring_socket():
     from iolab.kernel.ring import Ring
     ring = Ring(4096)
-    ring._order(45, socket.AF_UNIX, start=0, address=socket.SOCK_STREAM)
+    ring._order(45, 0, 0, socket.AF_UNIX, 0, 0, 0, socket.SOCK_STREAM)  # IORING_OP_SOCKET
     return ring.submit_and_wait()[0][2]
 
 try:

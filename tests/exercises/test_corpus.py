@@ -9,7 +9,7 @@ from tests.exercises.conftest import Judge
 from tests.exercises.corpus import ANSWERS, TAMPERING
 from tests.exercises.corpus.answers import Answer
 
-EVERY = 7
+EVERY = 10
 """Of the answers that tamper, one in so many is in the daily sample."""
 
 

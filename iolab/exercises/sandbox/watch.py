@@ -97,8 +97,8 @@ def _name_call(number: int, arguments: tuple[int, ...]) -> str:
 LIMITS = {"epoll_wait": 3, "poll": 2, "timeout": 2, "select": 4, "futex": 3, "sigwaitinfo": 2}
 """Which argument is the limit of a call in ms, or points to it."""
 
-LONG_MS = 3_600_000
-"""What has no limit may have a very long one (trio)."""
+ENDLESS, LONG_MS = 0xFFFFFFFF, 3_600_000
+"""-1, as a number; and what stands for it where a library insists on a limit (trio)."""
 
 
 def has_limit(call: SystemCall) -> bool:
@@ -107,7 +107,7 @@ def has_limit(call: SystemCall) -> bool:
         return True
     limit = call.arguments[LIMITS[call.name]] if call.name in LIMITS else 0
     # NULL is endless for a pointer, and -1 for a number; with a number of 0 nobody sleeps.
-    return 0 < limit < LONG_MS or limit > 0xFFFFFFFF
+    return 0 < limit < LONG_MS or ENDLESS < limit < 1 << 63
 
 
 @cache

@@ -8,7 +8,7 @@ heard, so that the books are right whatever the server does first. No line is sa
 import itertools
 import random
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 from iolab.exercises.peers import Peer, Violated
@@ -46,7 +46,7 @@ class Member:
         """Receive all that is due. Raise Violated if it is not, or is not in order."""
         size = self.count_owed()
         received = self.peer.receive(size)
-        for line in received.splitlines(keepends=True) if b"\r" not in received else _split(received):
+        for line in _split(received):
             self._take(line, len(received) < size)
         if len(received) < size:
             missing = sum(map(len, self.due.values()))
@@ -70,8 +70,8 @@ class Member:
 
 
 def _split(received: bytes) -> list[bytes]:
-    lines = received.split(b"\n")
-    return [line + b"\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
+    *lines, rest = received.split(b"\n")
+    return [*(line + b"\n" for line in lines), *([rest] if rest else [])]
 
 
 class Talk:
@@ -239,14 +239,13 @@ def half_a_name(talk: Talk, trial: Trial) -> None:
         talk.settle()
         silent.send(b"ent\n")
         silent.expect(b"welcome silent\n", "a client that connected long before it sent its name")
-        for line in _read_now(half):
-            raise Violated(f"a client that closed its sending half in the middle of its name received {line[:40]!r}")
+        if received := _read_now(half):
+            raise Violated(f"a client that closed its sending half in the middle of its name received {received!r:.40}")
     talk.settle()
 
 
-def _read_now(peer: Peer) -> Iterator[bytes]:
+def _read_now(peer: Peer) -> bytes:
     try:
-        if received := peer.connection.recv(1 << 16):
-            yield received
+        return peer.connection.recv(1 << 16)
     except OSError:  # nothing, or a reset
-        return
+        return b""

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from iolab.exercises.peers import Peer, Violated
+from iolab.exercises.properties.chats import HOLD_S
 from iolab.exercises.properties.faults import expect_no_more_descriptors
 from iolab.exercises.rest import expect_idle
 from iolab.exercises.sandbox import watch
@@ -88,6 +89,8 @@ class Talk:
         self.settle()
         name = name or next(self._names)
         peer = self._stack.enter_context(Peer(self._trial, narrow=not reads))
+        if reads:
+            peer.at_rest_s = HOLD_S
         member = Member(next(self._numbers), name, peer, reads=reads)
         text = b"".join(line + b"\n" for line in (name, *more))
         cut = 0 if more else self._draw.randrange(len(text))

@@ -2,6 +2,9 @@
 
 Each judgement goes into build/corpus.jsonl at once: run again, this goes on where it was ended, as long as
 judge and corpus are the same. Exit status 1, and no page, if the judge was wrong once.
+
+`--folder` judges answers that stand elsewhere, as EXERCISE/NAME.py, and writes no page. The first line of each says
+what its author thinks of it: `# expect: right`, or `# expect: wrong: ` and why.
 """
 
 from __future__ import annotations
@@ -108,13 +111,28 @@ def read_log() -> dict[tuple[str, Round], Judgement]:
 
 
 def judge(answer: Answer, round_: Round) -> Judgement:
-    """Judge one answer, and write the judgement into the log."""
+    """Judge one answer, and write the judgement into the log; not of one that is no part of the corpus."""
     start_s = time.monotonic()
     report = grade(answer.exercise, answer.text, round_.seed)
     judgement = Judgement(str(answer), report, time.monotonic() - start_s)
-    with WRITING, LOG.open("a", encoding="utf-8") as file:
-        file.write(judgement.as_line(round_))
+    if round_.version:
+        with WRITING, LOG.open("a", encoding="utf-8") as file:
+            file.write(judgement.as_line(round_))
     return judgement
+
+
+def read_folder(folder: Path) -> list[Answer]:
+    """Return the answers of a folder; a wrong one may have all points but one at most."""
+    answers = []
+    for exercise, file in ((name, file) for name in EXERCISES for file in sorted((folder / name).glob("*.py"))):
+        text = file.read_text(encoding="utf-8")
+        most = sum(each.points for each in EXERCISES[exercise].properties) - 1
+        head, _, expects = text.partition("\n")[0].partition("expect: ")
+        if not head.startswith("#") or not expects.startswith(("right", "wrong")):
+            raise SystemExit(f"corpus: {file} should begin with `# expect: right` or `# expect: wrong: WHY`")
+        name = f"{file.stem} ({expects})"
+        answers.append(Answer(exercise, name, text, at_most=most if expects.startswith("wrong") else None))
+    return answers
 
 
 def run(answers: list[Answer], rounds: list[Round], at_once: int) -> list[Verdicts]:
@@ -194,17 +212,20 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="seed of the first round (default 1)")
     parser.add_argument("--at-once", type=int, default=2, help="answers judged at the same time (default 2)")
     parser.add_argument("--only", default="", help="only answers whose name holds this; nothing is written")
+    parser.add_argument("--folder", type=Path, help="answers of this folder in place of the corpus")
     parser.add_argument("--busy", action="store_true", help="the same again, with one CPU kept busy")
     options = parser.parse_args()
-    answers = [answer for answer in [*ANSWERS, *TAMPERING] if options.only in str(answer)]
-    seeds, version, verdicts = range(options.seed, options.seed + options.repeats), read_version(), {}
+    all_answers = read_folder(options.folder) if options.folder else [*ANSWERS, *TAMPERING]
+    answers = [answer for answer in all_answers if options.only in str(answer)]
+    seeds, verdicts = range(options.seed, options.seed + options.repeats), {}
+    version = "" if options.folder else read_version()
     for busy in (False, True) if options.busy else (False,):
         with keep_busy() if busy else contextlib.nullcontext():
             verdicts[busy] = run(answers, [Round(version, busy, seed) for seed in seeds], options.at_once)
     wrong = sum(len(each.wrong()) for all_ in verdicts.values() for each in all_)
     if wrong:
         raise SystemExit(f"corpus: {wrong} judgements were wrong; nothing is written")
-    if not options.only:
+    if not options.only and not options.folder:
         command = (
             f"python tools/corpus.py --repeats {options.repeats} --seed {options.seed} --at-once {options.at_once}"
         )

@@ -16,6 +16,7 @@ import ast
 import copy
 import datetime
 import random
+import re
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -30,7 +31,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from iolab.exercises import EXERCISES, grade  # noqa: E402
 from iolab.exercises.judge import secure  # noqa: E402
 from iolab.exercises.peers import Violated  # noqa: E402
-from iolab.exercises.properties import faults  # noqa: E402
+from iolab.exercises.properties import faults, talks  # noqa: E402
 from iolab.exercises.rest import Invariants, Rest  # noqa: E402
 from iolab.exercises.stories import Fault, Player, Step, Story  # noqa: E402
 from iolab.exercises.trial import Trial  # noqa: E402
@@ -40,7 +41,20 @@ from tests.exercises.corpus import ANSWERS  # noqa: E402
 from tools.corpus import MUTANTS, PAGE  # noqa: E402
 from tools.matrix import commit  # noqa: E402
 
-COURSE = {"01-threads": "threads", "02-nonblocking": "nonblocking", "03-epoll": "epoll", "03-select": "select"}
+COURSE = {
+    "01-threads": "threads",
+    "02-nonblocking": "nonblocking",
+    "03-epoll": "epoll",
+    "03-select": "select",
+    "04-selectors": "selectors",
+    "05-signals": "signals",
+    "06-completion": "io_uring",
+    "07-event-loop": "",
+    "08-chat": "",
+}
+"""The models of the course by exercise; none where its answer is not one."""
+
+SEVERAL_THREADS = ("01-threads", "06-completion")
 EDGES = (1, 2, 511, 512, 513, 1023, 1024, 1025, 4095, 4096, 4097, 8191, 8192, 8193)
 STEPS, ALIVE, UNREAD_BYTES, STORIES = 120, 9, 12_000, 4
 
@@ -176,9 +190,12 @@ BREAK = (
 )
 
 
+ENTRIES = ("serve", "chat")
+
+
 def rename_all(tree: ast.AST) -> Iterator[tuple[str, Callable[[], None]]]:
     """Give every function and variable of a function another name."""
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name != "serve"]
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name not in ENTRIES]
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     names |= {each.arg for node in functions for each in node.args.args} - {"self"}
     methods = {each for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for each in node.body}
@@ -268,22 +285,36 @@ def prove_wrong(mutant: Mutant, stories: int) -> str:
     """Return how a mutant fails in long stories; nothing if it does not."""
     secure()
     exercise = EXERCISES[mutant.exercise]
+    if exercise.entry == "chat":
+        return prove_chat_wrong(exercise.complete(mutant.text), stories)
     idle = any(each.name == "idle" for each in exercise.properties)
-    threads = mutant.exercise == "01-threads"
-    rest = Invariants(idle=idle, descriptors=True, one_thread=not threads, model=mutant.exercise)
+    one_thread = mutant.exercise not in SEVERAL_THREADS
+    rest = Invariants(idle=idle, descriptors=True, one_thread=one_thread, model=mutant.exercise)
+    text, entry = exercise.complete(mutant.text)
     for seed in range(1_000, 1_000 + stories):
         draw = random.Random(seed)
         try:
             with ExitStack() as stack:
-                trial = stack.enter_context(Trial(mutant.text, "serve", draw, factor=draw.choice((1, 40))))
+                trial = stack.enter_context(Trial(text, entry, draw, factor=draw.choice((1, 40))))
                 Player(trial, seed, Rest(trial, rest, stack), stack).play(wander(draw))
         except (Fault, Violated, OSError) as error:
             return str(error)
     try:
-        with Trial(mutant.text, "serve", random.Random(1), factor=16) as trial:
+        with Trial(text, entry, random.Random(1), factor=16) as trial:
             faults.check_memory(trial)
     except (Violated, OSError) as error:
         return str(error)
+    return ""
+
+
+def prove_chat_wrong(answer: tuple[str, str], stories: int) -> str:
+    """Return how a chat fails in talks; nothing if it does not."""
+    for seed in range(1_000, 1_000 + 3 * stories):
+        try:
+            with Trial(*answer, random.Random(seed)) as trial:
+                talks.check_talk(trial)
+        except (Violated, OSError) as error:
+            return str(error)
     return ""
 
 
@@ -295,12 +326,11 @@ def examine(mutant: Mutant) -> Finding:
 
 def list_answers(exercise: str, kind: str) -> dict[str, str]:
     """Return the right answers that are changed, by name."""
-    course = MODELS[COURSE[exercise]].source
-    if kind == "tune":
-        return {"the course": course}
+    if kind == "tune" and (model := COURSE[exercise]):
+        return {"the course": MODELS[model].source}
     texts = {each.name: each.text for each in ANSWERS if each.exercise == exercise and each.expected() == "all points"}
     known = {model.source for model in MODELS.values() if model.source}
-    return {name: text for name, text in texts.items() if text not in known}
+    return {name: text for name, text in texts.items() if (name == "the course" or text in known) == (kind == "tune")}
 
 
 def draw_mutants(exercise: str, kind: str, edits: tuple[Edit, ...], count: int) -> list[Mutant]:
@@ -329,7 +359,9 @@ def tell(finding: Finding) -> None:
 
 
 def write_section(rows: list[str], command: str) -> None:
-    """Write the table into the page, in the place of the one before."""
+    """Write the table into the page, in the place of the one before; rows of other exercises stay."""
+    head, _, before = PAGE.read_text(encoding="utf-8").partition(MUTANTS)
+    all_rows = {row.split("|")[1].strip(): row for row in [*before.splitlines(), *rows] if re.match(r"\| \d\d-", row)}
     lines = [
         MUTANTS,
         "",
@@ -339,7 +371,7 @@ def write_section(rows: list[str], command: str) -> None:
         "",
         "| exercise | mutants | wrong | found | share | by the judge alone | variants with full marks |",
         "|---|--:|--:|--:|--:|--:|--:|",
-        *rows,
+        *(row for _, row in sorted(all_rows.items())),
         "",
         f"- Date: {datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
         f"- Machine: {machine()}",
@@ -347,8 +379,7 @@ def write_section(rows: list[str], command: str) -> None:
         f"- Command: `{command}`",
         "",
     ]
-    before = PAGE.read_text(encoding="utf-8").partition(MUTANTS)[0].rstrip()
-    PAGE.write_text(before + "\n\n" + "\n".join(lines), encoding="utf-8")
+    PAGE.write_text(head.rstrip() + "\n\n" + "\n".join(lines), encoding="utf-8")
 
 
 def main() -> None:

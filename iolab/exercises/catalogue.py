@@ -4,9 +4,9 @@ import random
 from collections.abc import Callable
 
 from iolab.errors import unknown
-from iolab.exercises.exercise import Exercise, Property
+from iolab.exercises.exercise import Exercise, Look, Property
 from iolab.exercises.flaws import FLAWS, RIGHT
-from iolab.exercises.properties import chats, exposure, faults, loops, nature, scenes, wire
+from iolab.exercises.properties import chats, exposure, faults, loops, nature, scenes, talks, wire
 from iolab.exercises.rest import Invariants
 from iolab.exercises.stories import Story, tell_story
 from iolab.exercises.trial import Trial
@@ -29,6 +29,20 @@ def demand(name: str, points: int, check: Callable[[Trial], str], factor: int = 
             return check(trial)
 
     return Property(name, points, look)
+
+
+def look_for_slow_reader(answer: str, entry: str, draw: random.Random) -> str:
+    """Look for a server that serves others while one client does not read."""
+    with Trial(answer, entry, draw, factor=GROWTH) as trial:
+        return faults.check_others(trial)
+
+
+def look_for_others(answer: str, entry: str, draw: random.Random) -> str:
+    """Look for a server that serves others, whether one client does not read or always asks."""
+    says = look_for_slow_reader(answer, entry, draw)
+    with Trial(answer, entry, draw, pace_ms=faults.PACE_MS) as trial:
+        faults.check_turns(trial)
+    return says
 
 
 def demand_model(
@@ -61,7 +75,7 @@ WIRE, LEAKS, IDLE = Invariants(), Invariants(descriptors=True), Invariants(idle=
 
 
 def build_serves(
-    draw_crowd: Callable[[random.Random], Story] = scenes.draw_crowd, **limits: int
+    draw_crowd: Callable[[random.Random], Story] = scenes.draw_crowd, others: Look = look_for_others, **limits: int
 ) -> tuple[Property, ...]:
     """Return what is asked of every server, before a crowd that it can be asked to serve."""
     return (
@@ -72,13 +86,16 @@ def build_serves(
         Property("half-close", 1, tell_story(scenes.draw_half_closes, WIRE, HALF_CLOSE, factor=GROWTH)),
         Property("resets", 2, tell_story(scenes.draw_resets, WIRE, RESETS, factor=GROWTH)),
         Property("slow reader's bytes", 2, tell_story(scenes.draw_slow_readers, WIRE, SLOW, factor=GROWTH)),
-        demand("others meanwhile", 2, faults.check_others, GROWTH),
+        Property("others meanwhile", 2, others),
         demand("bounded memory", 1, faults.check_memory, 16),
         Property("descriptors", 1, tell_story(scenes.draw_leavers, LEAKS, LEFT, factor=GROWTH)),
     )
 
 
 SERVES = build_serves()
+SERVES_BY_TASKS = build_serves(others=look_for_slow_reader)
+"""A task that never has to wait may keep its turn: that is for who writes the task."""
+
 END = demand("a clean end", 1, wire.check_clean_end)
 PROMPT = demand("no sleeps", 1, nature.check_promptness)
 RESTS = (
@@ -111,14 +128,17 @@ COMPLETIONS = demand_model(
 
 OVERFLOW = demand("a full queue", 2, faults.check_overflow, RLIMIT_SIGPENDING=SIGNALS)
 SLEEPERS = demand("tasks that sleep", 2, loops.check_sleepers)
-NAPS = demand("sleeps of any length", 1, loops.check_naps)
-RAISERS = demand("tasks that raise", 2, loops.check_raisers)
-BITES = demand("recv's size", 1, loops.check_bites)
+NAPS = Property(
+    "sleeps of any length", 1, loops.look_for_acts("rounds late naps ties turns busy far", loops.check_naps)
+)
+RAISERS = Property("tasks that raise", 2, loops.look_for_acts("raisers resets closings", loops.check_raisers))
+BITES = Property("recv's size", 1, loops.look_for_acts("leftovers duplex", loops.check_bites))
 END_OF_LOOP = demand("a clean end", 1, loops.check_end_of_loop)
-RETURNS = demand("run returns", 1, loops.check_end_of_run)
+RETURNS = Property("run returns", 1, loops.look_for_acts("empty crowd", loops.check_end_of_run))
 CHATS = (
     demand("lines are passed on", 1, chats.check_welcome),
     demand("whole lines", 2, chats.check_lines),
+    demand("everybody hears", 2, talks.check_talk),
     demand("500 clients", 3, chats.check_many_members, RLIMIT_NOFILE=1024, RLIMIT_AS=1 << 34),
     demand("a frozen client", 3, chats.check_frozen_client),
     demand("fairness", 2, chats.check_fairness),
@@ -172,12 +192,14 @@ EXERCISES = {
             "Serve every client by operations that the system completes: with io_uring, or with `aio` where it is "
             "refused. Keep buffers alive until then, and pair each completion with its connection.",
             (*SERVES, *RESTS, END, COMPLETIONS),
+            rings=True,
+            frees=True,
         ),
         Exercise(
             "07-event-loop",
             "Write an event loop for generators: a class `Loop` with `spawn(task)` and `run()`, and with `sleep`, "
             "`accept`, `recv` and `send` for tasks to `yield from`. A task that raises ends alone.",
-            (*SERVES, SLEEPERS, NAPS, RAISERS, BITES, *RESTS, END_OF_LOOP, RETURNS, LOOP),
+            (*SERVES_BY_TASKS, SLEEPERS, NAPS, RAISERS, BITES, *RESTS, END_OF_LOOP, RETURNS, LOOP),
             entry="Loop",
             begin=loops.STUB,
             program=loops.PROGRAM,
@@ -188,6 +210,7 @@ EXERCISES = {
             "Each later line goes to all other clients, as `NAME: LINE`. "
             "One that does not read holds up nobody, and is not owed without bounds.",
             CHATS,
+            rings=True,
             entry="chat",
             parameters="listening",
             program=chats.PROGRAM,

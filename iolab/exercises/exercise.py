@@ -34,6 +34,10 @@ class Exercise:
     """What the learner begins with, where it is not a function without a body."""
     program: str = ""
     """What is run on the learner's text; it defines `serve`. Without one, the learner's function is called."""
+    rings: bool = False
+    """Whether it may be solved with io_uring, which does some things that the filter of calls does not see."""
+    frees: bool = False
+    """Whether the kernel may read what the answer has freed too early."""
     at_once: int = 6
     """Trials at the same time; a server that spins leaves no room for others."""
 

@@ -10,6 +10,7 @@ the seed knows the cases. Nothing that comes back from the sandbox is read as a 
 """
 
 import json
+import time
 from dataclasses import asdict, dataclass
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -51,11 +52,13 @@ class Launch:
 
 @dataclass(frozen=True)
 class ServerLaunch(Launch):
-    """An answer that serves on the judge's socket; its `respond` is `reply` with this table and factor."""
+    """An answer that serves on the judge's socket; its `respond` is `reply` with this table, factor and pace."""
 
     table: str
     """256 bytes in hexadecimal digits."""
     factor: int
+    pace_ms: int
+    """How long a call of `respond` takes at least."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +117,10 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in line)
 
 
-def reply(request: bytes, table: bytes, factor: int) -> bytes:
+def reply(request: bytes, table: bytes, factor: int, pace_ms: int = 0) -> bytes:
     """Return the reply that is due to a request: every byte stands for another one, `factor` times."""
+    if pace_ms:
+        time.sleep(pace_ms / 1000)
     replaced = bytes(request).translate(table)
     if factor == 1:
         return replaced

@@ -24,7 +24,7 @@ from typing import NoReturn
 
 from iolab.exercises.exercise import Look
 from iolab.exercises.peers import Peer, Violated, describe_difference
-from iolab.exercises.rest import Invariants, Rest
+from iolab.exercises.rest import Invariants, Rest, has_limit
 from iolab.exercises.sandbox import watch
 from iolab.exercises.trial import Trial
 
@@ -37,6 +37,9 @@ STORY_WAITS_S = 3.0
 SHRINK_S, SHRINK_TRIES, REPLAY_WAITS_S = 2.0, 24, 0.8
 """How long and how often a story that fails is played again, to find a shorter one."""
 
+SILENCE_S = 10.5
+"""So long nobody asks a server that may be counting the seconds."""
+
 PROCESSES = 50
 """A server with a process for each client is asked to serve no more: its judge ends one that has many (`confined`)."""
 
@@ -46,11 +49,12 @@ FOREIGN_BYTES = 8
 
 @dataclass(frozen=True)
 class Step:
-    """What one client does: `open`, `ask`, `read`, `half-close`, `reset` or `leave`; or all: `settle`, `wait`.
+    """What one client does: `open`, `ask`, `read`, `half-close`, `reset` or `leave`.
 
-    The amount is bytes to ask or to read (0: all that is due), or milliseconds to wait. To open a connection it is 0
-    for one that is read wherever the story settles, 2 for one that is not, 1 for one that takes little at a time too.
-    `pause` and `resume` are the server's.
+    Or all: `settle`, `wait`, `silence`; `pause` and `resume` are the server's. The amount is bytes to ask or to read
+    (0: all that is due), or milliseconds to wait or to be silent: longer, where the server may be counting. To open a
+    connection it is 0 for one that is read wherever the story settles, 2 for one that is not, 1 for one that takes
+    little at a time too.
     """
 
     act: str
@@ -100,9 +104,9 @@ class Player:
 
     def play(self, story: Story) -> None:
         """Play all steps, or as many as there is time for. Raise Fault for the first that fails."""
-        end_s = time.monotonic() + STORY_S
+        self._end_s = time.monotonic() + STORY_S
         for number, step in enumerate(story):
-            if time.monotonic() > end_s:
+            if time.monotonic() > self._end_s:
                 return
             try:
                 self._act(step)
@@ -122,6 +126,8 @@ class Player:
                 self._settle()
             case "wait":
                 time.sleep(step.amount / 1000)
+            case "silence":
+                self._be_silent(step.amount / 1000)
             case "pause" if not self._pausing:
                 self._pausing = ExitStack()
                 self._stack.enter_context(self._pausing).enter_context(self._trial.pause())
@@ -144,6 +150,13 @@ class Player:
                 self._clients.pop(step.client).peer.reset()
             case "leave":
                 self._clients.pop(step.client).peer.connection.close()
+
+    def _be_silent(self, least_s: float) -> None:
+        begin_s = time.monotonic()
+        time.sleep(least_s)
+        if has_limit(self._trial.pid):
+            time.sleep(max(SILENCE_S - least_s, 0))
+        self._end_s += time.monotonic() - begin_s
 
     def _open(self, number: int, kind: int) -> None:
         if len(self._clients) == PROCESSES:
@@ -263,6 +276,8 @@ def tell_story(
 def shrink(story: Story, fault: Fault, play: Callable[..., Fault | None]) -> tuple[Story, Fault]:
     """Return the shortest story that was found to fail in the same way, and its fault."""
     begin_s, left_s = time.monotonic(), min(SHRINK_S, SHRINK_ALL_S - sum(shrinking_s))
+    if any(step.act == "silence" for step in story[: fault.step]):
+        left_s = 0.0  # once is long enough
     shortest, end_s, tries = (list(story[: fault.step + 1]), fault), begin_s + left_s, SHRINK_TRIES
 
     def fails(candidate: Story) -> bool:
@@ -331,7 +346,8 @@ def tell(story: Story, fault: Fault, factor: int) -> str:
     if len(deeds) > 3:
         failing = [each for each in deeds if says.startswith(each.partition(" asked")[0] + " ")]
         deeds = [f"{len(numbers)} clients were served together", *failing]
-    return f"{'; '.join(deeds)}; then {says}" if deeds else says
+    then = "then, when nobody had asked for seconds," if any(step.act == "silence" for step in story) else "then"
+    return f"{'; '.join(deeds)}; {then} {says}" if deeds else says
 
 
 def _list_clients(story: Story) -> dict[int, None]:

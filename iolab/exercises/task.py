@@ -39,6 +39,7 @@ RULES = {
     "05-signals": (
         f"{ONE_THREAD} It waits in `sigwaitinfo`, `sigtimedwait`, `pause` or `sigsuspend`. "
         "Not in a `signalfd`: that makes a descriptor of a signal, and the wait is one for readiness again.",
+        "Drain each connection in turns: one that is never drained holds up nobody.",
         "`iolab.kernel.signals` and lesson 05 have what the standard library lacks. "
         "At most 16 signals wait in the queue in one of the tests; when it was full, SIGIO arrives instead.",
     ),
@@ -46,30 +47,35 @@ RULES = {
         "Receiving and sending are operations of io_uring or `aio`. "
         "Asking the ring only whether a socket is ready (a poll) is not one, nor is a thread for each connection.",
         "Accepting may be done in one thread of its own: `aio` has no accept. "
-        "`iolab.kernel.uring` and `iolab.kernel.aio` may be used.",
+        "`iolab.kernel.uring` and `iolab.kernel.aio` may be used. What `MultishotAccept` is told of the listening "
+        "socket is not always an accept: hand all of it to its `connection`.",
     ),
     "07-event-loop": (
         f"{ONE_THREAD} It waits in a selector, and while nothing is due it uses no CPU.",
-        "`spawn(task)` may be called before `run()` and by tasks. `run()` returns when every task has ended.",
-        "A task that raises ends alone, whatever the exception, but for SystemExit: that one leaves `run()`.",
+        "`spawn(task)` may be called before `run()` and by tasks, and the task begins once `run()` comes to it. "
+        "`run()` returns when every task has ended; it may be called again.",
+        "A task that raises ends alone, whatever the exception (KeyboardInterrupt is one), but for SystemExit: that "
+        "one leaves `run()`.",
         "`sleep(seconds)` never ends early, and at most 30 ms late on a quiet machine; those due at the same time all "
         "wake. `sleep(0)` lets all others have a turn first.",
         "`recv(connection, size)` returns at most `size` bytes as soon as there are any, and `b''` at the end of file. "
-        "`send` returns when all is sent. Both raise an OSError in the task that asked; `accept` goes on when a client "
-        "gave up before it.",
+        "`send` returns when all is sent. Both raise an OSError in the task that asked, and one task may receive on a "
+        "connection while another one sends on it. `accept` goes on when a client gave up before it.",
+        "All three give the others a turn, even where they need not wait: a task whose client always has more to ask "
+        "holds up nobody.",
     ),
     "08-chat": (
         "A line ends with a line feed, and may come in any pieces. It is bytes: not always UTF-8, at most 256 KiB. "
         "(asyncio's streams take 64 KiB unless you say `limit=`.)",
         "All before the line feed belongs to it, blanks and carriage returns too. "
         "An empty line is passed on as `NAME: `, a colon and a blank. What ends without a line feed is not passed on.",
-        "A name is the first line, and is not empty. Name and lines may arrive together. "
+        "A name is the first line, any bytes, and not empty. Name and lines may arrive together. "
         "Two clients may have the same name: a line goes to all connections but the one that it came from.",
         "A client that has not sent its name yet hears nothing. Whoever has been welcomed hears all later lines, "
         "and those of one speaker in their order.",
-        "A client that stops reading may be disconnected once more than 1 MiB is owed to it, or may miss whole lines; "
-        "it gets no part of one, but before it is disconnected. "
-        "The memory grows by less than 16 MiB for it, and others hear all lines at once.",
+        "A client that stops reading still hears, and is still heard, while no more than 1 MiB is owed to it. "
+        "Then it may be disconnected, or may miss whole lines; it gets no part of one, but before it is disconnected. "
+        "The memory grows by less than 16 MiB for each such client, and others hear all lines at once.",
         "There are up to 500 clients, and 1,024 descriptors. "
         "A line may cost 10 times the CPU that it costs in the course's own chat.",
     ),
@@ -82,10 +88,12 @@ ENDS = (
 )
 
 OF_SERVERS = (
-    f"{ENDS} `respond` turns the bytes that one `recv` returned into those of the reply.",
+    f"{ENDS} `respond` turns bytes that were received into those of the reply; how many at once is up to you.",
+    "However much one client asks, the others have their turns: receive once from it, and see who else is ready.",
     "A client that closes its sending half gets all that it is owed, and then the end of file.",
-    "Idle is less than 1 % of a CPU. While a client does not read, the memory grows by less than 16 MiB: "
-    "stop reading from it while you owe it bytes.",
+    "A client may be silent for as long as it likes. Idle is less than 1 % of a CPU, and fewer than 15 wake-ups a "
+    "second. While a client does not read, the memory grows by less than 16 MiB: stop reading from it while you owe it "
+    "bytes. The buffers of the kernel are as small as the judge made them: SO_SNDBUF and SO_RCVBUF do nothing.",
 )
 
 OF_CLIENTS = (

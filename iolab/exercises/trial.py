@@ -33,6 +33,7 @@ class Trial(Confined):
         draw: random.Random,
         *,
         factor: int = 1,
+        pace_ms: int = 0,
         table: bytes = b"",
         limits: Mapping[str, int] | None = None,
     ) -> None:
@@ -45,7 +46,7 @@ class Trial(Confined):
         self.address: faults.Address = self.listening.getsockname()[:2]
         granted = LIMITS | dict(limits or {})
         super().__init__(
-            lambda folder: ServerLaunch(answer, entry, folder, granted, self.table.hex(), factor),
+            lambda folder: ServerLaunch(answer, entry, folder, granted, self.table.hex(), factor, pace_ms),
             self.listening.fileno(),
         )
         self._stack.enter_context(self.listening)

@@ -33,7 +33,9 @@ SECCOMP_MODE_FILTER = 2
 F_SETOWN, F_SETSIG = 8, 10
 FIRST_REALTIME, SIGIO = 34, 29
 OWNS = (0x8901, 0x8902)  # ioctl: FIOSETOWN and SIOCSPGRP, the older names of F_SETOWN
-NEW_NAMESPACES, X32 = 0x7E020000, 0x40000000
+NEW_NAMESPACES, CLONE_PARENT, X32 = 0x7E020000, 0x8000, 0x40000000
+IO_URING_SETUP = 425
+BUFFER_SIZES = (7, 8, 32, 33)  # SO_SNDBUF, SO_RCVBUF, and their kin of root
 
 # <linux/audit.h> and the tables of system calls.
 ARCHITECTURES = {
@@ -48,6 +50,7 @@ ARCHITECTURES = {
             "prctl": 157,
             "ioctl": 16,
             "socket": 41,
+            "setsockopt": 54,
             "clone": 56,
             "clone3": 435,
         },
@@ -76,6 +79,7 @@ ARCHITECTURES = {
             "prctl": 167,
             "ioctl": 29,
             "socket": 198,
+            "setsockopt": 208,
             "clone": 220,
             "clone3": 435,
         },
@@ -88,7 +92,8 @@ ARCHITECTURES = {
         ),
     ),
 }
-ALLOW, DENY, MISSING = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
+ALLOW, IGNORE = 0x7FFF0000, 0x00050000
+DENY, MISSING = IGNORE | errno.EPERM, IGNORE | errno.ENOSYS
 NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
 
 # <linux/landlock.h>: the rights to execute, read and list; and those to write, remove and make.
@@ -109,6 +114,8 @@ class Reach:
     readable: Iterable[str]
     listable: Iterable[str] = ()
     port: int | None = None
+    rings: bool = True
+    """Whether it may use io_uring, whose orders pass by the filter: a socket of the file system is one."""
 
 
 def confine(reach: Reach) -> None:
@@ -117,7 +124,7 @@ def confine(reach: Reach) -> None:
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     _landlock(libc, reach)
     _drop_capabilities(libc)
-    _install_filter(libc)
+    _install_filter(libc, reach.rings)
 
 
 def adopt() -> None:
@@ -140,23 +147,23 @@ def end_with_parent(number: int) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
-def _install_filter(libc: ctypes.CDLL) -> None:
+def _install_filter(libc: ctypes.CDLL, rings: bool) -> None:
     if platform.machine() not in ARCHITECTURES:
         return
-    instructions = b"".join(_build_filter(os.getpid()))
+    instructions = b"".join(_build_filter(os.getpid(), () if rings else (IO_URING_SETUP,)))
     text = ctypes.create_string_buffer(instructions, len(instructions))
     program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(instructions) // 8, ctypes.addressof(text)))
     libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0)
 
 
-def _build_filter(pid: int) -> Iterator[bytes]:
+def _build_filter(pid: int, more: tuple[int, ...]) -> Iterator[bytes]:
     """Yield the instructions of the filter (`bpf(4)`); a jump counts the instructions that it leaves out."""
     architecture, named, denied = ARCHITECTURES[platform.machine()]
     yield _load(ARCHITECTURE)
     yield _jump_if_equal(architecture, 1, 0)  # 32-bit calls have other numbers
     yield _return(DENY)
     yield from (_load(NUMBER), _jump_if_at_least(X32, 0, 1), _return(DENY))
-    for number in denied:
+    for number in (*denied, *more):
         yield from (_load(NUMBER), _jump_if_equal(number, 0, 1), _return(DENY))
     for name in ("kill", "tgkill"):  # to itself alone
         yield from _restrict(named[name], 0, (pid,))
@@ -166,10 +173,17 @@ def _build_filter(pid: int) -> Iterator[bytes]:
     yield from _restrict(named["socket"], 0, (socket.AF_INET, socket.AF_INET6))
     yield from _forbid(named["ioctl"], 1, OWNS)
     yield from _forbid(named["prctl"], 0, (PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER))
+    # A server that drops what has no room would pass where there is room for megabytes.
+    yield from (_load(NUMBER), _jump_if_equal(named["setsockopt"], 0, 4 + len(BUFFER_SIZES)))
+    yield from (_load(ARGUMENTS + 8), _jump_if_equal(socket.SOL_SOCKET, 0, 2 + len(BUFFER_SIZES)))
+    yield _load(ARGUMENTS + 16)
+    for left, value in zip(range(len(BUFFER_SIZES) - 1, -1, -1), BUFFER_SIZES, strict=True):
+        yield _jump_if_equal(value, left, 1 if not left else 0)
+    yield _return(IGNORE)
     # Its flags are behind a pointer. The C library makes do with clone(2) where there is none.
     yield from (_load(NUMBER), _jump_if_equal(named["clone3"], 0, 1), _return(MISSING))
     yield from (_load(NUMBER), _jump_if_equal(named["clone"], 0, 3))
-    yield from (_load(ARGUMENTS), _jump_if_any(NEW_NAMESPACES, 0, 1), _return(DENY))
+    yield from (_load(ARGUMENTS), _jump_if_any(NEW_NAMESPACES | CLONE_PARENT, 0, 1), _return(DENY))
     # The owner of a descriptor is sent a signal: itself alone, and not one that cannot be ignored.
     yield from (_load(NUMBER), _jump_if_equal(named["fcntl"], 0, 12))
     yield from (_load(ARGUMENTS + 8), _jump_if_equal(F_SETOWN, 0, 3))

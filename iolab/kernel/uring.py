@@ -26,7 +26,10 @@ class MultishotAccept:
         ring.accept(listening.fileno())
 
     def connection(self, completion: Completion) -> socket.socket:
-        """Return the connection that was accepted. Raise what `ListeningSocket.accept` raises."""
+        """Return the connection that was accepted. Raise what `ListeningSocket.accept` raises.
+
+        It must be told of every completion on the listening socket: after a failure one is a poll, not an accept.
+        """
         operation, listening, result, more, _ = completion
         if operation != ACCEPT:  # somebody is there, after an accept failed
             self._ring.accept(listening)

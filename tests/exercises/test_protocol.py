@@ -18,7 +18,7 @@ CHECK = Check("half-close", True, 1, "größer than\nASCII")
         Job("03-epoll", "def serve(): ...\n", 1 << 31, None),
         Job("03-epoll", "", 0, "half-close"),
         CHECK,
-        ServerLaunch("text", "serve", "/folder", LIMITS, "00" * 256, 100),
+        ServerLaunch("text", "serve", "/folder", LIMITS, "00" * 256, 100, 4),
         ClientLaunch("text", "exposes", "/folder", {}, "127.0.0.1", 80),
     ],
     ids=lambda message: type(message).__name__,

@@ -1,20 +1,29 @@
 """Properties of a server whose clients misbehave: nobody else notices, and nothing is lost or kept."""
 
+import select
+import socket
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from types import TracebackType
+from typing import Self
 
 from iolab.exercises.peers import Patience, Peer, Violated
 from iolab.exercises.properties.wire import ask_line, draw_line
 from iolab.exercises.sandbox import watch
 from iolab.exercises.sandbox.confined import MIB
 from iolab.exercises.trial import Trial
+from iolab.kernel import threads
 
 GROWTH_BYTES = 16 * MIB
 """How much memory may be added while one client does not read; a right server adds less than 2 MiB."""
 
 FLOOD_BYTES = 40 * MIB
 """A server that has taken so much from a client that reads nothing takes all there is."""
+
+PACE_MS, MOST_TURNS = 4, 200
+"""What a call of `respond` costs where one client always has more to ask, and how often that one may come first."""
 
 QUIET_LOOKS = 10
 """Looks at a server that takes nothing, 0.1 s apart, before it counts as one that takes no more."""
@@ -41,6 +50,63 @@ def check_others(trial: Trial) -> str:
                     ask_line(trial, late, "a client that connected while another one was not reading its reply")
             peer.expect(due[:1000], "the slow reader, which began to read at last,")
     return f"others were answered while a client did not read the {len(due):,} bytes owed to it"
+
+
+def check_turns(trial: Trial) -> None:
+    """Serve others while one client always has more to ask."""
+    with Peer(trial) as bystander:
+        ask_line(trial, bystander)
+        with Greedy(trial) as greedy:
+            for who, peer in (("connected before", bystander), ("connected meanwhile", Peer(trial))):
+                with peer:
+                    greedy.expect_turn_of(peer, draw_line(trial), f"a client that {who}")
+
+
+class Greedy:
+    """A client that always has more to ask, and reads all of its replies; it counts how often it was served."""
+
+    def __init__(self, trial: Trial) -> None:
+        self._trial, self._over = trial, threading.Event()
+        self._peer = Peer(trial)
+        self._turns = 0
+        self._thread = threads.start(threading.Thread(target=self._ask_on, daemon=True))
+
+    def _ask_on(self) -> None:
+        connection, block, last_s = self._peer.connection, bytes(1 << 16), 0.0
+        connection.setblocking(False)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 18)
+        while not self._over.wait(0.001):
+            with suppress(OSError):
+                while connection.send(block):
+                    pass
+            with suppress(OSError):
+                while connection.recv(1 << 18):
+                    now_s = time.monotonic()
+                    self._turns += now_s - last_s > PACE_MS / 2000  # what is in pieces is one reply
+                    last_s = now_s
+
+    def expect_turn_of(self, peer: Peer, request: bytes, who: str) -> None:
+        """Raise Violated if this client is served again and again, and another one is not."""
+        before, ready, patience = self._turns, select.poll(), Patience(self._trial)
+        peer.send(request)
+        ready.register(peer.connection, select.POLLIN)
+        while not ready.poll(10) and not patience.over():
+            if self._turns - before > MOST_TURNS:
+                raise Violated(
+                    f"a client that always had more to ask was served more than {MOST_TURNS} times while {who} waited "
+                    "for its first reply; receive once, and see who else is ready"
+                )
+        peer.expect(self._trial.due(request), f"{who}, while another one always had more to ask,")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+        self._peer.connection.close()
 
 
 def check_overflow(trial: Trial) -> str:

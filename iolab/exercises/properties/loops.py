@@ -1,16 +1,19 @@
 """Properties of an event loop for generators; a server that runs on it shows them over the wire."""
 
+import random
 import select
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 
+from iolab.exercises.exercise import PROGRAM_FOLLOWS, Look
 from iolab.exercises.peers import JUDGE_WAITS_FOR_EXIT_S, Patience, Peer, Violated, expect_clean_exit
 from iolab.exercises.properties.wire import ask_line
 from iolab.exercises.rest import expect_idle
 from iolab.exercises.trial import Trial
 
 SLEEP, RAISE, BITE, END = b"\xf0 sleep", b"\xf0 raise", b"\xf0 bite", b"\xf0 end"
-TIES, TURNS, NAPS = b"\xf0 ties", b"\xf0 turns", b"\xf0 naps"
 """Requests that the judge's server on the learner's loop does something for, before it answers."""
 
 BITE_BYTES = 7
@@ -20,7 +23,6 @@ PROGRAM = f"""
 
 def serve(listening, respond):
     import builtins
-    import time
 
     loop = Loop()
     listening.setblocking(False)
@@ -40,64 +42,18 @@ def serve(listening, respond):
                 elif request.startswith({RAISE!r}):
                     error = getattr(builtins, request.split()[-1].decode())
                     loop.spawn(raise_at_once(error))
+                    yield from loop.send(connection, respond(request))
                     raise error("this task of the judge's raises on purpose")
                 elif request == {BITE!r}:
                     yield from loop.send(connection, respond(request))
                     request = b"%d" % len((yield from loop.recv(connection, {BITE_BYTES})))
                 elif request == {END!r}:
                     ends.append(True)
-                elif request == {TIES!r}:
-                    request = yield from tie()
-                elif request == {TURNS!r}:
-                    request = yield from take_turns()
-                elif request == {NAPS!r}:
-                    request = yield from nap()
                 yield from loop.send(connection, respond(request))
 
     def raise_at_once(error):
         raise error("this task of the judge's raises on purpose, before it waits for anything")
         yield
-
-    def tie():
-        names = ("monotonic", "time", "perf_counter")
-        clocks = [(vars(time), name, getattr(time, name)) for name in names]
-        clocks += [(globals(), name, globals()[name]) for name in names if callable(globals().get(name))]
-        for place, name, clock in clocks:
-            place[name] = lambda clock=clock: clock() // 0.05 * 0.05
-        done = []
-        for number in range(8):
-            loop.spawn(sleep_and_tell(0.2, number, done))
-        while len(done) < 8:
-            yield from loop.sleep(0.05)
-        for place, name, clock in clocks:
-            place[name] = clock
-        return bytes(sorted(done))
-
-    def sleep_and_tell(seconds, number, done):
-        yield from loop.sleep(seconds)
-        done.append(number)
-
-    def take_turns():
-        turns, ended = [], []
-        for number in range(3):
-            loop.spawn(step_and_tell(number, turns, ended))
-        while len(ended) < 3:
-            yield from loop.sleep(0.01)
-        return b"turns" if len(set(turns[:9])) == 3 else b"no turns"
-
-    def step_and_tell(number, turns, ended):
-        for _ in range(20):
-            turns.append(number)
-            yield from loop.sleep(0)
-        ended.append(number)
-
-    def nap():
-        shortest = 1
-        for _ in range(10):
-            begin = time.perf_counter()
-            yield from loop.sleep(0.005)
-            shortest = min(shortest, time.perf_counter() - begin)
-        return b"short" if shortest < 0.04 else b"long"
 
     loop.spawn(accept_all())
     loop.run()
@@ -131,6 +87,51 @@ STUB = '''class Loop:
         """Use as `yield from loop.send(connection, data)`; it returns when all is sent."""
         raise NotImplementedError
 '''
+
+
+ACTS = Path(__file__).parent / "acts.py"
+DEEDS = {
+    "empty": "a loop was run without tasks, and with one that ends at once",
+    "crowd": "363 tasks started one another",
+    "naps": "16 tasks slept for times of all sorts",
+    "ties": "eight tasks slept until the same moment",
+    "rounds": "three tasks slept 0 s again and again",
+    "late": "a task slept 5 ms, ten times",
+    "turns": "one task slept 0 s again and again, and others waited for time and for bytes",
+    "busy": "one task received without ever having to wait, and another one slept",
+    "duplex": "one task sent on a socket on which another one received",
+    "leftovers": "a task received a part of what was there and closed the connection",
+    "resets": "tasks received and sent on connections that were reset",
+    "closings": "tasks received and sent on a connection that was closed",
+    "raisers": "tasks raised exceptions of all kinds",
+    "far": "a task slept for an hour, and another one raised SystemExit",
+}
+"""What tasks of the judge's do on a loop of the learner's (`acts`)."""
+
+
+def look_for_acts(names: str, also: Callable[[Trial], str]) -> Look:
+    """Return what looks for a property over the wire, and then in acts of the judge's tasks."""
+
+    def look(answer: str, entry: str, draw: random.Random) -> str:
+        with Trial(answer, entry, draw) as trial:
+            says = also(trial)
+        text = answer.rpartition(PROGRAM_FOLLOWS)[0] + PROGRAM_FOLLOWS + ACTS.read_text(encoding="utf-8")
+        for name in names.split():
+            with Trial(text, entry, draw) as trial, Peer(trial) as peer:
+                _expect_act(trial, peer, name)
+        return says
+
+    return look
+
+
+def _expect_act(trial: Trial, peer: Peer, name: str) -> None:
+    peer.send(f"{name} {trial.draw.randrange(1 << 30)}".encode())
+    received = peer.receive(1 << 16)
+    says = received.translate(bytes(map(trial.table.index, range(256)))).decode(errors="replace")
+    if not says:
+        raise Violated(f"{DEEDS[name]}, and `run` did not return; {peer.why()}")
+    if says != "fine":
+        raise Violated(says)
 
 
 def check_sleepers(trial: Trial) -> str:
@@ -177,25 +178,16 @@ def _request_sleep(seconds: float) -> bytes:
 
 
 def check_naps(trial: Trial) -> str:
-    """Wake tasks that sleep as long, let a sleep of 0 s give others a turn, and wake nobody else meanwhile."""
+    """Wake nobody while a task sleeps."""
     with Peer(trial) as peer, Peer(trial) as sleeper:
         ask_line(trial, peer)
-        _expect_outcome(trial, peer, TURNS, b"turns", "three tasks that sleep 0 s again and again should take turns")
-        _expect_outcome(trial, peer, NAPS, b"short", "a sleep of 5 ms took 40 ms or more, ten times out of ten")
-        _expect_outcome(trial, peer, TIES, bytes(range(8)), "eight tasks whose sleeps end together should all wake")
-        sleeper.send(_request_sleep(1.0))
+        sleeper.send(_request_sleep(1.5))
+        sleeper.at_rest_s = 2.5
         ask_line(trial, peer)
         time.sleep(0.05)
         expect_idle(trial, "while a task sleeps")
-        sleeper.expect(trial.due(_request_sleep(1.0)), "a client whose task slept")
+        sleeper.expect(trial.due(_request_sleep(1.5)), "a client whose task slept")
     return "sleeps of 0 s gave turns, short ones were short, equal ones all ended, and nothing woke up meanwhile"
-
-
-def _expect_outcome(trial: Trial, peer: Peer, request: bytes, outcome: bytes, should: str) -> None:
-    peer.send(request)
-    received = peer.receive(len(trial.due(outcome)))
-    if received != trial.due(outcome):
-        raise Violated(f"{should}{'' if received else f'; {peer.why()}'}")
 
 
 def check_end_of_run(trial: Trial) -> str:
@@ -242,7 +234,7 @@ def check_raisers(trial: Trial) -> str:
         for error in trial.draw.sample(ERRORS, len(ERRORS)):
             with Peer(trial) as peer:
                 ask_line(trial, peer)
-                peer.send(RAISE + b" " + error.encode())
+                peer.ask(RAISE + b" " + error.encode(), "a client whose task had spawned one that raised")
                 peer.expect_end(f"a client whose task raised {error}")
             ask_line(trial, bystander, f"a client that asked after another one's task had raised {error}")
     return f"{2 * len(ERRORS)} tasks raised exceptions, and the others went on"

@@ -132,6 +132,12 @@ def crowd(draw: random.Random, numbers: Numbers, count: int) -> Story:
     return [*steps, *(Step(draw.choice(("leave", "half-close")), each) for each in clients), SETTLE]
 
 
+def large(draw: random.Random, numbers: Numbers) -> Story:
+    """Return a scene of one client that asks for much in one piece."""
+    client, size = next(numbers), draw.randrange(20_000, 30_000)
+    return [Step("open", client), Step("ask", client, size), Step("read", client), SETTLE]
+
+
 def pipeline(draw: random.Random, numbers: Numbers) -> Story:
     """Return a scene of clients that send one request after another and read later."""
     clients = [next(numbers) for _ in range(3)]
@@ -162,7 +168,7 @@ def silence(draw: random.Random, numbers: Numbers, scenes: Sequence[Step]) -> St
     first, second = next(numbers), next(numbers)
     begin = [Step("open", first), Step("open", second), Step("ask", second, 10), Step("read", second)]
     ask = [Step("ask", first, draw.randrange(1, 100)), Step("ask", second, draw.randrange(1, 100))]
-    return [*begin, *scenes, Step("wait", amount=SILENCE_MS), *ask, SETTLE]
+    return [*begin, *scenes, Step("silence", amount=SILENCE_MS), *ask, SETTLE]
 
 
 def _count() -> Numbers:
@@ -194,6 +200,7 @@ def draw_states(draw: random.Random) -> Story:
     numbers = _count()
     scenes = [
         brief(draw, numbers, ("leave", "half-close", "stay")),
+        large(draw, numbers),
         slow_readers(draw, numbers, ("read", "more"), 2),
         slow_readers(draw, numbers, ("half-close", "reset", "more"), 2),
     ]

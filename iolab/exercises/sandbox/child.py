@@ -24,6 +24,7 @@ from typing import Any
 from iolab.exercises.exercise import PROGRAM_FOLLOWS
 from iolab.exercises.protocol import ClientLaunch, Launch, ServerLaunch, decode, reply
 from iolab.exercises.sandbox import reach, watch
+from iolab.exercises.sandbox.forkserver import WITHOUT_RINGS
 from iolab.exercises.sandbox.last_words import ANSWER, PROGRAM, READY, LastWords
 from iolab.kernel import confinement, namespaces
 from iolab.listening import ListeningSocket, Stopped
@@ -175,7 +176,8 @@ def shut_in(launch: Launch) -> None:
     confinement.show()
     confinement.adopt()
     port = launch.port if isinstance(launch, ClientLaunch) else None
-    confinement.confine(confinement.Reach(launch.folder, reach.list_readable(), reach.list_listable(), port))
+    rings = os.environ.pop(WITHOUT_RINGS, None) is None
+    confinement.confine(confinement.Reach(launch.folder, reach.list_readable(), reach.list_listable(), port, rings))
 
 
 def call_answer(launch: Launch, door: "Door", descriptor: int, words: LastWords) -> None:
@@ -188,7 +190,7 @@ def call_answer(launch: Launch, door: "Door", descriptor: int, words: LastWords)
             raise Unusable(f"`{launch.entry}` returned {_cut(verdict)}, neither True nor False")
         os.write(descriptor, b"1" if verdict else b"0")
     elif isinstance(launch, ServerLaunch):
-        respond = partial(reply, table=bytes.fromhex(launch.table), factor=launch.factor)
+        respond = partial(reply, table=bytes.fromhex(launch.table), factor=launch.factor, pace_ms=launch.pace_ms)
         function(door.open(descriptor), respond)
         words.say(f"`{launch.entry}` returned")
 

@@ -49,7 +49,7 @@ WORDS_BYTES = 4096
 
 DIED = re.compile("(it|a thread|a task|a process of it) died")
 
-WARDEN_LOOK_S = 0.05
+WARDEN_LOOK_S, HEADLESS_LOOKS = 0.05, 3
 ANSWER_LOADS_IN_S = 10.0
 """The answer's top level has so long: imports, and what stands outside of functions."""
 
@@ -133,7 +133,13 @@ class Confined:
         self._loaded.set()
 
     def _guard(self) -> None:
+        headless = 0
         while not self._over.wait(WARDEN_LOOK_S):
+            headless = headless + 1 if watch.is_headless(self.pid) else 0
+            if headless == HEADLESS_LOOKS:
+                self._verdict = "the judge ended it because its first thread had ended, and others had not"
+                self._process.end()
+                return
             resident, count = watch.measure_resident_bytes(self.pid), len(watch.list_family(self.pid))
             if resident > RESIDENT_BYTES or count > PROCESSES:
                 self._verdict = f"the judge ended it because it had {count} processes and {resident // MIB} MiB"

@@ -40,6 +40,9 @@ from iolab.exercises.interpreter import build_command
 from iolab.exercises.protocol import Launch, encode
 
 STATUS_BYTES = 4
+WITHOUT_RINGS = "IOLAB_WITHOUT_RINGS"
+"""A variable of the fork server: whether there is one."""
+
 CREDENTIALS = struct.Struct("iII")  # struct ucred
 FORK_SERVER_ANSWERS_S = 30.0
 ENVIRONMENT = {
@@ -131,6 +134,16 @@ class ForkServer:
             except OSError:
                 pass  # as if it did not answer
         return Child(line)
+
+
+def overwrite_what_is_freed() -> None:
+    """Have the C library of trials overwrite what is freed: who goes on using it is found, and pays with memory."""
+    ENVIRONMENT["GLIBC_TUNABLES"] = "glibc.malloc.perturb=165"
+
+
+def refuse_rings() -> None:
+    """Have trials start without io_uring."""
+    ENVIRONMENT[WITHOUT_RINGS] = "1"
 
 
 @cache

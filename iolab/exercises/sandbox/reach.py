@@ -10,7 +10,13 @@ COURSE = Path(__file__).parents[2]
 HIDDEN = (COURSE / "servers", COURSE / "exercises")
 """Where solutions stand. Notebooks, and what other students handed in, are in no place that is listed below."""
 
-SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc", "/dev/urandom", "/dev/zero", "/sys/devices/system", "/proc/self")
+SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/dev/urandom", "/dev/zero", "/sys/devices/system", "/proc/self")
+ETC = (
+    *("ld.so.cache", "localtime", "timezone", "hosts", "host.conf", "nsswitch.conf", "resolv.conf", "gai.conf"),
+    *("services", "protocols", "passwd", "group", "mime.types", "fonts", "ssl/certs", "alternatives", "matplotlibrc"),
+)
+"""What libraries read there; other things are nobody's business, and root's files are the judge's own."""
+
 PROCESSES = ("/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/sys")
 PACKAGES = ("site-packages", "dist-packages")
 
@@ -21,7 +27,8 @@ def list_readable() -> tuple[str, ...]:
     python = {sys.base_prefix, sys.base_exec_prefix, *sysconfig.get_paths().values()}
     packages = {path for path in sys.path if Path(path).name in PACKAGES}
     roots = [path.resolve() for path in map(Path, {*python, *packages}) if path.is_dir()]
-    return (*SYSTEM, *PROCESSES, *(str(path) for root in [*roots, COURSE] for path in _leave_out(root)))
+    system = (*SYSTEM, *(f"/etc/{name}" for name in ETC), *PROCESSES)
+    return (*system, *(str(path) for root in [*roots, COURSE] for path in _leave_out(root)))
 
 
 def list_listable() -> tuple[str, ...]:

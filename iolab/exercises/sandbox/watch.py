@@ -95,6 +95,22 @@ def _name_call(number: int, arguments: tuple[int, ...]) -> str:
     return "timeout" if name == "poll" and arguments[1] == 1 else name
 
 
+LIMITS = {"epoll_wait": 3, "poll": 2, "timeout": 2, "select": 4, "futex": 3, "sigwaitinfo": 2}
+"""Which argument is the limit of a call in ms, or points to it."""
+
+ENDLESS, LONG_MS = 0xFFFFFFFF, 3_600_000
+"""-1, as a number; and what stands for it where a library insists on a limit (trio)."""
+
+
+def has_limit(call: SystemCall) -> bool:
+    """Say whether a call ends by itself after a while, although nothing has happened."""
+    if call.name == "sleep":
+        return True
+    limit = call.arguments[LIMITS[call.name]] if call.name in LIMITS else 0
+    # NULL is endless for a pointer, and -1 for a number; with a number of 0 nobody sleeps.
+    return 0 < limit < LONG_MS or ENDLESS < limit < 1 << 63
+
+
 @cache
 def why_not() -> str | None:
     """Say why the system calls of another process cannot be seen here, or return None."""
@@ -129,6 +145,11 @@ def list_threads(pid: int) -> list[int]:
 def is_ending(pid: int) -> bool:
     """Say whether a process is on its way out of the kernel, or gone: its sockets close before its end is known."""
     return all(_is_exiting(f"/proc/{pid}/task/{task}/stat") for task in list_threads(pid))
+
+
+def is_headless(pid: int) -> bool:
+    """Say whether a process goes on without its first thread: then it shows neither descriptors nor memory."""
+    return read(f"/proc/{pid}/stat").rpartition(")")[2].split()[:1] == ["Z"] and not is_ending(pid)
 
 
 def _is_exiting(path: str) -> bool:
@@ -184,8 +205,13 @@ def measure_resident_bytes(pid: int) -> int:
 
 def read_interest(pid: int) -> dict[int, int]:
     """Return the descriptors in all epoll interests of a process, and the events of each (`proc_pid_fdinfo(5)`)."""
+    return {descriptor: events for each in read_interests(pid) for descriptor, events in each.items()}
+
+
+def read_interests(pid: int) -> list[dict[int, int]]:
+    """Return the descriptors in each epoll interest of a process, and the events of each."""
     paths = [f"/proc/{pid}/fdinfo/{number}" for number in list_folder(f"/proc/{pid}/fd")]
-    return dict(entry for path in paths for entry in _parse_interest(path))
+    return [dict(_parse_interest(path)) for path in paths]
 
 
 def _parse_interest(path: str) -> Iterator[tuple[int, int]]:

@@ -1,6 +1,7 @@
 """All answers: at least 12 wrong ones and 3 right ones an exercise."""
 
 from tests.exercises.corpus import (
+    blind,
     break_it,
     chat,
     completion,
@@ -25,6 +26,7 @@ ANSWERS = [
     *chat.ANSWERS,
     *break_it.ANSWERS,
     *survivors.ANSWERS,
+    *blind.ANSWERS,
 ]
 
 TAMPERING = tampering.ANSWERS

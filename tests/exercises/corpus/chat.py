@@ -26,7 +26,7 @@ STREAMS = text("""
                     for other in list(members):
                         if other is writer:
                             continue
-                        if other.transport.get_write_buffer_size() > 500_000:
+                        if other.transport.get_write_buffer_size() > 1 << 20:
                             members.pop(other, None)
                             other.transport.abort()
                         else:
@@ -62,14 +62,16 @@ THREADS = text("""
         def __init__(self, connection):
             self.connection = connection
             self.news = threading.Condition()
-            self.lines = deque()
+            self.lines, self.size = deque(), 0
             self.gone = False
 
         def tell(self, line):
             with self.news:
-                if len(self.lines) > 5000 or sum(map(len, list(self.lines)[:5])) * len(self.lines) > 2_000_000:
+                if self.size > 2_000_000:
                     self.lines.clear()
+                    self.size = 0
                 self.lines.append(line)
+                self.size += len(line)
                 self.news.notify()
 
         def write(self):
@@ -81,6 +83,7 @@ THREADS = text("""
                         return
                     said = b"".join(self.lines)
                     self.lines.clear()
+                    self.size = 0
                 try:
                     self.connection.sendall(said)
                 except OSError:

@@ -32,21 +32,33 @@ HEAP = text("""
         def step(self, task):
             try:
                 kind, what = next(task)
-            except StopIteration:
-                return
-            except Exception:
+            except SystemExit:
+                raise
+            except BaseException:
                 return
             if kind == "sleep":
                 heapq.heappush(self.sleeping, (time.monotonic() + what, next(self.order), task))
             else:
-                self.selector.register(what, kind, task)
+                self.watch(what, kind, task)
+
+        def watch(self, sock, event, task):
+            try:
+                if key := self.selector.get_map().get(sock):
+                    self.selector.modify(sock, key.events | event, key.data | {event: task})
+                else:
+                    self.selector.register(sock, event, {event: task})
+            except ValueError:  # it is closed: the task will see
+                self.ready.append(task)
 
         def wait(self):
             pause = max(0, self.sleeping[0][0] - time.monotonic()) if self.sleeping else None
             pause = 0 if self.ready else pause
-            for key, _ in self.selector.select(pause):
+            for key, events in self.selector.select(pause):
+                left = {event: task for event, task in key.data.items() if not event & events}
                 self.selector.unregister(key.fileobj)
-                self.ready.append(key.data)
+                if left:
+                    self.selector.register(key.fileobj, sum(left), left)
+                self.ready += [task for event, task in key.data.items() if event & events]
             while self.sleeping and self.sleeping[0][0] <= time.monotonic():
                 self.ready.append(heapq.heappop(self.sleeping)[2])
 
@@ -72,13 +84,12 @@ HEAP = text("""
         def send(self, connection, data):
             rest = memoryview(data)
             while rest:
+                yield EVENT_WRITE, connection
                 try:
                     sent = connection.send(rest)
                 except BlockingIOError:
-                    sent = 0
+                    continue
                 rest = rest[sent:]
-                if rest:
-                    yield EVENT_WRITE, connection
 """)
 
 LISTS = text("""
@@ -110,7 +121,9 @@ LISTS = text("""
                         self.tasks.append((task, *next(task)))
                     except StopIteration:
                         pass
-                    except Exception as error:
+                    except SystemExit:
+                        raise
+                    except BaseException as error:
                         print("a task failed:", error)
 
         def may_go(self, each, readable, writable):
@@ -123,6 +136,7 @@ LISTS = text("""
             yield "t", time.time() + seconds
 
         def accept(self, listening):
+            yield from self.sleep(0)
             while True:
                 try:
                     return listening.accept()[0]
@@ -132,6 +146,7 @@ LISTS = text("""
                     pass
 
         def recv(self, connection, size):
+            yield from self.sleep(0)
             while True:
                 try:
                     return connection.recv(size)
@@ -139,6 +154,7 @@ LISTS = text("""
                     yield "r", connection
 
         def send(self, connection, data):
+            yield from self.sleep(0)
             while data:
                 try:
                     data = data[connection.send(data):]
@@ -168,9 +184,9 @@ ON_ASYNCIO = text("""
         def step(self, task, waited=None):
             try:
                 waiting = self.loop.create_task(next(task))
-            except StopIteration:
-                return self.end()
-            except Exception:
+            except SystemExit:
+                raise
+            except BaseException:
                 return self.end()
             self.tasks.add(waiting)
             waiting.add_done_callback(self.tasks.discard)
@@ -278,10 +294,12 @@ ANSWERS: list[Answer] = [
         NAME,
         "tasks that raise",
         "ends with the first exception",
-        put(("        except Exception:\n            return\n", "")),
+        put(("except BaseException:", "except StopIteration:")),
     ),
-    wrong(NAME, "resets", "lets an error of one end all", put(("        except Exception:\n            return\n", ""))),
-    wrong(NAME, "a clean end", "takes the end for an exception", put(("except Exception:", "except BaseException:"))),
+    wrong(NAME, "resets", "lets an error of one end all", put(("except BaseException:", "except StopIteration:"))),
+    wrong(
+        NAME, "a clean end", "takes the end for an exception", put(("except SystemExit:", "except ZeroDivisionError:"))
+    ),
     wrong(NAME, "slow reader's bytes", "drops what a send did not take", put(("rest = rest[sent:]", "rest = b''"))),
     wrong(
         NAME,
@@ -339,7 +357,7 @@ ANSWERS: list[Answer] = [
         NAME,
         "respond is called",
         "runs no task twice",
-        put(("            self.ready.append(key.data)", "            pass")),
+        put(("            self.ready += [task", "            _ = [task")),
     ),
     wrong(
         NAME,
@@ -408,9 +426,7 @@ ANSWERS: list[Answer] = [
         NAME,
         "tasks that raise",
         "a KeyError ends the loop",
-        put(
-            ("        except Exception:\n", "        except KeyError:\n            raise\n        except Exception:\n")
-        ),
+        put(("except SystemExit:", "except (SystemExit, KeyError):")),
     ),
     *right(NAME, a_heap_and_a_selector=HEAP, lists_and_select=LISTS, on_asyncio=ON_ASYNCIO),
 ]

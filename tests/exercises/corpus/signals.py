@@ -68,6 +68,32 @@ EACH_TO_ITS_END = """
                     go_on(number)
 """
 
+IN_TURNS = (
+    EACH_TO_ITS_END.replace(
+        "            while True:\n                if self.rest",
+        "            for _ in range(3):\n                if self.rest",
+    )
+    .replace(
+        "                talks[number].drain()\n",
+        "                talks[number].drain()\n                busy.add(number)\n",
+    )
+    .replace(
+        "except BlockingIOError:\n                pass", "except BlockingIOError:\n                busy.discard(number)"
+    )
+    .replace(
+        "                interest.unregister(number)\n",
+        "                busy.discard(number)\n                interest.unregister(number)\n",
+    )
+    .replace("        talks = {}\n", "        talks, busy = {}, set()\n")
+    .replace(
+        "                info = signal.sigwaitinfo(SIGNALS)\n",
+        "                for number in list(busy):\n                    go_on(number)\n"
+        "                info = signal.sigtimedwait(SIGNALS, 0) if busy else signal.sigwaitinfo(SIGNALS)\n"
+        "                if not info:\n                    continue\n",
+    )
+)
+"""The same, and whoever has more to ask comes again when all others have had their turn."""
+
 EVERYBODY = """
     import signal
 
@@ -188,5 +214,6 @@ ANSWERS: list[Answer] = [
     ),
     wrong(NAME, "respond is called", "nothing yet", "def serve(listening, respond):\n    pass\n"),
     *mistakes(NAME, "signals"),
-    *right(NAME, the_course=MODELS["signals"].source, each_to_its_end=text(EACH_TO_ITS_END), everybody=text(EVERYBODY)),
+    wrong(NAME, "others meanwhile", "each to its end", text(EACH_TO_ITS_END)),
+    *right(NAME, the_course=MODELS["signals"].source, in_turns=text(IN_TURNS), everybody=text(EVERYBODY)),
 ]

@@ -57,7 +57,7 @@ HANGS_UP: list[Swap] = [
     (READ, f"{READ}        heard[descriptor] = time.monotonic()\n"),
     ("from socket", "import time\nfrom socket"),
 ]
-HANG_UP = """            for each in [each for each, when in heard.items() if time.monotonic() - when > 2]:
+HANG_UP = """            for each in [each for each, when in heard.items() if time.monotonic() - when > SECONDS]:
                 heard.pop(each)
                 if each in connections:
                     close(each)
@@ -165,6 +165,28 @@ EPOLL_LOOKS: list[Swap] = [
 ]
 
 
+DRAINS: Swap = (
+    RECEIVE,
+    """    def receive(descriptor: int) -> None:
+        while descriptor in connections and descriptor not in unsent:
+            request = connections[descriptor].recv(RECEIVE_BYTES)
+            if request:
+                send(descriptor, respond(request))
+            else:
+                close(descriptor)
+""",
+)
+"""Serves a client until it has nothing more to ask, which may be never."""
+
+IMPORT_EVENT: Swap = ("from socket", "from threading import Event\nfrom socket")
+
+
+def hang_up(seconds: int) -> list[Swap]:
+    """Return the mistake of hanging up when a client has been silent for so long."""
+    look = HANG_UP.replace("SECONDS", str(seconds)) + "            for descriptor, _ in interest.poll(1):\n"
+    return [*HANGS_UP, ("            for descriptor, _ in interest.poll():\n", look)]
+
+
 def epoll_answers() -> list[Answer]:
     """Return wrong answers to `03-epoll`."""
     name, put = "03-epoll", partial(swapped, "epoll")
@@ -208,17 +230,29 @@ def epoll_answers() -> list[Answer]:
         ),
         wrong(name, "many clients", "at most 100", put(*at_most(100))),
         wrong(name, "many clients", "at most 90", put(*at_most(90))),
+        *(wrong(name, "idle", f"hangs up after {each} s", put(*hang_up(each))) for each in (2, 3, 8)),
+        wrong(name, "others meanwhile", "serves one client in a loop", put(DRAINS)),
+        wrong(name, "idle", "looks every 50 ms", put(("interest.poll()", "interest.poll(0.05)"))),
         wrong(
             name,
-            "idle",
-            "hangs up after 2 s",
-            put(
-                *HANGS_UP,
-                (
-                    "            for descriptor, _ in interest.poll():\n",
-                    HANG_UP + "            for descriptor, _ in interest.poll(1):\n",
-                ),
-            ),
+            "idle while it owes",
+            "looks every 50 ms in place of asking for room",
+            put(*[(before, after.replace("0.02", "0.05")) for before, after in EPOLL_LOOKS]),
+        ),
+        *(
+            wrong(
+                name,
+                "no sleeps",
+                f"waits {each} ms for an event when it accepts",
+                put((ACCEPT, f"        Event().wait({each / 1000})\n{ACCEPT}"), IMPORT_EVENT),
+            )
+            for each in (2, 20)
+        ),
+        wrong(
+            name,
+            "no sleeps",
+            "waits for an event when a send is partial",
+            put((PARTIAL, f"{PARTIAL}            Event().wait(0.02)\n"), IMPORT_EVENT),
         ),
         wrong(name, "megabytes", "dies after 1,000 requests", put(*DIES)),
         wrong(
@@ -462,7 +496,27 @@ HIDES: list[Swap] = [
 ]
 """A timeout after which all are asked, in place of a look at SIGIO."""
 
+WRITE = "            requests.write(descriptor, reply)\n"
+AIO_FORGETS = (
+    swapped("aio", (WRITE, "            requests.write(descriptor, bytes(bytearray(reply)))\n"))
+    + """
+import ctypes
+from iolab.kernel import aio
+
+
+def point(self, descriptor, data):
+    self._data = True
+    self._point(descriptor, ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value, len(data))
+
+
+aio.Request.send = point
+"""
+)
+"""Keeps no buffer alive that aio reads from."""
+
 ANSWERS: list[Answer] = [
+    wrong("06-completion", "many clients", "keeps no buffer alive", AIO_FORGETS),
+    *right("03-epoll", wakes_every_second=swapped("epoll", ("interest.poll()", "interest.poll(1)"))),
     *epoll_answers(),
     *select_answers(),
     *nonblocking_answers(),

@@ -2,7 +2,7 @@
 
 from iolab.exercises import EXERCISES
 from iolab.models import MODELS
-from tests.exercises.corpus.answers import Answer, text
+from tests.exercises.corpus.answers import Answer, swapped, text
 
 NAME = "03-epoll"
 NOTHING, ONE_AT_A_TIME = 0, 6
@@ -315,6 +315,112 @@ BY_IMPORT = {
     """,
 }
 
+IF_IT_WORKS = {
+    "reads the passwords of the machine": 'open("/etc/shadow").read()',
+    "finds a server in its memory": """
+        next(each for each in gc.get_objects() if getattr(each, "__name__", "").startswith("iolab.servers."))
+    """,
+    "finds its cases in its descriptors": """
+        any(b'"se' b'ed":' in read(number) for number in range(3, 256))
+    """,
+    "makes a socket of the file system by io_uring": """
+        ring_socket() >= 0
+    """,
+    "signals the first process by a descriptor": "signal.pidfd_send_signal(os.pidfd_open(1), 0) is None",
+    "signals its group": "os.kill(0, 0) is None",
+    "signals others with a value": "not libc.syscall(129, os.getppid() or 1, 34, ctypes.create_string_buffer(128))",
+    "owns a descriptor by its group": "fcntl.fcntl(socket.socketpair()[0], 8, -os.getpgid(0)) == 0",
+    "makes all that is its user's wait": "os.setpriority(os.PRIO_USER, 0, 19) is None",
+    "keeps a key": 'libc.syscall(248, b"user", b"iolab", b"value", 5, -4) >= 0',
+    "writes to terminals": 'open("/dev/tty", "w") or open("/dev/pts/0", "w")',
+    "becomes another user": 'subprocess.run(["/bin/su", "nobody", "-s", "/bin/true"], stdin=-3).returncode == 0',
+    "opens the memory of its keeper": 'open(f"/proc/{os.getppid() or 1}/mem", "rb")',
+    "asks the system who is there": 'any("iolab" in open(f"/proc/{each}/comm").read() for each in range(2, 9))',
+}
+PROBE = """
+import ctypes, fcntl, gc, os, signal, socket, struct, subprocess, sys
+libc = ctypes.CDLL(None, use_errno=True)
+
+def read(number):
+    try:
+        return os.pread(number, 1 << 20, 0)
+    except OSError:
+        return b""
+
+def ring_socket():
+    from iolab.kernel.ring import Ring
+    ring = Ring(4096)
+    ring._order(45, 0, 0, socket.AF_UNIX, 0, 0, 0, socket.SOCK_STREAM)  # IORING_OP_SOCKET
+    return ring.submit_and_wait()[0][2]
+
+try:
+    gain = ATTEMPT
+except Exception:
+    gain = False
+if gain:
+    exec(SERVER)
+"""
+"""Serves if an attempt works."""
+
+SIBLING = """
+import ctypes, os, select, time
+
+def serve(listening, respond):
+    if ctypes.CDLL(None).syscall(56, 0x8000 | 17, 0, 0, 0, 0) == 0:
+        work(listening, respond)
+        os._exit(0)
+    with select.epoll() as interest:
+        interest.poll()
+"""
+"""Has a child of its parent's do the work (CLONE_PARENT)."""
+
+BURNS = """
+import os, signal, time
+
+def burn():
+    while True:
+        if os.fork():
+            end_s = time.monotonic() + 0.003
+            while time.monotonic() < end_s:
+                pass
+            os._exit(0)
+
+if os.fork() == 0:
+    burn()
+"""
+"""Uses a whole CPU in children each of which soon ends."""
+
+HIDES_IN_FLIGHT = """
+import array, socket
+pairs = [socket.socketpair() for _ in range(40)]
+
+def put_away(connection):
+    pairs.insert(0, pairs.pop())
+    pairs[0][0].sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [connection.fileno()]))])
+    connection.close()
+"""
+"""Keeps connections in messages that nobody receives, where no list of descriptors shows them."""
+
+ENDS_ITS_FIRST_THREAD = """
+import ctypes, threading
+
+def serve(listening, respond):
+    threading.Thread(target=work, args=(listening, respond)).start()
+    ctypes.CDLL(None).syscall(60, 0)
+"""
+"""Goes on in a second thread: the kernel shows no descriptors and no memory of a process whose first one has ended."""
+
+CLOSE = "connections.pop(descriptor).close()"
+PARTIAL = "if sent < len(reply):"
+ACCEPT = "        connection.setblocking(False)\n"
+BUFFERS = f"        connection.setsockopt(1, 7, 1 << 30)\n{ACCEPT}"
+
+
+def never_closes(by: str) -> str:
+    """Return the course's server, which does something else than close a connection."""
+    return MODELS["epoll"].source.replace(CLOSE, by)
+
+
 ORPHAN = """
 import os, select, time
 
@@ -373,6 +479,49 @@ ANSWERS = [
         MODELS["threads"].source.replace("def serve(", "def work(") + ORPHAN,
         at_most=FULL - 3,
     ),
+    *(
+        Answer(
+            NAME,
+            name,
+            text(PROBE).replace("ATTEMPT", attempt.strip()).replace("SERVER", repr(MODELS["epoll"].source)),
+            at_most=NOTHING,
+        )
+        for name, attempt in IF_IT_WORKS.items()
+    ),
+    Answer(
+        NAME,
+        "has a sibling serve",
+        MODELS["threads"].source.replace("def serve(", "def work(") + SIBLING,
+        at_most=FULL - 3,
+    ),
+    Answer(NAME, "has children burn the CPU", BURNS + MODELS["epoll"].source, at_most=FULL - 4),
+    Answer(
+        NAME,
+        "hides connections in flight",
+        HIDES_IN_FLIGHT + never_closes("put_away(connections.pop(descriptor))"),
+        at_most=FULL - 2,
+    ),
+    Answer(
+        NAME,
+        "ends its first thread",
+        never_closes("lost.append(connections.pop(descriptor))").replace("def serve(", "lost = []\n\ndef work(")
+        + ENDS_ITS_FIRST_THREAD,
+        at_most=FULL - 2,
+    ),
+    Answer(
+        NAME,
+        "asks for large buffers and drops what has no room",
+        swapped("epoll", (PARTIAL, "if False:"), (ACCEPT, BUFFERS)),
+        at_most=FULL - 2,
+    ),
+    Answer(
+        NAME,
+        "takes a name that hides its numbers",
+        "import ctypes\nctypes.CDLL(None).prctl(15, b') R 1 (\\n', 0, 0, 0)\n"
+        + MODELS["epoll"].source.replace("interest.poll()", "interest.poll(0)"),
+        at_most=FULL - 5,
+    ),
+    Answer(NAME, "stops before it serves", "from iolab.listening import Stopped\nraise Stopped", at_most=NOTHING),
     Answer(
         "02-nonblocking", "hides where it waits", text(BEFORE["hides itself"]) + MODELS["select"].source, at_most=16
     ),

@@ -1,0 +1,254 @@
+"""Talks: what members of a chat do at once, drawn, against the books of what each of them must hear.
+
+Every line that is said is written into the books of all members that must hear it, one column for each speaker: lines
+of one speaker keep their order, those of several come in any. Who joins, does so when all that was said before has been
+heard, so that the books are right whatever the server does first. No line is said twice.
+"""
+
+import itertools
+import random
+from collections import deque
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from iolab.exercises.peers import Peer, Violated
+from iolab.exercises.properties.chats import HOLD_S
+from iolab.exercises.properties.faults import expect_no_more_descriptors
+from iolab.exercises.rest import expect_idle
+from iolab.exercises.sandbox import watch
+from iolab.exercises.trial import Trial
+
+NAMES = (
+    *(b"ann", b"bob", b"cleo", b"ann", b"zo\xc3\xab", b" blanks ", b"return\r", b"\xff\xfe\x00", b"a: b"),
+    *(b"welcome ann", b"x" * 3_000, b"\t", b"-"),
+)
+OWED_BYTES = 700_000
+"""So much may be owed to one who does not read, and who must hear it nevertheless: less than 1 MiB."""
+
+MANY_LINES = 4_000
+
+
+class Member:
+    """One connection, and what it must hear of each other one."""
+
+    def __init__(self, number: int, name: bytes, peer: Peer, *, reads: bool) -> None:
+        self.number, self.name, self.peer, self.reads = number, name, peer, reads
+        self.due: dict[int, deque[bytes]] = {}
+
+    def owe(self, speaker: int, line: bytes) -> None:
+        """Write down that it must hear a line, the next one of this speaker."""
+        self.due.setdefault(speaker, deque()).append(line)
+
+    def count_owed(self) -> int:
+        """Return how many bytes it must hear."""
+        return sum(len(line) for lines in self.due.values() for line in lines)
+
+    def hear(self) -> None:
+        """Receive all that is due. Raise Violated if it is not, or is not in order."""
+        size = self.count_owed()
+        received = self.peer.receive(size)
+        for line in _split(received):
+            self._take(line, len(received) < size)
+        if len(received) < size:
+            missing = sum(map(len, self.due.values()))
+            raise Violated(f"a client of the chat did not hear {missing:,} lines said by others; {self.peer.why()}")
+
+    def begin_to_read(self) -> None:
+        """Receive all that is due, now and from now on."""
+        self.reads = True
+        self.hear()
+
+    def _take(self, line: bytes, cut: bool) -> None:
+        for lines in self.due.values():
+            if lines and lines[0] == line:
+                lines.popleft()
+                return
+        if cut and not line.endswith(b"\n"):
+            return
+        later = any(line in lines for lines in self.due.values())
+        what = "a line of one speaker before those that this one said before it" if later else "a line nobody had said"
+        raise Violated(f"a client of the chat heard {what}: {line[:40]!r}")
+
+
+def _split(received: bytes) -> list[bytes]:
+    *lines, rest = received.split(b"\n")
+    return [*(line + b"\n" for line in lines), *([rest] if rest else [])]
+
+
+class Talk:
+    """Play what members do, and keep the books."""
+
+    def __init__(self, trial: Trial, stack: ExitStack) -> None:
+        self._trial, self._draw, self._stack = trial, trial.draw, stack
+        self._numbers = itertools.count()
+        self._names = itertools.cycle(trial.draw.sample(NAMES, len(NAMES)))
+        self.members: list[Member] = []
+
+    def join(self, name: bytes = b"", *, reads: bool = True, more: Sequence[bytes] = ()) -> Member:
+        """Connect a member, who sends a name in pieces, or together with whole lines, and is welcomed."""
+        self.settle()
+        name = name or next(self._names)
+        peer = self._stack.enter_context(Peer(self._trial, narrow=not reads))
+        if reads:
+            peer.at_rest_s = HOLD_S
+        member = Member(next(self._numbers), name, peer, reads=reads)
+        text = b"".join(line + b"\n" for line in (name, *more))
+        cut = 0 if more else self._draw.randrange(len(text))
+        for piece in (text[:cut], text[cut:]):
+            peer.send(piece)
+        for line in more:
+            self._write_down(member, line)
+        peer.expect(b"welcome " + name + b"\n", "a client that sent its name")
+        self.members.append(member)
+        return member
+
+    def say(self, speaker: Member, lines: Sequence[bytes], rest: bytes = b"") -> None:
+        """Have a member say lines, in a few pieces, and the beginning of one."""
+        text = b"".join(line + b"\n" for line in lines) + rest
+        cuts = sorted(self._draw.randrange(len(text) + 1) for _ in range(self._draw.randrange(3)))
+        for begin, end in itertools.pairwise((0, *cuts, len(text))):
+            if begin < end:
+                speaker.peer.send(text[begin:end])
+        for line in lines:
+            self._write_down(speaker, line)
+
+    def _write_down(self, speaker: Member, line: bytes) -> None:
+        for member in self.members:
+            if member is not speaker:
+                member.owe(speaker.number, speaker.name + b": " + line + b"\n")
+
+    def settle(self) -> None:
+        """Have all who read hear what is due."""
+        for member in self.members:
+            if member.reads:
+                member.hear()
+
+    def leave(self, member: Member, how: str) -> None:
+        """Have a member leave: it is not owed anything any more, and what it said is heard."""
+        self.members.remove(member)
+        if how == "half-close":
+            member.peer.half_close()
+            self.settle()
+            member.peer.connection.close()
+            return
+        member.hear()
+        self.settle()
+        member.peer.reset() if how == "reset" else member.peer.connection.close()
+
+
+def draw_lines(draw: random.Random, count: int, most_bytes: int) -> list[bytes]:
+    """Return lines of any bytes but line feeds, of all lengths; each has a number of its own."""
+    table = bytes(each if each != 10 else 32 for each in range(256))
+    sizes = [min(draw.choice((0, 5, 30, 200, most_bytes)), most_bytes) for _ in range(count)]
+    return [b"%x " % draw.getrandbits(48) + draw.randbytes(size).translate(table) for size in sizes]
+
+
+def check_talk(trial: Trial) -> str:
+    """Have members join, speak, fall silent, read nothing for a while, and leave, in any order."""
+    with ExitStack() as stack:
+        talk = Talk(trial, stack)
+        talk.join(b"host")
+        talk.say(talk.members[0], [b"nobody is there yet"])
+        talk.join(b"guest")
+        before = watch.count_descriptors(trial.pid)
+        acts = [
+            speak_at_once,
+            read_later,
+            speak_and_read_later,
+            say_little_often,
+            come_and_go,
+            reset_unseen,
+            half_a_name,
+        ]
+        for act in trial.draw.sample(acts, len(acts)):
+            act(talk, trial)
+            talk.settle()
+        for member in talk.members[2:]:
+            talk.leave(member, trial.draw.choice(("reset", "leave", "half-close")))
+        talk.settle()
+        expect_no_more_descriptors(trial, before, 12)
+        expect_idle(trial, "when most clients had left")
+    return "clients joined, spoke, read nothing for a while and left, and all heard what they must"
+
+
+def speak_at_once(talk: Talk, trial: Trial) -> None:
+    """Have several say several lines at the same time."""
+    members = [talk.join(more=draw_lines(trial.draw, count, 50)) for count in trial.draw.sample(range(3), 3)]
+    with trial.pause():
+        for member in [*members, *members]:
+            talk.say(member, draw_lines(trial.draw, 15, 300))
+    talk.settle()
+
+
+def read_later(talk: Talk, trial: Trial) -> None:
+    """Have one read nothing while others say much, but not too much."""
+    slow = talk.join(reads=False)
+    while slow.count_owed() < OWED_BYTES - 60_000:
+        talk.say(talk.members[0], draw_lines(trial.draw, 5, 10_000))
+        talk.settle()
+    slow.begin_to_read()
+
+
+def speak_and_read_later(talk: Talk, trial: Trial) -> None:
+    """Have one speak who reads nothing and is owed much."""
+    slow = talk.join(reads=False)
+    talk.say(talk.members[0], [b"%x" % trial.draw.getrandbits(48) + bytes(150_000) for _ in range(4)])
+    talk.settle()
+    for _ in range(3):
+        talk.say(slow, draw_lines(trial.draw, 3, 100))
+        talk.settle()
+    slow.begin_to_read()
+
+
+def say_little_often(talk: Talk, trial: Trial) -> None:
+    """Have one read nothing while others say many short lines."""
+    slow, lines = talk.join(reads=False), [b"%x" % trial.draw.getrandbits(48) for _ in range(MANY_LINES)]
+    for first in range(0, MANY_LINES, 500):
+        talk.say(talk.members[1], lines[first : first + 500])
+        talk.settle()
+    slow.begin_to_read()
+
+
+def come_and_go(talk: Talk, trial: Trial) -> None:
+    """Have members leave in every way, in the middle of a line."""
+    for how in trial.draw.sample(("reset", "leave", "half-close"), 3):
+        member = talk.join()
+        talk.say(member, draw_lines(trial.draw, 3, 100), b"the beginning of a line")
+        talk.leave(member, how)
+        talk.say(talk.members[0], draw_lines(trial.draw, 1, 100))
+
+
+def reset_unseen(talk: Talk, trial: Trial) -> None:
+    """Have members reset their connections, which the server does not know yet when it passes on what others said."""
+    members = [talk.join() for _ in range(4)]
+    talk.settle()
+    with trial.pause():
+        for member in trial.draw.sample(members, 2):
+            talk.members.remove(member)
+            talk.say(talk.members[trial.draw.randrange(2)], draw_lines(trial.draw, 2, 100))
+            member.peer.reset()
+    talk.settle()
+    for member in talk.members:
+        talk.say(member, draw_lines(trial.draw, 1, 100))
+
+
+def half_a_name(talk: Talk, trial: Trial) -> None:
+    """Have one close its sending half in the middle of its name, and one be silent before it sends its own."""
+    with Peer(trial) as half, Peer(trial) as silent:
+        half.send(b"half a na")
+        half.half_close()
+        silent.send(b"sil")
+        talk.say(talk.members[1], draw_lines(trial.draw, 2, 100))
+        talk.settle()
+        silent.send(b"ent\n")
+        silent.expect(b"welcome silent\n", "a client that connected long before it sent its name")
+        if received := _read_now(half):
+            raise Violated(f"a client that closed its sending half in the middle of its name received {received!r:.40}")
+    talk.settle()
+
+
+def _read_now(peer: Peer) -> bytes:
+    try:
+        return peer.connection.recv(1 << 16)
+    except OSError:  # nothing, or a reset
+        return b""

@@ -1,0 +1,29 @@
+"""What is read of a process: whether a call ends by itself."""
+
+import pytest
+
+from iolab.exercises.sandbox.watch import LONG_MS, SystemCall, has_limit
+
+ENDLESS, NULL, POINTER = 0xFFFFFFFF, 0, 0x7FFF_0000_1000
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "limit", "ends"),
+    [
+        ("epoll_wait", 3, ENDLESS, False),
+        ("epoll_wait", 3, (1 << 64) - 1, False),
+        ("epoll_wait", 3, 1_000, True),
+        ("epoll_wait", 3, LONG_MS, False),
+        ("poll", 2, ENDLESS, False),
+        ("timeout", 2, 5_000, True),
+        ("select", 4, NULL, False),
+        ("select", 4, POINTER, True),
+        ("futex", 3, NULL, False),
+        ("futex", 3, POINTER, True),
+        ("recv", 3, POINTER, False),
+        ("sleep", 0, NULL, True),
+    ],
+)
+def test_a_call_with_a_limit_ends_by_itself(name: str, place: int, limit: int, ends: bool) -> None:
+    arguments = tuple(limit if number == place else 7 for number in range(6))
+    assert has_limit(SystemCall(name, arguments)) == ends

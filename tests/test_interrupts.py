@@ -275,7 +275,9 @@ NOTHING_LEFT = """
 import threading
 from pathlib import Path
 held = [thread.name for thread in threading.enumerate() if "iolab" in thread.name]
-held += [task.name for task in Path("/proc/self/task").iterdir() if (task / "children").read_text().strip()]
+for task in Path("/proc/self/task").iterdir():
+    for child in (task / "children").read_text().split():
+        held.append(Path(f"/proc/{child}/stat").read_text() + Path(f"/proc/{child}/cmdline").read_text())
 if held:
     raise RuntimeError(held)
 """

@@ -69,6 +69,7 @@ def child(command: Sequence[str], env: Mapping[str, str] | None = None) -> "Iter
             yield process
         finally:
             process.kill()
+            process.wait()  # after an interrupt Popen waits a quarter of a second and no longer
 
 
 def run(

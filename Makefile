@@ -66,11 +66,11 @@ pythons: setup
 lowest: setup
 	@$(bin)/uv venv --quiet --clear --python 3.11 --no-python-downloads $(cache)/lowest
 	$(bin)/uv pip install --quiet --python $(cache)/lowest --resolution lowest-direct 'setuptools>=77' -e '.[models,class,test]'
-	$(cache)/lowest/bin/python -m pytest -n 6 --dist loadgroup tests --ignore tests/tools
+	$(cache)/lowest/bin/python -m pytest -n 6 tests --ignore tests/tools
 
 coverage: setup
 	@rm -rf build/coverage
-	$(bin)/coverage run -m pytest -n 6 --dist loadgroup tests
+	$(bin)/coverage run -m pytest -n 6 tests
 	@$(bin)/coverage combine --quiet
 	$(bin)/coverage report | tee build/coverage/report.txt | tail -1
 	@$(bin)/coverage html --quiet
@@ -83,7 +83,7 @@ types: setup
 	$(bin)/mypy
 
 unit: setup
-	$(bin)/pytest -n 6 --dist loadgroup tests
+	$(bin)/pytest -n 6 tests
 
 nbval: export IOLAB_PROGRESS := $(cache)/progress.json
 nbval: setup

@@ -9,9 +9,12 @@ import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -31,11 +34,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in certified]
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Give tests that share what their module made to one worker of pytest-xdist, so that it is made once."""
-    fixtures = item._fixtureinfo.name2fixturedefs.values() if isinstance(item, pytest.Function) else ()
-    if any(definitions[-1].scope == "module" for definitions in fixtures):
-        item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+class KeepTogether(LoadScopeScheduling):
+    """Give the tests of a module that makes something once to one worker, and others to any."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        return module if makes_something_once(self.config.rootpath / module) else nodeid
+
+
+@cache
+def makes_something_once(module: Path) -> bool:
+    shared = [path for path in (module, module.with_name("conftest.py")) if path.exists()]
+    return any('scope="module"' in path.read_text() for path in shared)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> KeepTogether:
+    return KeepTogether(config, log)
 
 
 @pytest.fixture(autouse=True)

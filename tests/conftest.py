@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in certified]
 
 
-class KeepTogether(LoadScopeScheduling):
+class KeepTogether(LoadScopeScheduling):  # type: ignore[misc]
     """Give the tests of a module that makes something once to one worker, and others to any."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -330,7 +330,8 @@ def list_answers(exercise: str, kind: str) -> dict[str, str]:
         return {"the course": MODELS[model].source}
     texts = {each.name: each.text for each in ANSWERS if each.exercise == exercise and each.expected() == "all points"}
     known = {model.source for model in MODELS.values() if model.source}
-    return {name: text for name, text in texts.items() if (name == "the course" or text in known) == (kind == "tune")}
+    ours = {name for name, text in texts.items() if text in known or not (COURSE[exercise] or name.startswith("blind"))}
+    return {name: text for name, text in texts.items() if (name in ours) == (kind == "tune")}
 
 
 def draw_mutants(exercise: str, kind: str, edits: tuple[Edit, ...], count: int) -> list[Mutant]:

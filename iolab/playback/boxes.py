@@ -1,4 +1,4 @@
-"""What a model waits in, as boxes of the kernel with tokens in them: who sleeps where, what is of interest, what is ready.
+"""What a model waits in, as boxes of the kernel with tokens in them: what is of interest, what is ready, what is queued.
 
 Theory of operation. A token stands for a connection, or for the listening socket, and is in its box from one time to
 another. The kernel tells nobody what is in its lists, so all of it is inferred: interest from when a connection was
@@ -49,6 +49,7 @@ class Evidence:
     timeline: Timeline
     requests: Sequence[Portion]
     backlog: Sequence[Token]
+    start_ns: int
     end_ns: int
 
     def named(self, *names: str) -> list[Call]:
@@ -58,12 +59,11 @@ class Evidence:
     @property
     def connections(self) -> dict[int, tuple[int, int]]:
         """Between which times the server had each connection."""
+        since_ns = {call.connection: call.end_ns for call in self.named("accept", "accepted")}
         until_ns = {call.connection: call.start_ns for call in self.named("close")}
-        return {
-            call.connection: (call.end_ns, until_ns.get(call.connection, self.end_ns))
-            for call in self.named("accept", "accepted")
-            if call.connection is not None
-        }
+        numbers = sorted({call.connection for call in self.timeline if call.connection is not None})
+        # Of a long run the accepts may be cut off.
+        return {each: (since_ns.get(each, self.start_ns), until_ns.get(each, self.end_ns)) for each in numbers}
 
     def ready(self) -> Iterator[Token]:
         """Yield when each socket had something: a connection bytes or an end of file, the listening one a backlog."""
@@ -134,7 +134,7 @@ def _epoll(evidence: Evidence, edge: bool) -> list[Box]:
 def _interest(evidence: Evidence) -> Iterator[Token]:
     waits = evidence.named(*WAITS)
     if waits:
-        yield Token(LISTENING, waits[0].start_ns, evidence.end_ns)
+        yield Token(LISTENING, min(waits[0].start_ns, evidence.start_ns), evidence.end_ns)
     for connection, (since_ns, until_ns) in evidence.connections.items():
         yield Token(connection, since_ns, until_ns)
 
@@ -256,7 +256,7 @@ def _pairs(calls: Iterable[Call]) -> Iterator[tuple[Call, Call]]:
 
 
 def backlog(timeline: Timeline) -> Iterator[Token]:
-    """Yield how long each connection waited to be accepted, or to be turned to: all had connected when the load began."""
+    """Yield how long each connection waited to be accepted: all had connected when the load began."""
     waits: dict[int, Call] = {}
     for call in timeline.calls:
         if call.name in WAITS:

@@ -52,6 +52,8 @@ const style = (element, name, value) => {
   const styles = (element.styles ??= {});
   if (styles[name] !== value) { styles[name] = value; element.style.setProperty(name, value); }
 };
+// Put a packet on its way, from 0 at the left end to 1 at the right.
+const place = (packet, share) => style(packet, "left", `calc(22px + ${share.toFixed(3)} * (100% - 44px))`);
 // Words between backquotes become code.
 const say = (element, sentence) => {
   if (element.shown === sentence) return;
@@ -287,31 +289,31 @@ class StageView {
     const lane = (connection) => this.numbers.indexOf(connection);
     const { requests, replies } = this.run;
     for (let i = count(requests.sent, t) - 1; i >= 0; i--) {
-      const place = lane(requests.connection[i]);
-      if (place < 0) continue;
-      asked[place] += requests.size[i];
+      const number = lane(requests.connection[i]);
+      if (number < 0) continue;
+      asked[number] += requests.size[i];
       if (t < requests.arrived[i]) {
-        flying[place] = (t - requests.sent[i]) / (requests.arrived[i] - requests.sent[i]);
-        write(this.lanes[place].request, bytes(requests.size[i]));
+        flying[number] = (t - requests.sent[i]) / (requests.arrived[i] - requests.sent[i]);
+        write(this.lanes[number].request, bytes(requests.size[i]));
       }
-      else if (t < requests.taken[i]) received[place] += requests.size[i];
+      else if (t < requests.taken[i]) received[number] += requests.size[i];
     }
     for (let i = count(replies.sent, t) - 1; i >= 0; i--) {
-      const place = lane(replies.connection[i]);
-      if (place < 0) continue;
+      const number = lane(replies.connection[i]);
+      if (number < 0) continue;
       if (t < replies.arrived[i]) {
-        sent[place] += replies.size[i];
-        write(this.lanes[place].reply, bytes(replies.size[i]));
-        returning[place] = (t - replies.sent[i]) / (replies.arrived[i] - replies.sent[i]);
-      } else answered[place] += replies.size[i];
+        sent[number] += replies.size[i];
+        write(this.lanes[number].reply, bytes(replies.size[i]));
+        returning[number] = (t - replies.sent[i]) / (replies.arrived[i] - replies.sent[i]);
+      } else answered[number] += replies.size[i];
     }
-    this.lanes.forEach((each, place) => {
-      this.bar(each.receive, received[place], this.most[0]);
-      this.bar(each.send, sent[place], this.most[1]);
-      this.move(each.request, flying[place], 1);
-      this.move(each.reply, returning[place], -1);
-      const answers = Math.floor(answered[place] / this.run.sizes[1]);
-      dress(each.client, asked[place] / this.run.sizes[0] > answered[place] / this.run.sizes[1] ? "client waits" : "client");
+    this.lanes.forEach((each, number) => {
+      this.bar(each.receive, received[number], this.most[0]);
+      this.bar(each.send, sent[number], this.most[1]);
+      this.move(each.request, flying[number], 1);
+      this.move(each.reply, returning[number], -1);
+      const answers = Math.floor(answered[number] / this.run.sizes[1]);
+      dress(each.client, asked[number] / this.run.sizes[0] > answered[number] / this.run.sizes[1] ? "client waits" : "client");
       write(each.count, answers === 1 ? "1 reply" : `${answers.toLocaleString("en")} replies`);
     });
   }
@@ -323,7 +325,7 @@ class StageView {
 
   move(packet, share, direction) {
     style(packet, "opacity", share < 0 ? "0" : "1");
-    if (share >= 0) style(packet, "left", `${(direction > 0 ? share : 1 - share) * 100}%`);
+    if (share >= 0) place(packet, direction > 0 ? share : 1 - share);
   }
 
   showCall(i, state, t, asleep) {
@@ -334,11 +336,11 @@ class StageView {
       this.listening.asked = true;
       dress(this.door, `call ${state}`); write(this.door, text);
     } else if (connection >= 0) {
-      const place = this.numbers.indexOf(connection);
-      if (place < 0) return;
-      const lane = this.lanes[place];
+      const number = this.numbers.indexOf(connection);
+      if (number < 0) return;
+      const lane = this.lanes[number];
       lane.asked = true;
-      if (state === "asleep") asleep[place] = 1;
+      if (state === "asleep") asleep[number] = 1;
       const vain = typeof calls.result[i] === "string" && state === "running";
       dress(lane.call, `call ${vain ? "vain" : state}`);
       write(lane.call, text);
@@ -347,7 +349,7 @@ class StageView {
       if (moves) {
         write(lane.copy, bytes(calls.result[i]));
         const share = (t - calls.start[i]) / (calls.end[i] - calls.start[i]);
-        style(lane.copy, "left", `${(name === "recv" ? share : 1 - share) * 100}%`);
+        place(lane.copy, name === "recv" ? share : 1 - share);
       }
     } else {
       this.waiting = true;
@@ -463,8 +465,12 @@ class Player {
 
   legend() {
     const row = make(this.root, "p", "legend small");
+    const seen = new Set(this.runs.flatMap((run) => run.threads.flatMap((thread) => thread.state)));
+    if (this.runs.some((run) => run.calls.result.some((result) => typeof result === "string"))) seen.add("vain");
+    seen.add("between");
     for (const [state, text] of [["asleep", "asleep"], ["waking", "being woken"], ["running", "running in a call"],
       ["vain", "a call in vain"], ["between", "Python at work"], ["lock", "waits for a lock"], ["preempted", "preempted"]]) {
+      if (!seen.has(state)) continue;
       const key = make(row, "span", "key");
       make(key, "span", `swatch ${state}`);
       key.append(text);

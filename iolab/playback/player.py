@@ -10,13 +10,13 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
-from importlib.resources import files
 from itertools import islice
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
 from iolab.errors import UsageError
+from iolab.playback import assets
 from iolab.playback.data import encode
 from iolab.playback.stage import MOST_CALLS, Stage, stage
 from iolab.trace.timeline import Timeline
@@ -30,11 +30,6 @@ PAGE = """<!doctype html>
 <body style="margin: 16px auto; max-width: 1400px"><main><h1 style="font: 600 20px system-ui">{title}</h1>
 {player}</main></body></html>
 """
-
-
-def asset(name: str) -> str:
-    """Return the text of a file that belongs to the player."""
-    return (files("iolab.playback") / name).read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -56,10 +51,10 @@ class Replay:
     def to_html(self) -> str:
         """Return the player with its data, as a part of a page: it needs no kernel and fetches nothing."""
         name = f"iolab-replay-{token_hex(6)}"
-        module = asset("player.js").replace("export default ", "const widget = ").replace("export ", "")
+        module = assets.read("player.js").replace("export default ", "const widget = ").replace("export ", "")
         data = json.dumps(self.data, separators=(",", ":")).replace("<", "\\u003c")
         return (
-            f'<style>{asset("player.css")}</style><div id="{name}">{self._fallback()}</div>'
+            f'<style>{assets.read("player.css")}</style><div id="{name}">{self._fallback()}</div>'
             f'<script type="application/json" id="{name}-data">{data}</script>'
             f'<script type="module">{module}\n'
             f'mount(document.getElementById("{name}"), JSON.parse(document.getElementById("{name}-data").textContent));'
@@ -74,25 +69,24 @@ class Replay:
 
     def widget(self) -> Any:
         """Return the player as a widget of anywidget."""
-        from iolab.playback.widget import ReplayWidget
+        from iolab.playback.widget import ReplayWidget  # anywidget, and ipywidgets with it, take their time
 
         return ReplayWidget(data=self.data)
 
     def __repr__(self) -> str:
         calls = " and ".join(f"{len(each.calls):,} calls of {each.model}" for each in self.stages)
         return (
-            f"{self.title}: {calls}. It plays in a notebook; "
-            f"save('replay.html') writes a page that plays in a browser."
+            f"{self.title}: {calls}. It plays in a notebook; save('replay.html') writes a page that plays in a browser."
         )
 
     def _repr_html_(self) -> str:
         return self.to_html()
 
     def _fallback(self) -> str:
-        told = "".join(f"<li>{escape(line)}</li>" for line in self._told())
-        return f"<p>{escape(self.title)}. Scripts are off here; the first calls in words:</p><ol>{told}</ol>"
+        words = "".join(f"<li>{escape(line)}</li>" for line in self._words())
+        return f"<p>{escape(self.title)}. Scripts are off here; the first calls in words:</p><ol>{words}</ol>"
 
-    def _told(self) -> list[str]:
+    def _words(self) -> list[str]:
         return [
             sentence.of(call).replace("`", "")
             for each in self.stages

@@ -10,6 +10,7 @@ from iolab.playback.portions import Portion
 from iolab.trace.calls import SENDS, WAITS, Call
 from iolab.trace.recorder import EAGAIN
 
+
 class Sentence(NamedTuple):
     """A pattern with the places {c}, {r} and {t}: a connection, a result, and a time in nanoseconds."""
 
@@ -78,24 +79,26 @@ def _recv(call: Call, lain_ns: int) -> Sentence:
     if call.result == 0:
         return Sentence("`recv` returns 0 bytes: client {c} has closed the connection.")
     if slept_ns(call):
-        return Sentence("`recv` returns {r} bytes of client {c}. The thread had slept for them for {t}.", slept_ns(call))
+        return Sentence(
+            "`recv` returns {r} bytes of client {c}. The thread had slept for them for {t}.", slept_ns(call)
+        )
     return Sentence("`recv` returns {r} bytes of client {c}: they had lain in the buffer for {t}.", lain_ns)
 
 
 def _wait(call: Call) -> Sentence:
-    name, slept = f"`{call.name}`", slept_ns(call)
+    slept, many = slept_ns(call), call.result != 1
     after = ", after {t} of sleep." if slept else ", without a sleep."
     if call.name.startswith("io_uring"):
-        found = f"{name} hands over {{r}} order{'s' if call.result != 1 else ''} in one call{after}"
+        does = f"hands over {{r}} order{'s' * many} in one call"
     elif call.name.startswith("sig"):
-        found = f"{name} takes a signal out of the queue{after}"
+        does = "takes a signal out of the queue"
     elif call.name == "aio_suspend":
-        found = f"{name} finds {{r}} request{'s' if call.result != 1 else ''} done{after}"
+        does = f"finds {{r}} request{'s' * many} done"
     elif call.result:
-        found = f"{name} names {{r}} descriptor{'s' if call.result != 1 else ''} that {'are' if call.result != 1 else 'is'} ready{after}"
+        does = f"names {{r}} descriptor{'s that are' if many else ' that is'} ready"
     else:
-        found = f"{name} finds nothing ready{after}"
-    return Sentence(found, slept)
+        does = "finds nothing ready"
+    return Sentence(f"`{call.name}` {does}{after}", slept)
 
 
 def _failure(call: Call) -> Sentence:

@@ -27,7 +27,13 @@ MOST_CALLS = 5000
 BEFORE_NS, AFTER_NS = 20_000, 60_000
 """What is shown before the first connection, and after the last call."""
 
-ASLEEP = {"waiting": "asleep", "waiting for room": "asleep", "waking": "waking", "lock": "lock", "preempted": "preempted"}
+ASLEEP = {
+    "waiting": "asleep",
+    "waiting for room": "asleep",
+    "waking": "waking",
+    "lock": "lock",
+    "preempted": "preempted",
+}
 
 
 class Stay(NamedTuple):
@@ -95,7 +101,8 @@ class Stage:
     @cached_property
     def boxes(self) -> list[Box]:
         """What the model waits in."""
-        everything = boxes(Evidence(self.timeline, self.requests, self.backlog, self.end_ns), self.source)
+        evidence = Evidence(self.timeline, self.requests, self.backlog, self.start_ns, self.end_ns)
+        everything = boxes(evidence, self.source)
         return [replace(box, tokens=tuple(self._within(box.tokens))) for box in everything]
 
     def _within(self, tokens: tuple[Token, ...]) -> Iterator[Token]:

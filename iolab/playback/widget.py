@@ -5,12 +5,12 @@ from typing import Any
 import anywidget
 import traitlets
 
-from iolab.playback.player import asset
+from iolab.playback import assets
 
 
 class ReplayWidget(anywidget.AnyWidget):
     """A replay among a notebook's controls; `data` is what `Replay.data` gives."""
 
-    _esm = asset("player.js")
-    _css = asset("player.css")
+    _esm = assets.read("player.js")
+    _css = assets.read("player.css")
     data: Any = traitlets.Dict().tag(sync=True)

@@ -1,4 +1,4 @@
-"""What a model waits in, as boxes of the kernel with tokens in them: what is of interest, what is ready, what is queued.
+"""What a model waits in, as boxes of the kernel: what is of interest, what is ready, what is queued.
 
 Theory of operation. A token stands for a connection, or for the listening socket, and is in its box from one time to
 another. The kernel tells nobody what is in its lists, so all of it is inferred: interest from when a connection was

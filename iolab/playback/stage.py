@@ -117,23 +117,26 @@ class Stage:
 
     def stays(self, thread: int) -> list[Stay]:
         """Return what a thread does from its first call to its last, without a gap."""
-        merged: list[Stay] = []
+        joined: list[Stay] = []
         for stay in self._stays(thread):
-            last = merged[-1] if merged else None
-            if last and last.until_ns < stay.since_ns:  # no record tells of what lies between: Python at work
-                merged.append(Stay("running", last.until_ns, stay.since_ns))
-                last = merged[-1]
-            if last and last.state == stay.state:
-                merged[-1] = Stay(stay.state, last.since_ns, max(last.until_ns, stay.until_ns))
-            elif stay.until_ns > stay.since_ns:
-                merged.append(stay)
-        return merged
+            now_ns = joined[-1].until_ns if joined else stay.since_ns
+            _append(joined, Stay("running", now_ns, stay.since_ns))  # no record tells of it: Python at work
+            _append(joined, Stay(stay.state, max(now_ns, stay.since_ns), stay.until_ns))
+        return joined
 
     def _stays(self, thread: int) -> Iterator[Stay]:
         spans = [span for call in self.calls if call.thread == thread for span in _of_call(call)]
         gaps = [gap for gap in self.timeline.gaps if gap.thread == thread and gap.start_ns < self.end_ns]
         spans += [Stay(part, start_ns, end_ns) for gap in gaps for part, start_ns, end_ns in gap.spans]
         yield from sorted(spans, key=lambda stay: stay.since_ns)
+
+
+def _append(stays: list[Stay], stay: Stay) -> None:
+    """Append a stay that is not empty; one that goes on with the same is joined to it."""
+    if stays and stays[-1].state == stay.state and stay.until_ns > stay.since_ns:
+        stays[-1] = Stay(stay.state, stays[-1].since_ns, stay.until_ns)
+    elif stay.until_ns > stay.since_ns:
+        stays.append(stay)
 
 
 def _of_call(call: Call) -> Iterator[Stay]:

@@ -10,6 +10,9 @@ from iolab.playback.lines import find
 from iolab.playback.portions import Portion, hides_its_calls, sizes_bytes
 from iolab.playback.stage import Stage
 
+TICK_NS = 10
+"""In how many nanoseconds times are written; they are read off to the microsecond."""
+
 STATES = ("running", "asleep", "waking", "preempted", "lock", "away")
 
 
@@ -19,6 +22,7 @@ def encode(stage: Stage) -> dict[str, Any]:
     return {
         "model": stage.model,
         "conditions": stage.timeline.conditions,
+        "tick": TICK_NS,
         "start": stage.start_ns - zero_ns,
         "end": stage.end_ns - zero_ns,
         "connections": stage.connections,
@@ -45,21 +49,20 @@ def _waits_in(stage: Stage) -> str:
 
 
 def _calls(stage: Stage, zero_ns: int) -> dict[str, Any]:
-    calls, patterns = stage.calls, list(dict.fromkeys(each.pattern for each in stage.sentences))
-    names = list(dict.fromkeys(call.name for call in calls))
-    places = {pattern: place for place, pattern in enumerate(patterns)}
+    """Return the calls; what they have in common with many others is a kind, told once."""
+    calls, sentences = stage.calls, stage.sentences
+    kinds = [
+        (call.name, each.pattern, line, stage.threads.index(call.thread))
+        for call, each, line in zip(calls, sentences, stage.lines, strict=True)
+    ]
+    known = {kind: place for place, kind in enumerate(dict.fromkeys(kinds))}
     return {
-        "names": names,
-        "patterns": patterns,
-        "name": runs(names.index(call.name) for call in calls),
-        "pattern": runs(places[each.pattern] for each in stage.sentences),
-        "time": runs(each.time_ns for each in stage.sentences),
-        "start": steps(call.start_ns - zero_ns for call in calls),
-        "took": [call.end_ns - call.start_ns for call in calls],
-        "connection": runs(-1 if call.connection is None else call.connection for call in calls),
-        "result": runs(call.result for call in calls),
-        "thread": runs(stage.threads.index(call.thread) for call in calls),
-        "line": runs(stage.lines),
+        "kinds": list(known),
+        "kind": column(known[kind] for kind in kinds),
+        "time": column(three_digits(each.time_ns) for each in sentences),
+        "connection": column(-1 if call.connection is None else call.connection for call in calls),
+        "result": column(call.result for call in calls),
+        **_spans([(call.start_ns - zero_ns, call.end_ns - zero_ns) for call in calls]),
     }
 
 
@@ -67,7 +70,7 @@ def _stays(stage: Stage, thread: int, zero_ns: int) -> dict[str, Any]:
     stays = stage.stays(thread)
     ends = [stays[-1].until_ns - zero_ns] if stays else []
     return {
-        "state": runs(STATES.index(stay.state) for stay in stays),
+        "state": column(STATES.index(stay.state) for stay in stays),
         "since": steps([*(stay.since_ns - zero_ns for stay in stays), *ends]),
     }
 
@@ -75,21 +78,25 @@ def _stays(stage: Stage, thread: int, zero_ns: int) -> dict[str, Any]:
 def _portions(portions: Iterable[Portion], zero_ns: int) -> dict[str, Any]:
     ordered = sorted(portions, key=lambda portion: portion.sent_ns)
     return {
-        "connection": runs(each.connection for each in ordered),
-        "size": runs(each.size_bytes for each in ordered),
-        "sent": steps(each.sent_ns - zero_ns for each in ordered),
-        "flies": [each.arrived_ns - each.sent_ns for each in ordered],
-        "lies": [each.taken_ns - each.arrived_ns for each in ordered],
+        "connection": column(each.connection for each in ordered),
+        "size": column(each.size_bytes for each in ordered),
+        **_spans([(each.sent_ns - zero_ns, each.arrived_ns - zero_ns, each.taken_ns - zero_ns) for each in ordered]),
     }
 
 
 def _tokens(tokens: Sequence[Token], zero_ns: int) -> dict[str, Any]:
     ordered = sorted(tokens, key=lambda token: token.since_ns)
     return {
-        "connection": runs(token.connection for token in ordered),
-        "since": steps(token.since_ns - zero_ns for token in ordered),
-        "stays": [token.until_ns - token.since_ns for token in ordered],
+        "connection": column(token.connection for token in ordered),
+        **_spans([(token.since_ns - zero_ns, token.until_ns - zero_ns) for token in ordered]),
     }
+
+
+def _spans(rows: Sequence[Sequence[int]]) -> dict[str, Any]:
+    """Return the first time of each row as steps, and how long it is from there to each of the others."""
+    ticks = [[at_ns // TICK_NS for at_ns in row] for row in rows]
+    lengths = zip(*([after - before for before, after in pairwise(row)] for row in ticks), strict=True)
+    return {"start": steps(row[0] for row in rows), "lengths": [column(each) for each in lengths] or [[], []]}
 
 
 def halve_indent(line: str) -> str:
@@ -98,11 +105,18 @@ def halve_indent(line: str) -> str:
     return " " * ((len(line) - len(text)) // 2) + text
 
 
-def steps(values: Iterable[int]) -> list[int]:
-    """Return each value as its difference from the one before."""
-    return [after - before for before, after in pairwise([0, *values])]
+def steps(times_ns: Iterable[int]) -> list[int]:
+    """Return each time as its difference from the one before, in ticks."""
+    return [after - before for before, after in pairwise([0, *(at_ns // TICK_NS for at_ns in times_ns)])]
 
 
-def runs(values: Iterable[Any]) -> list[Any]:
-    """Return values that repeat as pairs, flat: a value, and how often it comes in a row."""
-    return [part for value, own in groupby(values) for part in (value, len(list(own)))]
+def column(values: Iterable[Any]) -> list[Any] | dict[str, list[Any]]:
+    """Return values as they are, or as runs where that is shorter: each value, and how often it comes in a row."""
+    plain = list(values)
+    runs = [part for value, own in groupby(plain) for part in (value, len(list(own)))]
+    return {"runs": runs} if len(runs) < len(plain) else plain
+
+
+def three_digits(number: int) -> int:
+    """Return a number rounded to what is shown of it."""
+    return int(float(f"{number:.3g}"))

@@ -15,9 +15,10 @@ const SPEEDS = [["0", "each step readable"], ["100000", "1:100,000"], ["10000", 
 const LANES = 6, CHIPS = 8, TABLE_ROWS = 200;
 const SHORTEST_S = 0.1, FLIGHT_S = 0.45, LONGEST_S = 0.9, SLOW = 20000, SAME_NS = 250;
 
-const unstep = (steps) => { let sum = 0; return Float64Array.from(steps, (step) => (sum += step)); };
-const unrun = (runs) => {
-  const all = [];
+const unstep = (steps, tick) => { let sum = 0; return Float64Array.from(steps, (step) => (sum += step) * tick); };
+const unrun = (column) => {
+  if (Array.isArray(column)) return column;
+  const all = [], { runs } = column;
   for (let i = 0; i < runs.length; i += 2) for (let n = runs[i + 1]; n > 0; n--) all.push(runs[i]);
   return all;
 };
@@ -64,23 +65,22 @@ const say = (element, sentence) => {
 class Run {
   constructor(data) {
     Object.assign(this, data);
-    const calls = data.calls;
-    const start = unstep(calls.start);
+    const { calls, tick } = data;
+    const [start, end] = spans(calls, tick), kind = unrun(calls.kind).map((i) => calls.kinds[i]);
     this.calls = {
-      start, end: start.map((at, i) => at + calls.took[i]),
-      name: unrun(calls.name).map((i) => calls.names[i]), connection: unrun(calls.connection),
-      result: unrun(calls.result), thread: unrun(calls.thread), line: unrun(calls.line),
-      pattern: unrun(calls.pattern).map((i) => calls.patterns[i]), time: unrun(calls.time),
+      start, end, connection: unrun(calls.connection), result: unrun(calls.result), time: unrun(calls.time),
+      name: kind.map((each) => each[0]), pattern: kind.map((each) => each[1]), line: kind.map((each) => each[2]),
+      thread: kind.map((each) => each[3]),
     };
     this.threads = data.threads.map((thread) => ({
-      state: unrun(thread.state).map((i) => STATES[i]), since: unstep(thread.since), own: [], starts: [],
+      state: unrun(thread.state).map((i) => STATES[i]), since: unstep(thread.since, tick), own: [], starts: [],
     }));
     this.calls.thread.forEach((thread, i) => { this.threads[thread].own.push(i); this.threads[thread].starts.push(start[i]); });
-    this.requests = portions(data.requests);
-    this.replies = portions(data.replies);
-    this.backlog = tokens(data.backlog);
-    this.boxes = data.boxes.map((box) => ({ ...box, tokens: tokens(box.tokens) }));
-    this.ends = Float64Array.from(this.calls.end).sort();
+    this.requests = portions(data.requests, tick);
+    this.replies = portions(data.replies, tick);
+    this.backlog = tokens(data.backlog, tick);
+    this.boxes = data.boxes.map((box) => ({ ...box, tokens: tokens(box.tokens, tick) }));
+    this.ends = Float64Array.from(end).sort();
     this.order = [...this.calls.end.keys()].sort((a, b) => this.calls.end[a] - this.calls.end[b]);
   }
 
@@ -126,14 +126,29 @@ class Run {
   }
 }
 
-const portions = (data) => {
-  const sent = unstep(data.sent), arrived = sent.map((at, i) => at + data.flies[i]);
-  return { connection: unrun(data.connection), size: unrun(data.size), sent, arrived,
-    taken: arrived.map((at, i) => at + data.lies[i]) };
+// The times of each row: where it starts, and where each of its parts ends.
+const spans = ({ start, lengths }, tick) => {
+  const times = [unstep(start, tick)];
+  for (const column of lengths.map(unrun)) times.push(times.at(-1).map((at, i) => at + column[i] * tick));
+  return times;
 };
-const tokens = (data) => {
-  const since = unstep(data.since);
-  return { connection: unrun(data.connection), since, until: since.map((at, i) => at + data.stays[i]) };
+// Bytes in one direction, all in the order in which they were sent, and those of each connection by themselves.
+const portions = (data, tick) => {
+  const connection = unrun(data.connection), size = unrun(data.size), [sent, arrived, taken] = spans(data, tick);
+  const of = new Map();
+  connection.forEach((number, i) => {
+    if (!of.has(number)) of.set(number, { sent: [], arrived: [], taken: [], upto: [0], size: [] });
+    const own = of.get(number);
+    own.sent.push(sent[i]); own.arrived.push(arrived[i]); own.taken.push(taken[i]); own.size.push(size[i]);
+    own.upto.push(own.upto.at(-1) + size[i]);
+  });
+  for (const own of of.values()) for (const times of [own.arrived, own.taken]) times.sort((a, b) => a - b);
+  return { connection, size, sent, arrived, taken, of };
+};
+const NONE = { sent: [], arrived: [], taken: [], upto: [0], size: [] };
+const tokens = (data, tick) => {
+  const [since, until] = spans(data, tick);
+  return { connection: unrun(data.connection), since, until };
 };
 
 // The viewer's clock for a run's: at each moment of the run, after how many seconds it is shown.
@@ -284,48 +299,33 @@ class StageView {
   }
 
   showBytes(t) {
-    const received = this.lanes.map(() => 0), sent = this.lanes.map(() => 0), answered = this.lanes.map(() => 0);
-    const flying = this.lanes.map(() => -1), returning = this.lanes.map(() => -1), asked = this.lanes.map(() => 0);
-    const lane = (connection) => this.numbers.indexOf(connection);
-    const { requests, replies } = this.run;
-    for (let i = count(requests.sent, t) - 1; i >= 0; i--) {
-      const number = lane(requests.connection[i]);
-      if (number < 0) continue;
-      asked[number] += requests.size[i];
-      if (t < requests.arrived[i]) {
-        flying[number] = (t - requests.sent[i]) / (requests.arrived[i] - requests.sent[i]);
-        write(this.lanes[number].request, bytes(requests.size[i]));
-      }
-      else if (t < requests.taken[i]) received[number] += requests.size[i];
-    }
-    for (let i = count(replies.sent, t) - 1; i >= 0; i--) {
-      const number = lane(replies.connection[i]);
-      if (number < 0) continue;
-      if (t < replies.arrived[i]) {
-        sent[number] += replies.size[i];
-        write(this.lanes[number].reply, bytes(replies.size[i]));
-        returning[number] = (t - replies.sent[i]) / (replies.arrived[i] - replies.sent[i]);
-      } else answered[number] += replies.size[i];
-    }
-    this.lanes.forEach((each, number) => {
-      this.bar(each.receive, received[number], this.most[0]);
-      this.bar(each.send, sent[number], this.most[1]);
-      this.move(each.request, flying[number], 1);
-      this.move(each.reply, returning[number], -1);
-      const answers = Math.floor(answered[number] / this.run.sizes[1]);
-      dress(each.client, asked[number] / this.run.sizes[0] > answered[number] / this.run.sizes[1] ? "client waits" : "client");
-      write(each.count, answers === 1 ? "1 reply" : `${answers.toLocaleString("en")} replies`);
+    const { requests, replies, sizes } = this.run;
+    this.lanes.forEach((lane, number) => {
+      const came = requests.of.get(this.numbers[number]) ?? NONE, went = replies.of.get(this.numbers[number]) ?? NONE;
+      const sent = count(came.sent, t), arrived = count(came.arrived, t), taken = count(came.taken, t);
+      const given = count(went.sent, t), answered = count(went.arrived, t);
+      this.bar(lane.receive, came.upto[arrived] - came.upto[taken], this.most[0]);
+      this.bar(lane.send, went.upto[given] - went.upto[answered], this.most[1]);
+      this.fly(lane.request, came, sent, arrived, t, 1);
+      this.fly(lane.reply, went, given, answered, t, -1);
+      const replied = Math.floor(went.upto[answered] / sizes[1]);
+      dress(lane.client, came.upto[sent] / sizes[0] > replied ? "client waits" : "client");
+      write(lane.count, replied === 1 ? "1 reply" : `${replied.toLocaleString("en")} replies`);
     });
+  }
+
+  // The bytes that were sent last, while they have not arrived.
+  fly(packet, way, sent, arrived, t, direction) {
+    style(packet, "opacity", sent > arrived ? "1" : "0");
+    if (sent <= arrived) return;
+    const share = (t - way.sent[arrived]) / (way.arrived[arrived] - way.sent[arrived] || 1);
+    write(packet, bytes(way.size[arrived]));
+    place(packet, direction > 0 ? share : 1 - share);
   }
 
   bar(buffer, size, most) {
     style(buffer.fill, "width", `${size ? Math.max(8, Math.min(100, (100 * size) / most)) : 0}%`);
     write(buffer.text, size ? bytes(size) : "");
-  }
-
-  move(packet, share, direction) {
-    style(packet, "opacity", share < 0 ? "0" : "1");
-    if (share >= 0) place(packet, direction > 0 ? share : 1 - share);
   }
 
   showCall(i, state, t, asleep) {
@@ -388,8 +388,15 @@ class StageView {
     const line = this.lines[number - 1];
     if (!line) return;
     dress(line, worn);
-    const top = line.offsetTop - this.source.clientHeight / 2;
-    if (Math.abs(this.source.scrollTop - top) > this.source.clientHeight / 3) this.source.scrollTop = top;
+    this.scroll(number);
+  }
+
+  // Keep the lit line near the middle. To ask for a height costs a layout, so it is asked for once in a size.
+  scroll(number) {
+    this.height ??= this.source.clientHeight;
+    this.step ??= this.lines[0].offsetHeight;
+    const top = Math.max(0, (number - 0.5) * this.step - this.height / 2);
+    if (Math.abs((this.top ?? 0) - top) > this.height / 3) this.source.scrollTop = this.top = top;
   }
 
   now(t) {
@@ -612,6 +619,7 @@ class Player {
     this.strip.style.height = `${14 + 26 * this.runs.length}px`;
     this.strip.width = Math.round(this.strip.clientWidth * scale);
     this.scale = scale;
+    for (const view of this.views) view.height = view.step = undefined;
     this.draw();
   }
 
@@ -619,6 +627,11 @@ class Player {
     const styles = getComputedStyle(this.root);
     const names = ["sky", "yellow", "green", "purple", "grey", "pale", "ink", "quiet", "vermilion"];
     return Object.fromEntries(names.map((name) => [name, styles.getPropertyValue(`--${name}`).trim()]).concat([["text", styles.color]]));
+  }
+
+  widthOf(pen, text) {
+    this.widths ??= {};
+    return (this.widths[text] ??= pen.measureText(text).width);
   }
 
   // A stretch of the run around the moment: what the foremost thread does, and the names of its calls.
@@ -630,7 +643,8 @@ class Player {
     pen.setTransform(this.scale, 0, 0, this.scale, 0, 0);
     pen.clearRect(0, 0, width, this.strip.height);
     const calls = Math.max(...this.runs.map((run) => run.length));
-    const span = this.slow ? 4e9 / this.slow : Math.min(2e6, Math.max(1e5, ((this.end - this.start) / calls) * 16));
+    const call = (this.end - this.start) / calls;
+    const span = this.slow ? Math.min(4e9 / this.slow, 100 * call) : Math.min(2e6, Math.max(1e5, 16 * call));
     const from = this.t - span / 2;
     const x = (at) => Math.max(0, Math.min(width, ((at - from) / span) * width));
     const fills = { running: inks.green, asleep: inks.sky, waking: inks.yellow, preempted: inks.pale, lock: inks.ink };
@@ -654,7 +668,7 @@ class Player {
           const l = Math.max(left, x(since[j])), r = Math.min(right, x(since[j + 1]));
           pen.fillRect(l, top, Math.max(0.7, r - l), 12);
         }
-        const text = run.calls.name[i], room = pen.measureText(text).width + 6;
+        const text = run.calls.name[i], room = this.widthOf(pen, text) + 6;
         if (left >= edge && left + room < width && right > 0) {
           pen.fillStyle = inks.text;
           pen.fillText(text, Math.max(left, 0), top - 13);

@@ -9,8 +9,7 @@ import iolab
 from iolab.archive import runs
 from iolab.data.reference import DATA
 from iolab.playback.boxes import LISTENING, Token, union
-from iolab.playback.data import encode, steps
-from iolab.playback.data import runs as in_runs
+from iolab.playback.data import column, encode, steps, three_digits
 from iolab.playback.lines import find, lines_of
 from iolab.playback.portions import Portion, fill, replies, requests
 from iolab.playback.sentences import sentence, short_time
@@ -146,8 +145,10 @@ def test_a_long_run_is_cut_and_says_so() -> None:
 
 
 def test_columns_are_small() -> None:
-    assert in_runs("aab") == ["a", 2, "b", 1]
-    assert steps([3, 5, 4]) == [3, 2, -1]
+    assert column("aaaab") == {"runs": ["a", 4, "b", 1]}
+    assert column([1, 2]) == [1, 2]
+    assert steps([30, 50, 40]) == [3, 2, -1]
+    assert three_digits(12_345) == 12_300
 
 
 def test_without_calls_there_is_nothing_to_play() -> None:

@@ -10,7 +10,6 @@ from iolab.trace.calls import SENDS
 from iolab.trace.recorder import EAGAIN
 from iolab.trace.timeline import Timeline
 
-
 WITHOUT_LINES = {"sanic"}
 """Its server is behind a framework: the page makes none of its calls."""
 

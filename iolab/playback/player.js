@@ -103,7 +103,7 @@ class Run {
     const { own, starts } = this.threads[thread];
     const place = count(starts, t) - 1;
     if (place < 0) return [-1, false];
-    return [own[place], this.calls.end[own[place]] > t];
+    return [own[place], this.calls.end[own[place]] >= t]; // the end is still inside: there a step stops
   }
 
   // The thread to look at: the one that runs, or else that was the last to begin or end a call.
@@ -198,8 +198,8 @@ class Lane {
       const bar = make(row, "span", "bar");
       return { fill: make(bar, "span", "fill"), text: make(bar, "span", "bytes") };
     };
-    this.receive = buffer("in");
-    this.send = buffer("out");
+    this.receive = buffer("receive");
+    this.send = buffer("send");
     this.door = make(this.root, "div", "door");
     this.call = make(this.door, "span", "call");
     this.copy = make(this.door, "span", "packet copy");
@@ -207,12 +207,12 @@ class Lane {
 }
 
 class StageView {
-  constructor(parent, run, alone) {
+  constructor(parent, run) {
     this.run = run;
     this.root = make(parent, "section", "stage", "", { "aria-label": `replay of ${run.model}` });
     const scene = make(this.root, "div", "scene", "", { "aria-hidden": "true" });
     const heads = make(scene, "div", "lane heads");
-    for (const [name, text] of [["client", "Clients"], ["wire", "network"], ["socket", "Kernel of the server"], ["door", "system calls"]]) {
+    for (const [name, text] of [["client", "Clients"], ["wire", "network"], ["socket", "Kernel: sockets, buffers"], ["door", "system calls"]]) {
       make(heads, "div", name, text);
     }
     this.listening = make(scene, "div", "lane listening");
@@ -237,7 +237,7 @@ class StageView {
     });
     if (!run.boxes.length) make(boxes, "div", "small", this.withoutBoxes());
     this.wait = make(make(waits, "div", "door"), "span", "call");
-    this.server(alone);
+    this.server();
     this.lanes.forEach((lane, i) => write(lane.name, `client ${i}`));
     this.numbers = this.lanes.map((_, i) => i);
     this.most = [run.requests, run.replies].map((each) => Math.max(1, ...each.size));
@@ -331,7 +331,7 @@ class StageView {
   showCall(i, state, t, asleep) {
     const { calls } = this.run;
     const connection = calls.connection[i], name = calls.name[i];
-    const text = state === "asleep" ? `${name} zzz` : name;
+    const text = state === "asleep" ? `${name}\nasleep` : name;
     if (name === "accept") {
       this.listening.asked = true;
       dress(this.door, `call ${state}`); write(this.door, text);
@@ -424,10 +424,11 @@ class Player {
     root.replaceChildren();
     root.classList.add("iolab-replay");
     root.setAttribute("role", "group");
+    root.setAttribute("tabindex", "0");
     root.setAttribute("aria-label", `Replay of ${this.runs.map((run) => run.model).join(" and ")}`);
     root.setAttribute("data-lm-suppress-shortcuts", "true");
     const stages = make(root, "div", `stages${this.runs.length > 1 ? " two" : ""}`);
-    this.views = this.runs.map((run) => new StageView(stages, run, this.runs.length === 1));
+    this.views = this.runs.map((run) => new StageView(stages, run));
     const says = make(root, "div", "says");
     this.last = make(says, "p", "last", "", { role: "status", "aria-live": "polite" });
     this.now = this.runs.map(() => make(says, "p", "now", "", { "aria-hidden": "true" }));
@@ -484,7 +485,9 @@ class Player {
     }
     make(row, "span", "key", "▲ bytes arrive");
     if (this.runs.some((run) => run.boxes.length)) make(row, "span", "key", "L: the listening socket");
-    make(row, "span", "key", "Recorded: calls, sleeps, arrivals. Inferred from them: bytes in buffers, lists and queues, the line.");
+    const inferred = make(row, "span", "key");
+    make(inferred, "span", "swatch inferred");
+    inferred.append("inferred: bytes in buffers, lists, queues and the lit line follow from the records; calls, sleeps and arrivals are records");
     if (this.runs.some((run) => run.cut)) make(row, "span", "key", `the last ${Math.max(...this.runs.map((run) => run.cut)).toLocaleString("en")} calls of the run are left out`);
   }
 

@@ -24,10 +24,13 @@ from iolab.trace.timeline import Timeline
 SHOWN = 12
 """How many calls are told where the player cannot run."""
 
+WIDTHS = 1400, 1900
+"""How wide a page of one replay, or of two, grows at most, in pixels."""
+
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta name="color-scheme" content="light dark"><title>{title}</title></head>
-<body style="margin: 16px auto; max-width: 1400px"><main><h1 style="font: 600 20px system-ui">{title}</h1>
+<body style="margin: 0 auto; padding: 16px; max-width: {width}px"><main><h1 style="font: 600 20px system-ui">{title}</h1>
 {player}</main></body></html>
 """
 
@@ -64,7 +67,10 @@ class Replay:
     def save(self, path: str | Path) -> Path:
         """Write a page that plays by itself, and return its path."""
         path = Path(path)
-        path.write_text(PAGE.format(title=escape(self.title), player=self.to_html()), encoding="utf-8")
+        path.write_text(
+            PAGE.format(title=escape(self.title), player=self.to_html(), width=WIDTHS[len(self.stages) - 1]),
+            encoding="utf-8",
+        )
         return path
 
     def widget(self) -> Any:

@@ -97,10 +97,10 @@ def _taken(timeline: Timeline, connection: int, calls: Sequence[Call]) -> Iterat
     records = timeline.records
     sent_ns = sorted(records.sent_ns[records.connection == connection].tolist())
     for call, size_bytes, number in _portions(takes, sizes_bytes(timeline)[0], len(sent_ns)):
-        taken_ns = waits.completion_ns(call) if call.name == "received" else call.end_ns
-        found = bisect_left(in_vain, call.start_ns) - 1
-        nothing_ns = in_vain[found] if found >= 0 else 0
+        place = bisect_left(in_vain, call.start_ns) - 1
+        nothing_ns = in_vain[place] if place >= 0 else 0
         begin_ns = sent_ns[number] if number >= 0 else (call.arrived_ns or call.start_ns)
+        taken_ns = max(begin_ns, waits.completion_ns(call)) if call.name == "received" else call.end_ns
         arrived_ns = max(begin_ns, nothing_ns, call.arrived_ns or 0)
         yield Portion(connection, size_bytes, min(begin_ns, taken_ns), min(arrived_ns, taken_ns), taken_ns)
 

@@ -24,8 +24,16 @@ def hold(timeline: Timeline) -> None:
         all_bytes_are_accounted_for(scene)
     threads_have_no_gaps(scene)
     boxes_hold_what_was_taken_out(scene)
-    assert all(scene.lines) or scene.model in WITHOUT_LINES
+    lines_are_known(scene)
     assert len(scene.lines) == len(scene.sentences) == len(scene.calls)
+
+
+def lines_are_known(scene: Stage) -> None:
+    # The call that the stop interrupts may be the listening socket's own, which stands on no page.
+    without = [
+        call for call, line in zip(scene.calls, scene.lines, strict=True) if not line and call.result != "EINVAL"
+    ]
+    assert not without or scene.model in WITHOUT_LINES
 
 
 def times_are_in_order(scene: Stage) -> None:

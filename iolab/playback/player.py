@@ -30,7 +30,8 @@ WIDTHS = 1400, 1900
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta name="color-scheme" content="light dark"><title>{title}</title></head>
-<body style="margin: 0 auto; padding: 16px; max-width: {width}px"><main><h1 style="font: 600 20px system-ui">{title}</h1>
+<body style="margin: 0 auto; padding: 16px; max-width: {width}px"><main>
+<h1 style="font: 600 20px system-ui">{title}</h1>
 {player}</main></body></html>
 """
 

@@ -457,7 +457,7 @@ class Player {
     button("call ▸", "Next call (right arrow)", () => this.step(1));
     this.range = make(bar, "input", "range", "", { type: "range", min: 0, max: 10000, step: 1, "aria-label": "Moment of the run" });
     this.range.addEventListener("input", () => this.seek(this.start + (this.range.value / 10000) * (this.end - this.start)));
-    this.clock = make(bar, "output", "clock");
+    this.clock = make(bar, "span", "clock");
     const choice = (label, options, action) => {
       const row = make(bar, "label", "choice", `${label} `);
       const select = make(row, "select");

@@ -19,6 +19,9 @@ from iolab.trace.timeline import Timeline
 LISTENING, NOBODY = -1, -2
 """In place of a connection: the listening socket, and an order or a signal of which the connection is not known."""
 
+NO_CONNECTION = 1 << 62
+"""Above all connections."""
+
 SIGNAL_WAITS = ("sigwait", "sigwaitinfo", "sigtimedwait")
 RING_CALLS = ("io_uring_submit", "io_uring_enter")
 
@@ -89,7 +92,7 @@ class Evidence:
         for call in self.named("recv"):
             if call.connection == connection and call.result == 0:
                 place = bisect_right(ends_ns, call.start_ns) - 1
-                yield (waits[place].end_ns if place >= 0 else call.start_ns), call.end_ns
+                yield (_woken_ns(waits[place]) if place >= 0 else call.start_ns), call.end_ns
 
 
 def union(connection: int, spans: Iterable[tuple[int, int]]) -> Iterator[Token]:
@@ -166,25 +169,33 @@ def _select(evidence: Evidence, name: str) -> list[Box]:
 
 
 def _signals(evidence: Evidence) -> Box:
-    takes = [call for call in evidence.named(*SIGNAL_WAITS) if isinstance(call.result, int)]
+    waits = evidence.named(*SIGNAL_WAITS)
     arrivals = sorted(
         [(each.arrived_ns, each.connection) for each in evidence.requests]
         + [(token.since_ns, LISTENING) for token in evidence.backlog]
     )
     says = "One signal for each change, with the descriptor in it. sigwaitinfo takes the first."
-    return Box("Signal queue", says, tuple(_match(takes, arrivals)), queue=True)
+    return Box("Signal queue", says, tuple(_match(waits, arrivals)), queue=True)
 
 
-def _match(takes: Sequence[Call], arrivals: Sequence[tuple[int, int]]) -> Iterator[Token]:
-    """Yield a token for each signal that was taken: since the first arrival that none told of, if one came before."""
-    place = 0
-    for call in takes:
+def _match(waits: Sequence[Call], arrivals: Sequence[tuple[int, int]]) -> Iterator[Token]:
+    """Yield a token for each signal that was taken: since the first arrival that none told of, if one came before.
+
+    A call in vain, or one that sleeps, tells that the queue was empty: what had arrived by then raised no signal.
+    """
+    place, empty_ns = 0, 0
+    for call in waits:
+        if call.result == EAGAIN or call.away:
+            empty_ns = call.away[0].start_ns if call.away and call.result != EAGAIN else call.start_ns
+            place = max(place, bisect_right(arrivals, (empty_ns, NO_CONNECTION)))
+        if not isinstance(call.result, int):
+            continue
         if place < len(arrivals) and arrivals[place][0] <= call.end_ns:
             at_ns, connection = arrivals[place]
             place += 1
             yield Token(connection, at_ns, call.end_ns)
         else:  # for another change: room to send again, or an end of file
-            yield Token(NOBODY, min(call.arrived_ns or call.start_ns, call.end_ns), call.end_ns)
+            yield Token(NOBODY, min(max(empty_ns, call.arrived_ns or call.start_ns), call.end_ns), call.end_ns)
 
 
 def _ring(evidence: Evidence, silent: bool) -> list[Box]:

@@ -212,7 +212,7 @@ class StageView {
     this.root = make(parent, "section", "stage", "", { "aria-label": `replay of ${run.model}` });
     const scene = make(this.root, "div", "scene", "", { "aria-hidden": "true" });
     const heads = make(scene, "div", "lane heads");
-    for (const [name, text] of [["client", "Clients"], ["wire", "network"], ["socket", "Kernel: sockets, buffers"], ["door", "system calls"]]) {
+    for (const [name, text] of [["client", "Clients"], ["wire", "network"], ["socket", "Kernel"], ["door", "system calls"]]) {
       make(heads, "div", name, text);
     }
     this.listening = make(scene, "div", "lane listening");
@@ -359,7 +359,7 @@ class StageView {
 
   fillChips(chips, { connection, since, until }, t, queue = true) {
     const inside = [];
-    for (let i = count(since, t) - 1; i >= 0; i--) if (t < until[i]) inside.push(connection[i]);
+    for (let i = count(since, t) - 1; i >= 0; i--) if (t < until[i] || (!queue && t === until[i])) inside.push(connection[i]);
     inside.reverse();
     if (!queue) inside.sort((a, b) => a - b);
     chips.all.forEach((chip, i) => {

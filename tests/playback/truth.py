@@ -92,6 +92,9 @@ def boxes_hold_what_was_taken_out(scene: Stage) -> None:
         if box.name == "Signal queue" and not scene.left_out:
             taken = [call for call in scene.calls if call.name.startswith("sig") and isinstance(call.result, int)]
             assert Counter(token.until_ns for token in box.tokens) == Counter(call.end_ns for call in taken)
+        if box.name == "Signal queue":  # a call in vain began when nothing was there
+            vain_ns = [call.start_ns for call in scene.calls if call.name.startswith("sig") and call.result == EAGAIN]
+            assert not [at for at in vain_ns for token in box.tokens if token.since_ns < at < token.until_ns]
         if box.name == "Interest list":
             assert max(Counter(token.connection for token in box.tokens).values()) == 1
             assert NOBODY not in {token.connection for token in box.tokens}

@@ -476,7 +476,7 @@ class Player {
     const seen = new Set(this.runs.flatMap((run) => run.threads.flatMap((thread) => thread.state)));
     if (this.runs.some((run) => run.calls.result.some((result) => typeof result === "string"))) seen.add("vain");
     seen.add("between");
-    for (const [state, text] of [["asleep", "asleep"], ["waking", "being woken"], ["running", "running in a call"],
+    for (const [state, text] of [["asleep", "asleep"], ["waking", "being woken"], ["running", "at work in a call"],
       ["vain", "a call in vain"], ["between", "Python at work"], ["lock", "waits for a lock"], ["preempted", "preempted"]]) {
       if (!seen.has(state)) continue;
       const key = make(row, "span", "key");

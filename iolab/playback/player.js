@@ -13,7 +13,8 @@ const WORDS = {
 const SPEEDS = [["0", "each step readable"], ["100000", "1:100,000"], ["10000", "1:10,000"], ["1000", "1:1,000"],
   ["100", "1:100"], ["10", "1:10"], ["1", "1:1 (real time)"]];
 const LANES = 6, CHIPS = 8, TABLE_ROWS = 200;
-const SHORTEST_S = 0.1, FLIGHT_S = 0.45, LONGEST_S = 0.9, SLOW = 20000, SAME_NS = 250;
+const SHORTEST_S = 0.1, FLIGHT_S = 0.45, LONGEST_S = 0.9, SLOW = 20000, SAME_NS = 250, STILL_S = 0.9;
+const STILL = "(prefers-reduced-motion: reduce)";
 
 const unstep = (steps, tick) => { let sum = 0; return Float64Array.from(steps, (step) => (sum += step) * tick); };
 const unrun = (column) => {
@@ -331,18 +332,18 @@ class StageView {
   showCall(i, state, t, asleep) {
     const { calls } = this.run;
     const connection = calls.connection[i], name = calls.name[i];
+    const vain = typeof calls.result[i] === "string" && state === "running", worn = `call ${vain ? "vain" : state}`;
     const text = state === "asleep" ? `${name}\nasleep` : name;
     if (name === "accept") {
       this.listening.asked = true;
-      dress(this.door, `call ${state}`); write(this.door, text);
+      dress(this.door, worn); write(this.door, text);
     } else if (connection >= 0) {
       const number = this.numbers.indexOf(connection);
       if (number < 0) return;
       const lane = this.lanes[number];
       lane.asked = true;
       if (state === "asleep") asleep[number] = 1;
-      const vain = typeof calls.result[i] === "string" && state === "running";
-      dress(lane.call, `call ${vain ? "vain" : state}`);
+      dress(lane.call, worn);
       write(lane.call, text);
       const moves = calls.result[i] > 0 && ["recv", "send", "sendall"].includes(name) && state === "running";
       style(lane.copy, "opacity", moves ? "1" : "0");
@@ -353,7 +354,7 @@ class StageView {
       }
     } else {
       this.waiting = true;
-      dress(this.wait, `call ${state}`); write(this.wait, text);
+      dress(this.wait, worn); write(this.wait, text);
     }
   }
 
@@ -545,14 +546,19 @@ class Player {
     this.last.setAttribute("aria-live", "off");
     this.button.textContent = "❚❚ Pause";
     this.button.setAttribute("aria-label", "Pause (space)");
-    let before = performance.now();
+    let before = performance.now(), waited = 0;
+    const still = matchMedia(STILL);
     const tick = (at) => {
       if (!this.playing) return;
       this.frames.push(at - before);
       if (this.frames.length > 5000) this.frames.shift();
       // A frame that comes late, or out of sight, does not skip what was to be seen.
-      this.t = this.pace.after(this.t, Math.min(0.1, Math.max(0, at - before) / 1000), this.slow);
+      const seconds = Math.min(0.1, Math.max(0, at - before) / 1000);
       before = at;
+      if (still.matches) { // nothing glides: a call, a pause, the next call
+        waited += seconds;
+        if (waited >= STILL_S) { waited = 0; this.t = this.next(1); }
+      } else this.t = this.pace.after(this.t, seconds, this.slow);
       if (this.t >= this.end) { this.t = this.end; this.pause(); }
       this.show();
       if (this.playing) this.frame = requestAnimationFrame(tick);
@@ -575,8 +581,10 @@ class Player {
     this.show();
   }
 
-  // Go to the end of the next call, or of the one before; of the client that is followed, if one is.
-  step(direction) {
+  step(direction) { this.seek(this.next(direction)); }
+
+  // The end of the next call, or of the one before; of the client that is followed, if one is.
+  next(direction) {
     const wanted = (run, i) => this.followed < 0 || run.calls.connection[i] === this.followed;
     let goal = direction > 0 ? this.end : this.start;
     for (const run of this.runs) {
@@ -586,7 +594,7 @@ class Player {
       if (place < 0 || place >= run.length) continue;
       goal = direction > 0 ? Math.min(goal, run.ends[place]) : Math.max(goal, run.ends[place]);
     }
-    this.seek(goal);
+    return goal;
   }
 
   get sentence() {
@@ -618,8 +626,8 @@ class Player {
 
   resize() {
     const scale = window.devicePixelRatio || 1;
-    this.strip.height = Math.round((14 + 26 * this.runs.length) * scale);
-    this.strip.style.height = `${14 + 26 * this.runs.length}px`;
+    this.strip.height = Math.round((14 + 32 * this.runs.length) * scale);
+    this.strip.style.height = `${14 + 32 * this.runs.length}px`;
     this.strip.width = Math.round(this.strip.clientWidth * scale);
     this.scale = scale;
     for (const view of this.views) view.height = view.step = undefined;
@@ -654,7 +662,7 @@ class Player {
     pen.font = "11px system-ui, sans-serif";
     pen.textBaseline = "top";
     this.runs.forEach((run, row) => {
-      const thread = run.foremost(this.t), { state, since, own, starts } = run.threads[thread], top = row * 26 + 14;
+      const thread = run.foremost(this.t), { state, since, own, starts } = run.threads[thread], top = row * 32 + 14;
       for (let i = Math.max(0, count(since, from) - 1); i < state.length && since[i] < from + span; i++) {
         pen.fillStyle = state[i] === "running" ? inks.grey : fills[state[i]] || "transparent";
         const left = x(since[i]), right = x(since[i + 1]);

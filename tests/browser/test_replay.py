@@ -77,6 +77,16 @@ def test_it_steps_from_call_to_call_and_back(rewound: Locator) -> None:
     assert rewound.locator(".line.lit").count() == 1
 
 
+def test_it_jumps_from_call_to_call_for_who_wants_no_motion(rewound: Locator) -> None:
+    rewound.page.emulate_media(reduced_motion="reduce")
+    start = moment(rewound)
+    rewound.press(" ")
+    rewound.page.wait_for_function("start => document.querySelector('.iolab-replay').player.t > start", arg=start)
+    rewound.press(" ")
+    rewound.page.emulate_media(reduced_motion="no-preference")
+    assert rewound.evaluate("element => element.player.runs[0].ends.includes(element.player.t)")
+
+
 def test_it_goes_to_any_moment(rewound: Locator) -> None:
     start, scrub = moment(rewound), rewound.get_by_label("Moment of the run")
     scrub.fill("5000")

@@ -495,7 +495,7 @@ class Player {
   table() {
     const details = make(this.root, "details", "table");
     make(details, "summary", "", "The calls as a table");
-    const body = make(details, "div");
+    const body = make(details, "div", "", "", { tabindex: "0", role: "region", "aria-label": "calls" });
     details.addEventListener("toggle", () => details.open ? this.rows(body) : body.replaceChildren());
   }
 

@@ -97,7 +97,8 @@ def test_it_goes_to_any_moment(rewound: Locator) -> None:
 
 def test_its_calls_are_a_table(rewound: Locator) -> None:
     rewound.get_by_text("The calls as a table").click()
-    assert rewound.get_by_role("row").count() == CALLS + 1
+    expect(rewound.get_by_role("row")).to_have_count(CALLS + 1)
+    assert violations(rewound.page) == []
     rewound.get_by_text("The calls as a table").click()
 
 
@@ -106,8 +107,12 @@ def test_everybody_can_read_it(rewound: Locator, scheme: Any) -> None:
     rewound.page.emulate_media(color_scheme=scheme)
     for _ in range(9):
         rewound.press("ArrowRight")
-    found = Axe().run(rewound.page).response["violations"]
-    assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found] == []
+    assert violations(rewound.page) == []
+
+
+def violations(page: Page) -> list[tuple[str, list[str]]]:
+    found = Axe().run(page).response["violations"]
+    return [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found]
 
 
 def test_it_fits_a_small_window(rewound: Locator) -> None:

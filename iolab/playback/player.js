@@ -99,6 +99,15 @@ class Run {
     return place < 0 || place >= state.length ? "away" : state[place];
   }
 
+  // How a moment inside a call looks: as its thread's state, and apart where it copies, or works in vain.
+  look(i, t) {
+    const { thread, name, result, end } = this.calls, { since } = this.threads[thread[i]], state = this.state(thread[i], t);
+    if (state !== "running") return state;
+    if (typeof result[i] === "string") return "vain";
+    // The last stretch of a `recv`: from its wake-up, if it slept, to its end.
+    return name[i] === "recv" && result[i] > 0 && since[count(since, t)] >= end[i] ? "copying" : "running";
+  }
+
   // The last call of a thread that had begun, and whether the thread is still in it.
   call(thread, t) {
     const { own, starts } = this.threads[thread];
@@ -332,7 +341,7 @@ class StageView {
   showCall(i, state, t, asleep) {
     const { calls } = this.run;
     const connection = calls.connection[i], name = calls.name[i];
-    const vain = typeof calls.result[i] === "string" && state === "running", worn = `call ${vain ? "vain" : state}`;
+    const worn = `call ${this.run.look(i, t)}`;
     const text = state === "asleep" ? `${name}\nasleep` : name;
     if (name === "accept") {
       this.listening.asked = true;
@@ -382,7 +391,7 @@ class StageView {
     const state = run.state(thread, t);
     const replying = !inside && i >= 0 && ["recv", "received"].includes(run.calls.name[i]) && run.calls.result[i] > 0;
     const number = i < 0 ? 0 : replying ? run.reply || run.calls.line[i] : run.calls.line[i];
-    const worn = `line lit ${inside || replying ? state : "between"}`;
+    const worn = `line lit ${inside ? run.look(i, t) : replying ? state : "between"}`;
     if (this.lit === number && this.worn === worn) return;
     if (this.lines[this.lit - 1] && this.lit !== number) dress(this.lines[this.lit - 1], "line");
     this.lit = number; this.worn = worn;
@@ -476,8 +485,9 @@ class Player {
     const row = make(this.root, "p", "legend small");
     const seen = new Set(this.runs.flatMap((run) => run.threads.flatMap((thread) => thread.state)));
     if (this.runs.some((run) => run.calls.result.some((result) => typeof result === "string"))) seen.add("vain");
+    if (this.runs.some((run) => run.calls.name.includes("recv"))) seen.add("copying");
     seen.add("between");
-    for (const [state, text] of [["asleep", "asleep"], ["waking", "being woken"], ["running", "at work in a call"],
+    for (const [state, text] of [["asleep", "asleep"], ["waking", "being woken"], ["copying", "copy"], ["running", "at work in a call"],
       ["vain", "a call in vain"], ["between", "Python at work"], ["lock", "waits for a lock"], ["preempted", "preempted"]]) {
       if (!seen.has(state)) continue;
       const key = make(row, "span", "key");
@@ -659,6 +669,7 @@ class Player {
     const from = this.t - span / 2;
     const x = (at) => Math.max(0, Math.min(width, ((at - from) / span) * width));
     const fills = { running: inks.green, asleep: inks.sky, waking: inks.yellow, preempted: inks.pale, lock: inks.ink };
+    const looks = { running: inks.green, copying: inks.vermilion, vain: inks.purple };
     pen.font = "11px system-ui, sans-serif";
     pen.textBaseline = "top";
     this.runs.forEach((run, row) => {
@@ -675,7 +686,7 @@ class Player {
         const first = Math.max(0, count(since, run.calls.start[i]) - 1);
         for (let j = first; j < state.length && since[j] < run.calls.end[i]; j++) {
           if (state[j] !== "running") continue;
-          pen.fillStyle = typeof run.calls.result[i] === "string" ? inks.purple : inks.green;
+          pen.fillStyle = looks[run.look(i, Math.max(since[j], run.calls.start[i]))];
           const l = Math.max(left, x(since[j])), r = Math.min(right, x(since[j + 1]));
           pen.fillRect(l, top, Math.max(0.7, r - l), 12);
         }

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from iolab.notebook.explore import explore
     from iolab.notebook.my_progress import my_progress
     from iolab.notebook.predictions import predict
+    from iolab.playback.player import replay
     from iolab.trace.anatomy import anatomy
     from iolab.traffic import faults
 
@@ -51,6 +52,7 @@ __all__ = [
     "predict",
     "profile",
     "reference",
+    "replay",
     "replies",
     "source",
     "start",
@@ -69,6 +71,7 @@ LATER = {
     "my_progress": "iolab.notebook.my_progress",
     "predict": "iolab.notebook.predictions",
     "reference": "iolab.data.reference",
+    "replay": "iolab.playback.player",
 }
 """What is imported when it is first asked for, because it needs numpy, matplotlib or ipywidgets."""
 

@@ -31,6 +31,7 @@ ROOMS = rooms_of_the_map()
 ROOM_OF_LIBRARY = {
     "matplotlib": {"figures"},
     "ipywidgets": {"notebook"},
+    "anywidget": {"playback"},
     "click": {"cli", "classroom"},
     "rich": {"cli", "display", "classroom"},
     "IPython": {"display", "notebook"},
@@ -166,7 +167,7 @@ def modules_after(code: str) -> set[str]:
 
 class TestTheFace:
     def test_importing_it_imports_nothing_heavy(self) -> None:
-        heavy = {"numpy", "matplotlib", "ipywidgets", "IPython", "rich", "click", "asyncio"}
+        heavy = {"numpy", "matplotlib", "ipywidgets", "anywidget", "IPython", "rich", "click", "asyncio"}
         assert not heavy & modules_after("import iolab")
 
     def test_a_server_needs_no_numpy(self) -> None:

@@ -6,6 +6,7 @@ threads leave a CPU and come back, and, for those who ask and may, what it does 
 """
 
 import json
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,7 +45,7 @@ class Timeline:
     `cost_ns_per_call` is what recording adds to a `recv` or `send`, measured after the run.
     A timeline that is not `complete` holds the last calls of its run. `gaps` are what its threads did between
     the calls, and `steps` what the kernel did for them, where that was asked for. `doubts` say what could not
-    be recorded.
+    be recorded. `source` is the text of a server of the learner's own.
     """
 
     model: str
@@ -57,6 +58,7 @@ class Timeline:
     doubts: tuple[Doubt, ...] = ()
     gaps: tuple[Gap, ...] = ()
     steps: tuple[Happening, ...] = ()
+    source: str = ""
 
     def find(self, *names: str) -> list[Call]:
         """Return the calls of these names."""
@@ -156,8 +158,16 @@ def timeline(model: Model, workload: Workload, *, respond: Respond = upper, step
     doubts, cost_ns = tuple(missing(model, calls, recorder, eye)), cost_ns_per_call()
     return Timeline(
         model.name, calls, records, placement, recorder.stamped, cost_ns, recorder.complete, doubts, between,
-        tuple(eye.steps),
+        tuple(eye.steps), source_of(model),
     )  # fmt: skip
+
+
+def source_of(model: Model) -> str:
+    """Return the text of a server of the learner's own; none where it is not to be had, or is a page of the course."""
+    try:
+        return textwrap.dedent(model.source) if model.function else ""
+    except OSError:
+        return ""
 
 
 def seen_by(eye: Eye, calls: list[Call]) -> list[Call]:

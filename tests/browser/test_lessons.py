@@ -104,6 +104,13 @@ class TestALesson:
         lesson.page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()")
         expect(sign).to_be_hidden()
 
+    def test_its_replays_step(self, lesson: Lesson) -> None:
+        players = lesson.page.locator(".iolab-replay")
+        expect(players).to_have_count(sum("iolab.replay(" in "".join(cell["source"]) for cell in lesson.cells()))
+        for player in players.all():
+            player.press("ArrowRight")
+            expect(player.get_by_role("status")).not_to_contain_text("The run begins")
+
     def test_everybody_can_read_it(self, lesson: Lesson) -> None:
         found = Axe().run(lesson.page, context=OURS).response["violations"]
         assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found] == []

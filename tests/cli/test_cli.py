@@ -344,9 +344,21 @@ class TestTimeline:
         assert {call["running_us"] for call in output["calls"]} == {None} and output["gaps"] == []
         assert [doubt["kind"] for doubt in output["doubts"]] == ["no switches"]
 
-    def test_a_trace_and_a_figure(self, tmp_path: Path, monkeypatch: Patch) -> None:
+    def test_a_trace_a_figure_and_a_replay(self, tmp_path: Path, monkeypatch: Patch) -> None:
         monkeypatch.chdir(tmp_path)
-        good("timeline", "epoll", "--requests", 20, "--trace", "trace.json", "--figure", "figure.svg")
+        good(
+            "timeline",
+            "epoll",
+            "--requests",
+            20,
+            "--trace",
+            "trace.json",
+            "--figure",
+            "figure.svg",
+            "--replay",
+            "run.html",
+        )
+        assert "Replay of epoll" in Path("run.html").read_text(encoding="utf-8")
         assert json.loads(Path("trace.json").read_text())["traceEvents"] and Path("figure.svg").stat().st_size
 
     def test_steps_that_cannot_be_seen_are_refused_in_one_line(self, monkeypatch: Patch) -> None:

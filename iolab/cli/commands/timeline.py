@@ -11,6 +11,7 @@ from iolab.cli import terminal
 from iolab.cli.arguments import FigureFile, OutputFile, json_option, load_options
 from iolab.models import resolve
 from iolab.trace import timeline as trace
+from iolab.trace.timeline import Timeline
 from iolab.traffic.workload import Workload
 
 REQUESTS = 200
@@ -23,6 +24,7 @@ REQUESTS = 200
 @click.option("--steps", is_flag=True, help="Record the steps of the kernel as well: takes root.")
 @click.option("--figure", type=FigureFile(), help="Draw a typical stretch into this file: .png, .svg or .pdf.")
 @click.option("--trace", type=OutputFile(), help="Write Chrome trace events, which ui.perfetto.dev opens.")
+@click.option("--replay", type=OutputFile(), help="Write a page that plays the run in slow motion, in any browser.")
 @load_options
 @json_option
 def timeline(
@@ -31,17 +33,19 @@ def timeline(
     steps: bool,
     figure: Path | None,
     trace: Path | None,
+    replay: Path | None,
     json_: bool,
     **options: Any,
 ) -> None:
     """Put a load on MODEL, and say for each call how long its thread was asleep, waking, and running."""
     if options["seconds"] is None and options["requests"] is None:
         options["requests"] = max(REQUESTS, connections)
-    record(model, Workload(connections=connections, **options), steps, json_, figure, trace)
+    recording = record(model, Workload(connections=connections, **options), steps, json_)
+    write(recording, json_, figure, trace, replay)
 
 
-def record(model: str, workload: Workload, steps: bool, json_: bool, figure: Path | None, chrome: Path | None) -> None:
-    """Record a timeline, and print it and write it to the files that were named."""
+def record(model: str, workload: Workload, steps: bool, json_: bool) -> Timeline:
+    """Record a timeline, and print it."""
     with terminal.steps(quiet=json_) as on_step:
         on_step(f"recording {model}")
         recording = trace.timeline(resolve(model), workload, steps=steps)
@@ -51,6 +55,11 @@ def record(model: str, workload: Workload, steps: bool, json_: bool, figure: Pat
         conditions = f"of {len(recording.records):,} requests, the mean; {recording.placement}"
         terminal.show([terminal.table(recording.rows), Text(conditions, style="dim")])
         terminal.show(terminal.notes([*recording.doubts, *recording.records.doubts()]))
+    return recording
+
+
+def write(recording: Timeline, json_: bool, figure: Path | None, chrome: Path | None, page: Path | None) -> None:
+    """Write a timeline to the files that were named."""
     if chrome:
         recording.write_chrome_trace(chrome)
         click.echo(f"the trace is in {chrome}; open it in ui.perfetto.dev", err=json_)
@@ -59,3 +68,7 @@ def record(model: str, workload: Workload, steps: bool, json_: bool, figure: Pat
 
         terminal.save_figure(figures.phases(recording), figure)
         click.echo(f"the figure is in {figure}", err=json_)
+    if page:
+        from iolab.playback.player import replay
+
+        click.echo(f"the replay is in {replay(recording).save(page)}; open it in a browser", err=json_)

@@ -55,15 +55,15 @@ class Evidence:
     start_ns: int
     end_ns: int
 
-    def named(self, *names: str) -> list[Call]:
+    def find(self, *names: str) -> list[Call]:
         """Return the calls of these names."""
-        return self.timeline.named(*names)
+        return self.timeline.find(*names)
 
     @property
     def connections(self) -> dict[int, tuple[int, int]]:
         """Between which times the server had each connection."""
-        since_ns = {call.connection: call.end_ns for call in self.named("accept", "accepted")}
-        until_ns = {call.connection: call.start_ns for call in self.named("close")}
+        since_ns = {call.connection: call.end_ns for call in self.find("accept", "accepted")}
+        until_ns = {call.connection: call.start_ns for call in self.find("close")}
         numbers = sorted({call.connection for call in self.timeline if call.connection is not None})
         # Of a long run the accepts may be cut off.
         return {each: (since_ns.get(each, self.start_ns), until_ns.get(each, self.end_ns)) for each in numbers}
@@ -87,9 +87,9 @@ class Evidence:
             before = size_bytes
 
     def _at_end_of_file(self, connection: int) -> Iterator[tuple[int, int]]:
-        waits = self.named(*WAITS)
+        waits = self.find(*WAITS)
         ends_ns = [call.end_ns for call in waits]
-        for call in self.named("recv"):
+        for call in self.find("recv"):
             if call.connection == connection and call.result == 0:
                 place = bisect_right(ends_ns, call.start_ns) - 1
                 yield (_woken_ns(waits[place]) if place >= 0 else call.start_ns), call.end_ns
@@ -135,7 +135,7 @@ def _epoll(evidence: Evidence, edge: bool) -> list[Box]:
 
 
 def _interest(evidence: Evidence) -> Iterator[Token]:
-    waits = evidence.named(*WAITS)
+    waits = evidence.find(*WAITS)
     if waits:
         yield Token(LISTENING, min(waits[0].start_ns, evidence.start_ns), evidence.end_ns)
     for connection, (since_ns, until_ns) in evidence.connections.items():
@@ -144,7 +144,7 @@ def _interest(evidence: Evidence) -> Iterator[Token]:
 
 def _edges(evidence: Evidence) -> Iterator[Token]:
     """Yield each arrival until the end of the wait that reports it."""
-    ends_ns = [call.end_ns for call in evidence.named(*WAITS)]
+    ends_ns = [call.end_ns for call in evidence.find(*WAITS)]
     came = [Token(LISTENING, token.since_ns, token.until_ns) for token in evidence.backlog]
     for connection, since_ns, _ in came + [Token(each[0], each[3], each[4]) for each in evidence.requests]:
         place = bisect_left(ends_ns, since_ns)
@@ -153,7 +153,7 @@ def _edges(evidence: Evidence) -> Iterator[Token]:
 
 
 def _select(evidence: Evidence, name: str) -> list[Box]:
-    waits = evidence.named(name)
+    waits = evidence.find(name)
     held = [
         Token(member, max(since_ns, call.start_ns), call.end_ns)
         for member, since_ns, until_ns in _interest(evidence)
@@ -169,7 +169,7 @@ def _select(evidence: Evidence, name: str) -> list[Box]:
 
 
 def _signals(evidence: Evidence) -> Box:
-    waits = evidence.named(*SIGNAL_WAITS)
+    waits = evidence.find(*SIGNAL_WAITS)
     arrivals = sorted(
         [(each.arrived_ns, each.connection) for each in evidence.requests]
         + [(token.since_ns, LISTENING) for token in evidence.backlog]
@@ -200,12 +200,12 @@ def _match(waits: Sequence[Call], arrivals: Sequence[tuple[int, int]]) -> Iterat
 
 def _ring(evidence: Evidence, silent: bool) -> list[Box]:
     learns = ("received", "accepted") if silent else ("received", "sent", "accepted")
-    done = [call for call in evidence.named(*learns) if call.connection is not None]
+    done = [call for call in evidence.find(*learns) if call.connection is not None]
     says = "Orders that the program wrote into shared memory: no system call. The next io_uring_enter hands them over."
     gives = "What is done, with its result, until the program reads it from shared memory: no system call either."
     return [
-        Box("Submission queue", says, tuple(_orders(evidence.named(*RING_CALLS))), queue=True),
-        Box("Completion queue", gives, tuple(_completions(evidence.named(*RING_CALLS), done)), queue=True),
+        Box("Submission queue", says, tuple(_orders(evidence.find(*RING_CALLS))), queue=True),
+        Box("Completion queue", gives, tuple(_completions(evidence.find(*RING_CALLS), done)), queue=True),
     ]
 
 
@@ -240,7 +240,7 @@ def _aio(evidence: Evidence) -> list[Box]:
     arrivals = {(each.connection, each.taken_ns): each.arrived_ns for each in evidence.requests}
     for asked, learnt in _pairs(evidence.timeline.calls):
         connection = LISTENING if asked.connection is None else asked.connection
-        waits = [call for call in evidence.named("aio_suspend") if call.end_ns <= learnt.start_ns]
+        waits = [call for call in evidence.find("aio_suspend") if call.end_ns <= learnt.start_ns]
         ready_ns = _woken_ns(waits[-1]) if waits else learnt.start_ns
         taken_ns = max((at for (who, at) in arrivals if who == connection and at <= learnt.start_ns), default=0)
         if learnt.name == "received" and taken_ns >= asked.start_ns:

@@ -66,8 +66,8 @@ def every_recv_gets_what_was_there(scene: Stage) -> None:
 
 def all_bytes_are_accounted_for(scene: Stage) -> None:
     timeline = scene.timeline
-    took = sum(transferred(call) for call in timeline.named("recv", "received") if call.connection is not None)
-    gave = sum(max(0, transferred(call)) for call in timeline.named(*SENDS, "sent"))
+    took = sum(transferred(call) for call in timeline.find("recv", "received") if call.connection is not None)
+    gave = sum(max(0, transferred(call)) for call in timeline.find(*SENDS, "sent"))
     if not scene.left_out:
         assert sum(each.size_bytes for each in scene.requests) == took
         assert sum(each.size_bytes for each in scene.replies) == gave

@@ -69,8 +69,8 @@ class Stage:
     @cached_property
     def source(self) -> str:
         """The text of the server, without its card; empty where it is not known."""
-        if self.timeline.source:
-            return self.timeline.source
+        if self.timeline.text:
+            return self.timeline.text
         return "\n".join(body(MODELS[self.model])).strip() if self.model in MODELS else ""
 
     @cached_property

@@ -58,7 +58,7 @@ class Timeline:
     doubts: tuple[Doubt, ...] = ()
     gaps: tuple[Gap, ...] = ()
     steps: tuple[Happening, ...] = ()
-    source: str = ""
+    text: str = ""
 
     def find(self, *names: str) -> list[Call]:
         """Return the calls of these names."""

@@ -15,10 +15,10 @@ from iolab import background
 from iolab.archive.fallback import here_or_recorded
 from iolab.background import Server
 from iolab.display.progress_bar import progress_bar
-from iolab.errors import UsageError, require_list, unknown
-from iolab.listening import ListeningSocket, Respond
+from iolab.errors import UsageError, guard, require_list, unknown
+from iolab.listening import ListeningSocket, Respond, require_address
 from iolab.models import Serve, choose, resolve
-from iolab.replies import upper
+from iolab.replies import require_reply, upper
 from iolab.traffic.workload import Limits, Load, Work, Workload, workload_of
 
 if TYPE_CHECKING:
@@ -45,15 +45,17 @@ def with_options(function: Callable[Options, Result]) -> Callable[Options, Resul
     ]
     allowed = names | {each.name for each in work}
 
+    call = guard(function)
+
     @wraps(function)
-    def checked(*arguments: Options.args, **options: Options.kwargs) -> Result:
+    def known(*arguments: Options.args, **options: Options.kwargs) -> Result:
         for name in options:
             if name not in allowed:
                 raise unknown("option", name, sorted(allowed))
-        return function(*arguments, **options)
+        return call(*arguments, **options)
 
-    vars(checked)["__signature__"] = signature.replace(parameters=[*own, *work])
-    return checked
+    vars(known)["__signature__"] = signature.replace(parameters=[*own, *work])
+    return known
 
 
 @with_options
@@ -74,6 +76,7 @@ def start(
     host and port. Raise UsageError for a model that cannot run here or an address that
     cannot be listened on.
     """
+    require_reply(respond)
     return background.start(resolve(model), respond, host=host, port=port, expose=expose, listening=listening, cpu=cpu)
 
 
@@ -95,6 +98,7 @@ def measure(
     from iolab.measurement import run
 
     subject, load = resolve(model), workload_of(workload, work)
+    require_reply(respond)
 
     def make() -> "Run":
         with progress_bar() as show:
@@ -108,6 +112,7 @@ def load(address: tuple[str, int], workload: Workload | None = None, **work: Unp
     """Put a load on a server that runs already, and return the record of every request."""
     from iolab.traffic import process
 
+    require_address(address)
     with progress_bar() as show:
         return process.load(address, workload_of(workload, work), on_tick=lambda tick: show("load", tick))
 
@@ -134,6 +139,7 @@ def compare(
     from iolab.measurement import comparison
 
     subjects, workloads = choose(models), workloads_of(connections, work)
+    require_reply(respond)
     repeats = int(Limits(int, least=1).settle("repeats", repeats))
     with progress_bar() as show:
         return comparison.compare(
@@ -141,7 +147,7 @@ def compare(
             workloads,
             repeats=repeats,
             baseline=baseline if baseline is None or isinstance(baseline, str) else resolve(baseline).name,
-            order_seed=order_seed,
+            order_seed=None if order_seed is None else int(order_seed),
             fresh=fresh,
             respond=respond,
             pin=pin,
@@ -177,6 +183,7 @@ def timeline(
     from iolab.trace import timeline as trace
 
     subject, load = resolve(model), workload_of(workload, work)
+    require_reply(respond)
 
     def make() -> "Timeline":
         return trace.timeline(subject, load, respond=respond, steps=steps)
@@ -185,6 +192,7 @@ def timeline(
     return here_or_recorded(recorded, trace.Timeline, make, refused)
 
 
+@guard
 def check(exercise: str, answer: Callable[..., Any], *, seed: int | None = None) -> "Report":
     """Judge a function or class of your own, and record its points.
 
@@ -194,6 +202,6 @@ def check(exercise: str, answer: Callable[..., Any], *, seed: int | None = None)
     from iolab import progress
     from iolab.exercises import find, grade, text_of
 
-    report = grade(exercise, text_of(answer, find(exercise).entry), seed)
+    report = grade(exercise, text_of(answer, find(exercise).entry), None if seed is None else int(seed))
     progress.record_or_warn("exercises", exercise, report.as_dict())
     return report

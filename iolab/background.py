@@ -9,7 +9,7 @@ from socket import socket
 from types import TracebackType
 from typing import Self
 
-from iolab.errors import ServerFailed
+from iolab.errors import LoadFailed, ServerFailed, describe
 from iolab.kernel import descriptors, threads
 from iolab.listening import ListeningSocket, Respond, Stopped, listen
 from iolab.models import Model, Serve
@@ -28,6 +28,13 @@ _server_threads: "weakref.WeakSet[threading.Thread]" = weakref.WeakSet()
 
 class ReplyFailed(ConnectionAbortedError):
     """Tell a server that there is no reply: it closes that connection, as after a reset."""
+
+
+class EarlyReturn(Exception):
+    """Say that a server did not serve."""
+
+    def __str__(self) -> str:
+        return "it returned, though its listening socket was open; a server calls accept until it is stopped"
 
 
 class ReplyWarning(UserWarning):
@@ -83,7 +90,7 @@ class Server:
             count, first = len(self.reply_errors), self.reply_errors[0]
             warnings.warn(
                 f"respond raised {'once' if count == 1 else f'{count} times'}, and the connection was closed; "
-                f"the first: {first!r}",
+                f"the first: {describe(first, self._respond)}",
                 ReplyWarning,
                 stacklevel=2,
             )
@@ -92,7 +99,11 @@ class Server:
                 f"{self.name} still runs {STOP_S:.0f} s after its sockets were shut down; it waits for something else"
             )
         if self._failure is not None:
-            raise ServerFailed(f"{self.name} ended by itself: {self._failure!r}") from self._failure
+            raise ServerFailed(f"{self.name} ended by itself: {self._why()}") from self._failure
+
+    def _why(self) -> str:
+        failure = self._failure
+        return str(failure) if failure is None or isinstance(failure, EarlyReturn) else describe(failure, self._serve)
 
     def _ends(self) -> bool:
         """Whether the thread ends in time: in sleeps that grow longer as the machine grows slower."""
@@ -107,7 +118,8 @@ class Server:
         try:
             self.stop()
         except ServerFailed as failure:
-            if error is None:
+            # Whoever connects to a server that broke is refused: that is no cause, but what came of it.
+            if error is None or (self._failure is not None and isinstance(error, OSError | LoadFailed)):
                 raise
             error.add_note(str(failure))
 
@@ -118,7 +130,7 @@ class Server:
                 os.sched_setaffinity(0, {self.cpu})  # 0 is this thread, and its children inherit it
             self._serve(self.listening, self._guarded)
             if not self.listening.stopping:
-                raise RuntimeError("serve() returned, though its listening socket was open")
+                raise EarlyReturn
         except Stopped:
             pass
         except BaseException as error:

@@ -1,19 +1,97 @@
-"""Errors that say what was expected, what came, and what to do next."""
+"""Errors that say what was expected, what came, and what to do next; a notebook shows them in two lines.
+
+IPython asks an exception for `_render_traceback_`. Ours answer with the learner's own line and one sentence; asked
+again, as `%tb` does, with everything.
+"""
 
 import difflib
-from collections.abc import Collection, Iterable
+import inspect
+import linecache
+import numbers
+import traceback
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial, wraps
+from pathlib import Path
+from types import FrameType, UnionType
+from typing import Any, ParamSpec, TypeVar, get_args
+
+Options = ParamSpec("Options")
+Result = TypeVar("Result")
+
+HERE = str(Path(__file__).parent)
+
+WORDS = {
+    "bool": "True or False",
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text in quotes",
+    "NoneType": "None",
+    "Run": "a run from iolab.measure",
+    "Timeline": "a timeline from iolab.timeline",
+    "Comparison": "a comparison from iolab.compare",
+    "Anatomy": "an anatomy from iolab.anatomy",
+    "Result": "a result of iolab.experiments",
+    "ListeningSocket": "a listening socket of the course",
+}
+"""What to write for each class that the door looks at."""
+
+MODEL = "the name of a model, such as 'epoll'"
 
 
-class UsageError(ValueError):
+class Brief:
+    """Let IPython show an exception in two lines, and all of it to those who ask again."""
+
+    def _render_traceback_(self) -> list[str]:
+        assert isinstance(self, BaseException)
+        return brief(self)
+
+
+class UsageError(Brief, ValueError):
     """Say that what the caller asked for cannot work; the terminal exits with status 2."""
 
 
-class LoadFailed(RuntimeError):
+class LoadFailed(Brief, RuntimeError):
     """Say that the load client could not do the work it was given."""
 
 
-class ServerFailed(RuntimeError):
+class ServerFailed(Brief, RuntimeError):
     """Say that a server ended by itself, or would not end when it was stopped."""
+
+
+def brief(error: BaseException) -> list[str]:
+    """Return the learner's line and what went wrong; for the same error once more, its whole traceback."""
+    if vars(error).get("_is_known"):
+        return "".join(traceback.format_exception(error)).rstrip().splitlines()
+    vars(error)["_is_known"] = True
+    sentence = "; ".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])
+    return [f"{line_of(error)}    (%tb shows the rest)", sentence]
+
+
+def line_of(error: BaseException, file: str | None = None) -> str:
+    """Return the last line of this file in a traceback; without one, the learner's line that called the package."""
+    lines = list(_lines(error, file))
+    if not lines:
+        return "no line of yours"
+    frame, number = lines[-1]
+    code = linecache.getline(frame.f_code.co_filename, number, frame.f_globals).strip()
+    return f"line {number}: {code}" if code else f"line {number}"
+
+
+def _lines(error: BaseException, file: str | None) -> Iterator[tuple[FrameType, int]]:
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        name = frame.f_code.co_filename
+        if file is None and name.startswith(HERE):
+            return
+        if file in (None, name):
+            yield frame, number
+
+
+def describe(error: BaseException, function: object) -> str:
+    """Return an exception and the line of a function's file that raised it, in one clause."""
+    code = getattr(inspect.unwrap(function) if callable(function) else function, "__code__", None)
+    where = line_of(error, code.co_filename) if code else ""
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return f"{what}, at {where}" if where.startswith("line") else what
 
 
 def unknown(kind: str, name: object, names: Collection[str]) -> UsageError:
@@ -26,5 +104,60 @@ def unknown(kind: str, name: object, names: Collection[str]) -> UsageError:
 
 def require_list(values: object, what: str) -> None:
     """Raise UsageError for what cannot be gone through, and for a string, which would go letter by letter."""
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+    if isinstance(values, str | bytes | type) or not isinstance(values, Iterable):
         raise UsageError(f"expected {what}, not {values!r}")
+
+
+def guard(function: Callable[Options, Result]) -> Callable[Options, Result]:
+    """Let a function of the face refuse arguments that are wrong by their type alone, and end briefly if interrupted.
+
+    Numbers, flags and values of the course's own classes are looked at here; names, functions and lists by those who
+    know more of them.
+    """
+    signature = inspect.signature(function)
+
+    @wraps(function)
+    def call(*arguments: Options.args, **options: Options.kwargs) -> Result:
+        try:
+            bound = signature.bind(*arguments, **options)
+        except TypeError as error:
+            raise UsageError(
+                f"{function.__qualname__.removesuffix('.__init__')}: {error}; it takes {_names(signature)}"
+            ) from None
+        for name, value in bound.arguments.items():
+            _require(signature.parameters[name], value)
+        try:
+            return function(*arguments, **options)
+        except KeyboardInterrupt as error:
+            error.args = error.args or (f"{function.__name__} was interrupted; what it began has ended",)
+            vars(error).setdefault("_render_traceback_", partial(brief, error))
+            raise
+
+    return call
+
+
+def _names(signature: inspect.Signature) -> str:
+    return ", ".join(name for name in signature.parameters if name != "self") or "no arguments"
+
+
+def _require(parameter: inspect.Parameter, value: Any) -> None:
+    kind = parameter.annotation
+    kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
+    if not all(getattr(kind, "__name__", "") in WORDS for kind in kinds):
+        return
+    for each in value if parameter.kind is inspect.Parameter.VAR_POSITIONAL else (value,):
+        if not any(_fits(each, kind) for kind in kinds):
+            expected = MODEL if parameter.name in ("model", "before", "after") else _in_words(kinds)
+            raise UsageError(f"expected {parameter.name} to be {expected}, not {each!r:.80}")
+
+
+def _in_words(kinds: Iterable[type]) -> str:
+    return " or ".join(WORDS[kind.__name__] for kind in kinds)
+
+
+def _fits(value: Any, kind: type) -> bool:
+    flag = isinstance(value, bool) or type(value).__name__ in ("bool", "bool_")  # numpy's is no bool
+    if kind is bool:
+        return flag
+    number = {int: numbers.Integral, float: numbers.Real}.get(kind)
+    return isinstance(value, number) and not flag if number else isinstance(value, kind)

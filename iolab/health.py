@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from iolab.display import tables
+from iolab.errors import guard
 from iolab.kernel import descriptors, switches, timestamps, tracepoints
 from iolab.listening import listen
 from iolab.measurement.machine import clock_step_ns, free_threaded, interrupts_apart
@@ -46,6 +47,7 @@ class Checkup:
         }
 
 
+@guard
 def doctor() -> Checkup:
     """Look at the machine; this takes a few milliseconds and changes nothing."""
     models = [

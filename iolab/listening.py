@@ -7,6 +7,7 @@
 
 import errno
 import ipaddress
+import numbers
 import os
 import select
 import socket
@@ -201,10 +202,16 @@ def listen(
         ) from None
 
 
+def require_address(address: object) -> None:
+    """Raise UsageError for what is no pair of a host and a port."""
+    if not (isinstance(address, tuple | list) and len(address) == 2 and isinstance(address[0], str)):
+        raise UsageError(f"expected an address such as ('127.0.0.1', 8000), or a server's `address`, not {address!r}")
+
+
 def resolve(host: str, port: int) -> tuple[int, tuple[Any, ...]]:
     """Return the address family and socket address of a host and port; raise UsageError if there is none."""
-    if not 0 <= port <= 65535:  # getaddrinfo would take it modulo 65536
-        raise UsageError(f"a port is a number from 0 to 65535, not {port}")
+    if isinstance(port, bool) or not isinstance(port, numbers.Integral) or not 0 <= port <= 65535:
+        raise UsageError(f"a port is a number from 0 to 65535, not {port!r}")  # getaddrinfo: modulo 65536
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError) as error:

@@ -1,7 +1,9 @@
 """What a server can answer: a reply to each request, and ways in which making it takes time."""
 
+import inspect
 import time
 
+from iolab.errors import UsageError, guard
 from iolab.listening import Respond
 
 
@@ -10,6 +12,28 @@ def upper(request: bytes) -> bytes:
     return request.upper()
 
 
+def require_reply(respond: object) -> None:
+    """Raise UsageError for what is no function from the bytes of a request to those of its reply."""
+    name = getattr(respond, "__name__", repr(respond))
+    wrong = None
+    if inspect.isclass(respond) or not callable(respond):
+        wrong = repr(respond)
+    elif inspect.iscoroutinefunction(respond):
+        wrong = f"the coroutine function {name}: write `def`"
+    elif inspect.isgeneratorfunction(respond) or inspect.isasyncgenfunction(respond):
+        wrong = f"the generator {name}: it returns no bytes"
+    else:
+        try:
+            inspect.signature(respond).bind(b"")
+        except TypeError:
+            wrong = f"{name}{inspect.signature(respond)}, which does not take one request"
+        except ValueError:  # a function in C that does not say what it takes
+            pass
+    if wrong:
+        raise UsageError(f"expected respond to be a function respond(request) that returns bytes, not {wrong}")
+
+
+@guard
 def slow(seconds: float, respond: Respond = upper) -> Respond:
     """Return a reply that sleeps first, without the GIL, as a call to a database does."""
 
@@ -20,6 +44,7 @@ def slow(seconds: float, respond: Respond = upper) -> Respond:
     return answer
 
 
+@guard
 def busy(seconds: float, respond: Respond = upper) -> Respond:
     """Return a reply that takes CPU time first: it holds the GIL, and gives it up every 5 ms on request."""
 
@@ -32,6 +57,7 @@ def busy(seconds: float, respond: Respond = upper) -> Respond:
     return answer
 
 
+@guard
 def stalling(every_s: float, for_s: float, respond: Respond = upper) -> Respond:
     """Return a reply that is quick, but stalls for `for_s` at fixed intervals from its first request on."""
     due_s: list[float] = []

@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-from iolab.errors import UsageError
+from iolab.errors import UsageError, guard
 
 PROFILE = "IOLAB_PROFILE"
 """How much a lesson does: `quick` is kind to one CPU and 1 GB, `full` takes its time."""
@@ -37,6 +37,7 @@ PROFILES = {
 }
 
 
+@guard
 def profile() -> Profile:
     """Return the profile that the environment variable IOLAB_PROFILE names; `quick` without it."""
     name = os.environ.get(PROFILE, "quick")

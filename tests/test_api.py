@@ -93,7 +93,7 @@ class TestTheDoor:
             (lambda: face.timeline("epoll", idle=10**7), "10,000,010 connections are too many here"),
             (lambda: face.compare(["epoll"], [1, 10**7]), "10,000,000 connections are too many here"),
             (lambda: face.load(("127.0.0.1", 9), connections=10**7), "10,000,000 connections are too many here"),
-            (lambda: face.card(3), "expected the name of a model, such as 'epoll', not 3"),
+            (lambda: face.card(3), "expected model to be the name of a model, such as 'epoll', not 3"),
             (lambda: face.experiments.wait_cost(watched=-1), r"watched to be a list of numbers, .*, not -1"),
             (lambda: face.experiments.wait_cost(watched=[-1]), "each of watched to be a whole number of 1 or more"),
             (lambda: face.experiments.wait_cost(watchd=[1]), "there is no option 'watchd'; did you mean watched"),

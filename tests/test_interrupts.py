@@ -266,6 +266,7 @@ KERNEL = {
     "timeline": "iolab.timeline({model!r}, connections=4, seconds=30)",
     "compare": "iolab.compare([{model!r}], [4], seconds=30)",
     "experiment": "iolab.experiments.gil(seconds=30)",
+    "check": "iolab.check('03-select', serve)",
     "server": "server.wait()",
 }
 """What a cell may be busy with when the learner interrupts it."""
@@ -289,7 +290,7 @@ def kernel() -> Iterator[tuple[Any, Any]]:
 
     manager, client = start_new_kernel(kernel_name="python3")
     try:
-        imports = "import iolab, iolab.measurement.comparison, iolab.trace.timeline; iolab.experiments"
+        imports = f"{ENDLESS}\nimport iolab, iolab.measurement.comparison, iolab.trace.timeline; iolab.experiments"
         client.execute_interactive(imports, timeout=ENDS_S)
         yield manager, client
     finally:

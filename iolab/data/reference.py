@@ -8,7 +8,7 @@ from typing import Any
 
 from iolab.data import places
 from iolab.display import tables
-from iolab.errors import UsageError, unknown
+from iolab.errors import UsageError, guard, unknown
 
 DATA = places.folder("data")
 """The folder that holds them."""
@@ -32,6 +32,7 @@ def origin(about: Mapping[str, Any]) -> str:
     return f"recorded on {about['machine']}, {about['date'][:10]}"
 
 
+@guard
 def reference(name: str) -> Reference:
     """Read a published table or a recorded run of `data/` by its name, such as "tlpi-63-9" or "wait_cost".
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from iolab import models as servers
 from iolab.display import tables
+from iolab.errors import UsageError, guard
 
 
 class Text(str):
@@ -31,18 +32,24 @@ class Card(dict[str, str]):
         return tables.as_html([{"card": heading, "what it says": line} for heading, line in self.items()])
 
 
+@guard
 def source(model: str | Callable[..., Any]) -> Text:
     """Show the text of a server, without its card; or that of a function or method."""
     if callable(model):
-        return Text(textwrap.dedent(inspect.getsource(model)).strip())
+        try:
+            return Text(textwrap.dedent(inspect.getsource(model)).strip())
+        except (TypeError, OSError):
+            raise UsageError(f"the text of {model!r} cannot be found; give a function written with `def`") from None
     return Text("\n".join(servers.body(servers.find(model))).strip())
 
 
+@guard
 def diff(before: str, after: str) -> Diff:
     """Show what changes from one server to another."""
     return Diff(servers.diff(before, after))
 
 
+@guard
 def card(model: str) -> Card:
     """Show the card of a model: what it waits in, what it keeps, when it breaks."""
     return Card(servers.find(model).card)

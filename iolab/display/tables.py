@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from iolab.errors import UsageError, guard, require_list
+
 HEADINGS = {
     "model": "model",
     "worker": "worker",
@@ -133,8 +135,13 @@ def _alignment(value: Any) -> str:
 class Table(list[Mapping[str, Any]]):
     """Rows that a notebook shows as a table."""
 
+    @guard
     def __init__(self, rows: Iterable[Mapping[str, Any]], caption: str = "", sentences: Sequence[object] = ()) -> None:
+        require_list(rows, "rows in a list, each a dict of its columns")
+        require_list(sentences, "sentences in a list")
         super().__init__(rows)
+        if wrong := [row for row in self if not isinstance(row, Mapping)]:
+            raise UsageError(f"expected each row to be a dict of its columns, not {wrong[0]!r:.80}")
         self.caption = caption
         self.sentences = sentences
         """What stands under the table, in a list."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from iolab.errors import unknown
+from iolab.errors import guard, unknown
 from iolab.experiments import (
     connections,
     copies,
@@ -34,7 +34,7 @@ class Experiment(Generic[Sizes, Kind]):
     __name__: str
 
     def __init__(self, run: Callable[Sizes, Kind], result: type[Kind], *, quick: Any, full: Any) -> None:
-        self.run, self.result = run, result
+        self.run, self.result = guard(run), result
         self.sizes: Mapping[str, Mapping[str, Any]] = {"quick": quick, "full": full}
         self.options = [*inspect.signature(run).parameters]
         update_wrapper(self, run)

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
+from iolab.errors import guard
 from iolab.measurement.run import Run
 from iolab.models import MODELS
 from iolab.trace.timeline import Timeline
@@ -80,6 +81,7 @@ class CourseFigure(Figure):
 
 def in_style(draw: Callable[Drawing, CourseFigure]) -> Callable[Drawing, CourseFigure]:
     """Let a function draw in the course's style; nothing of it stays behind in matplotlib."""
+    draw = guard(draw)
 
     @functools.wraps(draw)
     def styled(*records: Drawing.args, **options: Drawing.kwargs) -> CourseFigure:

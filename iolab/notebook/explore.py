@@ -11,7 +11,7 @@ from typing import Any
 
 import ipywidgets
 
-from iolab.errors import LoadFailed, ServerFailed, UsageError
+from iolab.errors import LoadFailed, ServerFailed, UsageError, guard
 from iolab.kernel import descriptors, threads
 from iolab.measurement.run import Run, measure
 from iolab.models import MODELS, choose, resolve
@@ -204,6 +204,7 @@ def chosen_workload(chosen: Mapping[str, Any]) -> Workload:
     )
 
 
+@guard
 def explore(
     model: str = "epoll",
     *,

@@ -12,7 +12,7 @@ from iolab import progress
 from iolab.claims.verdicts import LESSON
 from iolab.course.outline import Mark, Points, Stage, next_step, stages
 from iolab.display import tables
-from iolab.errors import UsageError
+from iolab.errors import UsageError, guard
 from iolab.notebook.controls import note, status
 
 FILE = "iolab-progress.json"
@@ -148,6 +148,7 @@ def copy_buttons(mine: MyProgress, on_restore: Callable[[], object] = lambda: No
     return ipywidgets.HBox([save, restore, outcome])
 
 
+@guard
 def my_progress() -> MyProgress:
     """Show the map of the course: guesses, verdicts and points, and the next step; save a copy, or restore one."""
     return MyProgress()

@@ -13,8 +13,9 @@ from typing import Any
 import ipywidgets
 
 from iolab import progress
-from iolab.errors import UsageError
+from iolab.errors import UsageError, guard
 from iolab.notebook.controls import busy_note, card, note, present, status
+from iolab.traffic.workload import Limits
 
 CLOSE = 2.0
 """A guessed number counts as close within this factor of the measured one."""
@@ -262,6 +263,7 @@ def read_answer(prediction: Prediction, value: str) -> Guess:
     return number if math.isfinite(number) else value
 
 
+@guard
 def predict(
     key: str,
     question: str,
@@ -278,6 +280,11 @@ def predict(
     number is right within the factor `close`. Without a browser to click in, the guess stays None,
     and the lesson runs on. A guess made earlier is taken from the progress file, and so is its score.
     """
+    if isinstance(choices, str) or not isinstance(choices, Mapping | Sequence):
+        raise UsageError(f"expected choices to be texts in a list, such as ['yes', 'no'], not {choices!r:.80}")
+    for name, bound in {"low": low, "high": high}.items():
+        Limits(float).settle(name, bound)
+    Limits(float, least=1).settle("close", close)
     reasons = choices if isinstance(choices, Mapping) else {}
     asked = Prediction(key, question, tuple(choices), reasons, low, high, unit, close)
     recorded = progress.read()

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from iolab.errors import UsageError
+from iolab.errors import UsageError, guard
 from iolab.trace.calls import Call
 from iolab.trace.timeline import Timeline
 
@@ -33,6 +33,7 @@ class Anatomy:
         return dict(zip(self.names, np.median(self.parts_us, axis=0).tolist(), strict=True))
 
 
+@guard
 def anatomy(timeline: Timeline) -> Anatomy:
     """Take apart the requests whose arrival the kernel stamped.
 

@@ -132,6 +132,7 @@ class Workload:
             "think time belongs to a closed loop, a rate to an open one; give one of the two",
         )
         yield self.spacing not in SPACINGS, f"expected spacing to be {' or '.join(SPACINGS)}, not {self.spacing!r}"
+        yield not isinstance(self.spin, bool), f"expected spin to be True or False, not {self.spin!r}"
         yield (
             self.request is not None and not (isinstance(self.request, bytes) and self.request),
             f"expected request to be at least 1 byte, not {self.request!r}",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from iolab.errors import guard
 from iolab.experiments.result import Result
 from iolab.figures.experiments.connections import connection_cost
 from iolab.figures.experiments.copies import copy_cost
@@ -21,6 +22,7 @@ FIGURES: dict[str, Callable[[Any], CourseFigure]] = {
 """The figures by the name of their experiment."""
 
 
+@guard
 def experiment(record: Result) -> CourseFigure:
     """Draw the record of an experiment beside the recorded run and what is published."""
     return FIGURES[record.name](record)

@@ -1,0 +1,226 @@
+"""Errors that help: whatever a learner hands to the face, two lines say what was expected, what came, what to do."""
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import iolab
+from iolab import background
+from iolab.errors import LoadFailed, ServerFailed, UsageError, brief
+from iolab.exercises import grade
+from iolab.listening import ListeningSocket, Respond
+from iolab.measurement import comparison, run
+from iolab.trace import timeline
+from iolab.traffic import process
+
+face: Any = iolab
+OURS = (UsageError, LoadFailed, ServerFailed)
+
+
+class Thing:
+    """A class of the learner's, and no value that anything takes."""
+
+
+def nobody() -> None:
+    """Take nothing."""
+
+
+WRONG: dict[str, Any] = {
+    "an object": Thing(),
+    "a class": Thing,
+    "not a number": float("nan"),
+    "numpy's not a number": np.float64("nan"),
+    "a complex number": 1j,
+    "a function of nothing": nobody,
+    "a module": sys,
+}
+"""What no parameter takes."""
+
+ODD: dict[str, Any] = {
+    "None": None,
+    "a flag": True,
+    "negative": -1,
+    "zero": 0,
+    "half": 0.5,
+    "infinite": float("inf"),
+    "numpy's whole number": np.int64(3),
+    "numpy's number": np.float32(-2.5),
+    "numpy's flag": np.True_,
+    "huge": 10**30,
+    "a text": "x",
+    "no text": "",
+    "bytes": b"x",
+    "an empty list": [],
+    "a list": [1],
+    "a list of lists": [[1]],
+    "a dict": {"a": 1},
+    "a set": {1},
+    "a range": range(2),
+}
+"""What some parameters take."""
+
+SMALL = {"connections": 1, "requests": 1}
+CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
+    "anatomy": ((None,), {}),
+    "card": (("epoll",), {}),
+    "check": (("03-select", Thing), {}),
+    "compare": ((["epoll"], [1]), {"requests": 1}),
+    "diff": (("poll", "epoll"), {}),
+    "doctor": ((), {}),
+    "explore": (("epoll",), {}),
+    "load": ((("127.0.0.1", 9),), SMALL),
+    "measure": (("epoll",), SMALL),
+    "my_progress": ((), {}),
+    "predict": (("key", "Question?"), {}),
+    "profile": ((), {}),
+    "reference": (("tlpi-63-9",), {}),
+    "source": (("epoll",), {}),
+    "start": (("epoll",), {}),
+    "timeline": (("epoll",), SMALL),
+    "Table": (([],), {}),
+    "Workload": ((), {}),
+}
+"""A right call of everything on the face that can be called."""
+
+TAKES = {("source", "a class"), ("source", "a function of nothing"), ("check", "a function of nothing")}
+"""`source` shows the text of these; and a wrong answer is the judge's to find."""
+
+
+@pytest.fixture
+def door_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the door be all that there is: behind it nothing runs."""
+    for module, name in (
+        (background, "start"),
+        (run, "measure"),
+        (comparison, "compare"),
+        (timeline, "timeline"),
+        (process, "load"),
+    ):
+        monkeypatch.setattr(module, name, lambda *_, **__: None)
+    monkeypatch.setattr(sys.modules[grade.__module__], "grade", lambda *_, **__: None)
+
+
+def test_every_function_of_the_face_is_called_here() -> None:
+    functions = {name for name in dir(iolab) if callable(getattr(iolab, name))}
+    assert functions - {"UsageError", "ServerFailed"} == set(CALLS)
+
+
+def changes(values: dict[str, Any]) -> Iterator[Any]:
+    """Yield right calls in which one argument is exchanged for each of these values."""
+    for name, (arguments, options) in CALLS.items():
+        for place, parameter in enumerate(inspect.signature(getattr(iolab, name)).parameters.values()):
+            for what, value in values.items():
+                if place < len(arguments):
+                    changed = (*arguments[:place], value, *arguments[place + 1 :]), options
+                elif parameter.kind is parameter.POSITIONAL_ONLY:
+                    changed = ((*arguments, value), options)
+                else:
+                    changed = (arguments, {**options, parameter.name: value})
+                yield name, parameter.name, what, functools.partial(getattr(iolab, name), *changed[0], **changed[1])
+
+
+def outcome(call: Callable[[], object]) -> BaseException | None:
+    try:
+        call()
+    except Exception as error:
+        return error
+    return None
+
+
+@pytest.mark.usefixtures("door_alone")
+class TestTheDoor:
+    def test_what_no_parameter_takes_is_refused_by_each_in_two_lines(self) -> None:
+        bad = []
+        for name, parameter, what, call in changes(WRONG):
+            error = outcome(call)
+            if (name, what) not in TAKES and not (isinstance(error, OURS) and len(brief(error)) == 2):
+                bad.append((name, parameter, what, error))
+        assert not bad, "\n".join(map(str, bad))
+
+    def test_what_some_take_is_taken_or_refused_in_two_lines(self) -> None:
+        bad = []
+        for name, parameter, what, call in changes(ODD):
+            error = outcome(call)
+            if error and not (isinstance(error, OURS) and len(brief(error)) == 2):
+                bad.append((name, parameter, what, error))
+        assert not bad, "\n".join(map(str, bad))
+
+
+def raising(listening: ListeningSocket, respond: Respond) -> None:
+    raise ZeroDivisionError("one too many")
+
+
+async def waiting(listening: ListeningSocket, respond: Respond) -> None:
+    """Serve nobody."""
+
+
+class TestTheCause:
+    """What is wrong with a server is named, and never that it refuses connections."""
+
+    @pytest.mark.parametrize(
+        ("serve", "says"),
+        [
+            (
+                raising,
+                r"raising ended by itself: ZeroDivisionError: one too many, at line \d+: raise ZeroDivisionError",
+            ),
+            (
+                lambda listening, respond: 3,
+                "<lambda> ended by itself: it returned, though its listening socket was open",
+            ),
+            (lambda listening: 3, r"not <lambda>\(listening\), which does not take those two"),
+            (waiting, "not the coroutine function waiting: write `def`"),
+        ],
+    )
+    def test_of_a_measurement_that_fails(self, serve: Any, says: str) -> None:
+        for measure in (face.measure, face.timeline):
+            with pytest.raises((ServerFailed, UsageError), match=says) as caught:
+                measure(serve, **SMALL)
+            assert "refused" not in str(caught.value)
+
+    def test_of_a_connection_of_the_learners_own(self) -> None:
+        with pytest.raises(ServerFailed, match="raising ended by itself"), iolab.start(raising) as server:
+            server.wait()
+            face.load(server.address, **SMALL)
+
+    @pytest.mark.parametrize("respond", [3, bytes, lambda: b"", waiting])
+    def test_of_a_reply_that_is_none(self, respond: Any) -> None:
+        with pytest.raises(UsageError, match=r"expected respond to be a function respond\(request\)"):
+            iolab.start("epoll", respond)
+
+    def test_of_a_reply_that_raises_with_its_line(self) -> None:
+        def respond(request: bytes) -> bytes:
+            raise KeyError("no such word")
+
+        with pytest.warns(background.ReplyWarning, match=r"KeyError: 'no such word', at line \d+: raise KeyError"):
+            iolab.measure("epoll", respond=respond, connections=1, requests=1)
+
+
+CELLS = {
+    "a typing error": 'run = 1\niolab.measure("epol")',
+    "the rest": "%tb",
+    "an interrupt": "import signal\niolab.measure('epoll', respond=lambda request: signal.raise_signal(2))",
+}
+
+
+def test_a_notebook_shows_two_lines_and_the_rest_on_demand(capsys: pytest.CaptureFixture[str]) -> None:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell, shows = InteractiveShell(), {}
+    shell.run_cell("import iolab")
+    for what, cell in CELLS.items():
+        shell.run_cell(cell)
+        shows[what] = capsys.readouterr().out.strip().splitlines()
+    assert shows["a typing error"][0].startswith('line 2: iolab.measure("epol")')
+    assert shows["a typing error"][1].startswith("UsageError: there is no model 'epol'; did you mean epoll?")
+    assert len(shows["a typing error"]) == 2
+    assert len(shows["the rest"]) > 10
+    assert shows["an interrupt"] == [
+        "line 2: iolab.measure('epoll', respond=lambda request: signal.raise_signal(2))    (%tb shows the rest)",
+        "KeyboardInterrupt: measure was interrupted; what it began has ended",
+    ]

@@ -208,9 +208,13 @@ def require_address(address: object) -> None:
         raise UsageError(f"expected an address such as ('127.0.0.1', 8000), or a server's `address`, not {address!r}")
 
 
+def _is_port(port: object) -> bool:
+    return not isinstance(port, bool) and isinstance(port, numbers.Integral) and 0 <= int(port) <= 65535
+
+
 def resolve(host: str, port: int) -> tuple[int, tuple[Any, ...]]:
     """Return the address family and socket address of a host and port; raise UsageError if there is none."""
-    if isinstance(port, bool) or not isinstance(port, numbers.Integral) or not 0 <= port <= 65535:
+    if not _is_port(port):
         raise UsageError(f"a port is a number from 0 to 65535, not {port!r}")  # getaddrinfo: modulo 65536
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]

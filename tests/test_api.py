@@ -101,7 +101,7 @@ class TestTheDoor:
             (lambda: face.experiments.idle_cost(idle=5), "idle to be a list of numbers"),
             (lambda: face.experiments.idle_cost(models=["epol"]), "did you mean epoll"),
             (lambda: face.experiments.omission(seconds=0), "seconds to be a finite number above 0"),
-            (lambda: face.experiments.gil(seconds="1"), "seconds to be a finite number above 0, .*, not '1'"),
+            (lambda: face.experiments.gil(seconds="1"), "seconds to be a number, not '1'"),
             (
                 lambda: face.experiments.connection_cost(connections=[0]),
                 "connections to be a whole number of 1 or more",

@@ -79,6 +79,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "predict": (("key", "Question?"), {}),
     "profile": ((), {}),
     "reference": (("tlpi-63-9",), {}),
+    "replay": ((None,), {}),
     "source": (("epoll",), {}),
     "start": (("epoll",), {}),
     "timeline": (("epoll",), SMALL),
@@ -184,9 +185,13 @@ class TestTheCause:
             assert "refused" not in str(caught.value)
 
     def test_of_a_connection_of_the_learners_own(self) -> None:
-        with pytest.raises(ServerFailed, match="raising ended by itself"), iolab.start(raising) as server:
-            server.wait()
-            face.load(server.address, **SMALL)
+        def connect_too_late() -> None:
+            with iolab.start(raising) as server:
+                server.wait()
+                face.load(server.address, **SMALL)
+
+        with pytest.raises(ServerFailed, match="raising ended by itself"):
+            connect_too_late()
 
     @pytest.mark.parametrize("respond", [3, bytes, lambda: b"", waiting])
     def test_of_a_reply_that_is_none(self, respond: Any) -> None:
@@ -204,7 +209,7 @@ class TestTheCause:
 CELLS = {
     "a typing error": 'run = 1\niolab.measure("epol")',
     "the rest": "%tb",
-    "an interrupt": "import signal\niolab.measure('epoll', respond=lambda request: signal.raise_signal(2))",
+    "an interrupt": "import _thread\niolab.measure('epoll', respond=lambda request: _thread.interrupt_main() or b'A')",
 }
 
 
@@ -221,6 +226,6 @@ def test_a_notebook_shows_two_lines_and_the_rest_on_demand(capsys: pytest.Captur
     assert len(shows["a typing error"]) == 2
     assert len(shows["the rest"]) > 10
     assert shows["an interrupt"] == [
-        "line 2: iolab.measure('epoll', respond=lambda request: signal.raise_signal(2))    (%tb shows the rest)",
+        f"line 2: {CELLS['an interrupt'].splitlines()[1]}    (%tb shows the rest)",
         "KeyboardInterrupt: measure was interrupted; what it began has ended",
     ]

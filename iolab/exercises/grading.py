@@ -34,7 +34,7 @@ def grade(exercise: str, answer: str | Path, seed: int | None = None, *, only: s
     checks, why = _ask_judge(Job(exercise, answer, seed, only))
     for each in properties[len(checks) :]:
         checks.append(Check(each.name, False, each.points, why))
-        why = "not guard, for the same reason"
+        why = "not checked, for the same reason"
     return Report(exercise, seed, tuple(checks))
 
 
@@ -50,7 +50,7 @@ def _read(file: Path) -> str:
 def _ask_judge(job: Job) -> tuple[list[Check], str]:
     """Return the judge's checks, and why there are no more in case some are missing."""
     command = build_command("iolab.exercises.judge", os.getpid())
-    why = "the judge ended before it guard this"
+    why = "the judge ended before it checked this"
     with make_folder() as folder:  # for all of the judge's: it may be killed
         # A copy: execve(2) fails with EFAULT where another thread changes the variables that it reads (environ(7)).
         env = dict(os.environ) | {"TMPDIR": folder}
@@ -61,7 +61,7 @@ def _ask_judge(job: Job) -> tuple[list[Check], str]:
             except subprocess.TimeoutExpired:
                 judge.kill()
                 lines, errors = judge.communicate()
-                why = f"not guard: the {GRADE_WAITS_FOR_JUDGE_S:.0f} s that the judge has were over"
+                why = f"not checked: the {GRADE_WAITS_FOR_JUDGE_S:.0f} s that the judge has were over"
     checks: list[Check] = []
     last = errors.decode(errors="replace").strip().splitlines()[-1:]
     try:

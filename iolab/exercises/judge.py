@@ -51,7 +51,7 @@ def judge(job: Job) -> Iterator[Check]:
     check = look_for(first, answer, entry, job.seed)
     yield check
     if not check.passed:
-        yield from (Check(each.name, False, each.points, f"not guard without “{first.name}”") for each in others)
+        yield from (Check(each.name, False, each.points, f"not checked without “{first.name}”") for each in others)
         return
     with ThreadPoolExecutor(exercise.at_once) as pool:
         with threads.blocked():  # map starts the threads, which inherit the mask

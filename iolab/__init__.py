@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from iolab import replies
 from iolab.api import check, compare, load, measure, start, timeline
+from iolab.background import list_servers
 from iolab.display.source import card, diff, source
 from iolab.display.tables import Table
 from iolab.errors import ServerFailed, UsageError
@@ -46,6 +47,7 @@ __all__ = [
     "explore",
     "faults",
     "figures",
+    "list_servers",
     "load",
     "measure",
     "my_progress",

@@ -20,10 +20,15 @@ STOP_S = 5.0
 
 SLEEPS = 50
 
+LOOK_S = 0.2
+"""How long a thread that does not end is looked at."""
+
 CHILDREN_S = 0.5
 """How long its threads may take to see that their connections are shut down."""
 
 _server_threads: "weakref.WeakSet[threading.Thread]" = weakref.WeakSet()
+_runaways: "weakref.WeakSet[threading.Thread]" = weakref.WeakSet()
+_servers: "weakref.WeakSet[Server]" = weakref.WeakSet()
 
 
 class ReplyFailed(ConnectionAbortedError):
@@ -59,6 +64,7 @@ class Server:
         self._serve, self._respond = serve, respond
         self._thread = threading.Thread(target=self._run, name=f"iolab {name}", daemon=True)
         _server_threads.add(self._thread)
+        _servers.add(self)
         try:
             threads.start(self._thread)
         except BaseException:  # an interrupt: nobody will hold this server, and stop it
@@ -86,6 +92,7 @@ class Server:
         if self._ends():
             self._thread.join()  # which has nothing left to do
         self.listening.close()
+        _servers.discard(self)
         if self.reply_errors:
             count, first = len(self.reply_errors), self.reply_errors[0]
             warnings.warn(
@@ -95,11 +102,28 @@ class Server:
                 stacklevel=2,
             )
         if not self._ended.is_set():
-            raise ServerFailed(
-                f"{self.name} still runs {STOP_S:.0f} s after its sockets were shut down; it waits for something else"
-            )
+            _runaways.add(self._thread)
+            raise ServerFailed(f"{self.name} still runs {STOP_S:.0f} s after it was stopped: {self._still()}")
         if self._failure is not None:
             raise ServerFailed(f"{self.name} ended by itself: {self._why()}") from self._failure
+
+    def _still(self) -> str:
+        """Say whether a thread that does not end computes or waits, by its CPU clock (`pthread_getcpuclockid(3)`)."""
+        clock = time.pthread_getcpuclockid(self._thread.ident or 0)
+        before_s = time.clock_gettime(clock)
+        if self._ended.wait(LOOK_S):
+            return "now it has ended"
+        if time.clock_gettime(clock) - before_s > LOOK_S / 10:
+            return "it computes, and slows whatever you run next; restart the kernel"
+        return "it waits for something other than its sockets; restart the kernel to be rid of it"
+
+    def __repr__(self) -> str:
+        if self.listening.fileno() < 0:
+            return f"{self.name}, stopped"
+        host, port = self.address
+        others = len(list_servers()) - 1
+        more = f"; {others} more run, see iolab.list_servers()" if others else ""
+        return f"{self.name} on {host}:{port}, running; stop it with `.stop()`{more}"
 
     def _why(self) -> str:
         failure = self._failure
@@ -165,6 +189,8 @@ class Server:
         deadline = time.monotonic() + CHILDREN_S
         for child in self._children():
             child.join(max(0.0, deadline - time.monotonic()))
+            if child.is_alive():
+                _runaways.add(child)
         for connection in self.listening.connections():
             connection.close()
 
@@ -172,6 +198,16 @@ class Server:
         # One that has not begun is listed too, and cannot be joined.
         alive = {thread for thread in threading.enumerate() if thread.is_alive()}
         return alive - self.others - set(_server_threads)
+
+
+def list_servers() -> list[Server]:
+    """Return the servers of this process that were started and not stopped."""
+    return sorted((each for each in _servers if each.listening.fileno() >= 0), key=lambda each: each.address)
+
+
+def runaways() -> list[str]:
+    """Return the names of threads that go on though their server was stopped: they slow whatever runs beside them."""
+    return sorted(thread.name.removeprefix("iolab ") for thread in _runaways if thread.is_alive())
 
 
 def start(

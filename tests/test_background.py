@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+import iolab
 from iolab import background
 from iolab.api import start
 from iolab.background import ReplyWarning, Server
@@ -224,7 +225,7 @@ class TestAServerThatEndsByItself:
 
 class TestAServerThatDoesNotEnd:
     def test_is_reported(self, stubborn: Server) -> None:
-        with pytest.raises(ServerFailed, match=r"serve still runs .*it waits for something else"):
+        with pytest.raises(ServerFailed, match=r"serve still runs .*it waits for something other"):
             stubborn.stop()
 
     def test_has_its_port_taken_away(self, stubborn: Server) -> None:
@@ -312,3 +313,62 @@ def test_an_interpreter_that_ends_does_not_wait_for_its_server() -> None:
     code = "import iolab, socket; s = iolab.start('threads'); c = socket.create_connection(s.address); print('end')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20)
     assert (done.returncode, done.stdout, done.stderr) == (0, "end\n", "")
+
+
+RELEASE = threading.Event()
+
+
+def runaway(listening: ListeningSocket, respond: Respond) -> None:
+    """Compute until the test lets go of it, whatever happens to the sockets."""
+    while not RELEASE.is_set():
+        sum(range(100))
+
+
+def sleepy(listening: ListeningSocket, respond: Respond) -> None:
+    """Wait for the test, and not for sockets."""
+    RELEASE.wait()
+
+
+class TestARunaway:
+    @pytest.fixture(autouse=True)
+    def let_go(self, nothing_left: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        monkeypatch.setattr(background, "STOP_S", 0.1)
+        RELEASE.clear()
+        yield
+        RELEASE.set()
+        while background.runaways():
+            time.sleep(0.001)
+
+    @pytest.mark.parametrize(
+        ("serve", "says"),
+        [
+            (runaway, "it computes, and slows whatever you run next; restart the kernel"),
+            (sleepy, "it waits for something other than its sockets; restart the kernel"),
+        ],
+    )
+    def test_is_told_with_what_to_do(self, serve: Serve, says: str) -> None:
+        server = iolab.start(serve)
+        with pytest.raises(ServerFailed, match=says):
+            server.stop()
+
+    def test_is_a_doubt_of_every_run_until_it_ends(self) -> None:
+        with pytest.raises(ServerFailed):
+            iolab.start(sleepy).stop()
+        doubts = iolab.measure("epoll", connections=1, requests=1).doubts
+        assert "sleepy still runs, though it was stopped: it slows this run; restart the kernel" in map(str, doubts)
+        RELEASE.set()
+        while background.runaways():
+            time.sleep(0.001)
+        assert "runaway" not in {doubt.kind for doubt in iolab.measure("epoll", connections=1, requests=1).doubts}
+
+
+class TestWhatItSaysOfItself:
+    def test_a_server_says_where_it_is_how_it_is_stopped_and_that_others_run(self) -> None:
+        with iolab.start("epoll") as server:
+            port = server.address[1]
+            assert repr(server) == f"epoll on 127.0.0.1:{port}, running; stop it with `.stop()`"
+            with iolab.start("epoll") as second:
+                assert repr(second).endswith("; 1 more run, see iolab.list_servers()")
+                assert set(iolab.list_servers()) == {server, second}
+        assert repr(server) == "epoll, stopped"
+        assert iolab.list_servers() == []

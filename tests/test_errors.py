@@ -73,6 +73,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "diff": (("poll", "epoll"), {}),
     "doctor": ((), {}),
     "explore": (("epoll",), {}),
+    "list_servers": ((), {}),
     "load": ((("127.0.0.1", 9),), SMALL),
     "measure": (("epoll",), SMALL),
     "my_progress": ((), {}),

@@ -108,7 +108,8 @@ def _plain(entry: Entry) -> dict[str, Any]:
 def run(values: Mapping[str, Any]) -> Run:
     """Return the run of a file."""
     cpu = CpuSamples(_column(values["cpu"], "at_ns"), _column(values["cpu"], "cpu_ns"))
-    return Run(**_parts(Run, values) | {"cpu": cpu, "usage": Usage(**values["usage"])})
+    runaways = tuple(values.get("runaways", ()))
+    return Run(**_parts(Run, values) | {"cpu": cpu, "usage": Usage(**values["usage"]), "runaways": runaways})
 
 
 def timeline(values: Mapping[str, Any]) -> Timeline:

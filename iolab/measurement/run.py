@@ -1,13 +1,13 @@
 """One server under one load: `measure`."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from iolab.background import Server, start
+from iolab.background import Server, runaways, start
 from iolab.display import tables
 from iolab.kernel.interrupts import InOnePiece
 from iolab.listening import Respond
@@ -51,6 +51,8 @@ class Run:
     """By how much the kernel's own memory grew, by kind (`measurement.memory.KERNEL`); empty where it does not tell."""
     server_threads: int = 1
     """The most threads that the server had."""
+    runaways: Sequence[str] = ()
+    """Servers that were stopped before, and still ran beside this one."""
 
     @property
     def cpu_us_per_request(self) -> float | None:
@@ -97,6 +99,8 @@ class Run:
         return [*self.records.limits(), *self._surroundings(), *self.records.mistakes()]
 
     def _surroundings(self) -> Iterator[Doubt]:
+        if self.runaways:
+            yield Doubt("runaway", {"names": ", ".join(self.runaways)})
         if self.neighbours_share is not None and self.neighbours_share > NEIGHBOUR_LIMIT:
             yield Doubt("busy neighbours", {"share": round(self.neighbours_share, 3)})
         if (step_ns := clock_step_ns()) > COARSE_NS:
@@ -153,7 +157,7 @@ def observe(server: Server, client: Client, placement: Placement, on_tick: OnTic
     """Run a client against a server of this process, reading the server's CPU clock and memory at every tick."""
     settle()
     clock, empty_bytes, empty_kernel = CpuClock(server.others), resident_bytes(), kernel_bytes()
-    threads = thread_count() - 1
+    threads, still_running = thread_count() - 1, tuple(runaways())
     readings: list[tuple[int, int, int, int]] = []
     kernel: list[dict[str, int]] = []
 
@@ -182,4 +186,5 @@ def observe(server: Server, client: Client, placement: Placement, on_tick: OnTic
         neighbours_share,
         kernel_bytes={name: max(each[name] for each in kernel) for name in kernel[0]},
         server_threads=max(1, int(counts.max()) - threads),
+        runaways=still_running,
     )

@@ -208,9 +208,7 @@ class TestHereOrRecorded:
 
     @pytest.mark.parametrize("name", ["", "ring", "6-ring", "06-", "06-ring.json", "../06-ring", "06-Ring", 6, True])
     def test_what_is_no_name_is_told(self, name: Any) -> None:
-        with pytest.raises(
-            UsageError, match=r"such as '06-ring', not|a text in quotes or None, not"
-        ):
+        with pytest.raises(UsageError, match=r"such as '06-ring', not|a text in quotes or None, not"):
             iolab.measure("epoll", requests=10, recorded=name)
 
     def test_an_unknown_model_is_still_told(self) -> None:

@@ -113,10 +113,12 @@ def selectors_(listening: ListeningSocket, respond: Respond) -> None:
 
 def asyncio_(listening: ListeningSocket, respond: Respond) -> None:
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while request := await reader.read(RECEIVE_BYTES):
-            writer.write(respond(request))
-            await writer.drain()
-        writer.close()
+        try:
+            while request := await reader.read(RECEIVE_BYTES):
+                writer.write(respond(request))
+                await writer.drain()
+        finally:  # or the collector finds it when the loop is gone
+            writer.close()
 
     async def run() -> None:
         server = await asyncio.start_server(converse, sock=listening)

@@ -42,7 +42,7 @@ def requests(timeline: Timeline) -> Iterator[Portion]:
         yield from _hidden_requests(timeline)
     else:
         for connection, own in by_connection(timeline).items():
-            yield from _taken(timeline, connection, own)
+            yield from _receive_portions(timeline, connection, own)
 
 
 def replies(timeline: Timeline) -> Iterator[Portion]:
@@ -51,7 +51,7 @@ def replies(timeline: Timeline) -> Iterator[Portion]:
         yield from _hidden_replies(timeline)
     else:
         for connection, own in by_connection(timeline).items():
-            yield from _given(timeline, connection, own)
+            yield from _send_portions(timeline, connection, own)
 
 
 def fill(portions: Sequence[Portion], *, sending: bool = False) -> list[tuple[int, int]]:
@@ -90,7 +90,7 @@ def sizes_bytes(timeline: Timeline) -> tuple[int, int]:
     return len(work.request) if work.request else work.size_bytes, work.reply_bytes or work.size_bytes
 
 
-def _taken(timeline: Timeline, connection: int, calls: Sequence[Call]) -> Iterator[Portion]:
+def _receive_portions(timeline: Timeline, connection: int, calls: Sequence[Call]) -> Iterator[Portion]:
     takes = [call for call in calls if call.name in ("recv", "received") and transferred(call) > 0]
     in_vain = [call.start_ns for call in calls if call.name == "recv" and call.result == EAGAIN]
     waits = _Waits(timeline)
@@ -105,7 +105,7 @@ def _taken(timeline: Timeline, connection: int, calls: Sequence[Call]) -> Iterat
         yield Portion(connection, size_bytes, min(begin_ns, taken_ns), min(arrived_ns, taken_ns), taken_ns)
 
 
-def _given(timeline: Timeline, connection: int, calls: Sequence[Call]) -> Iterator[Portion]:
+def _send_portions(timeline: Timeline, connection: int, calls: Sequence[Call]) -> Iterator[Portion]:
     gives = [call for call in calls if call.name in (*SENDS, "sent") and transferred(call) > 0]
     handovers = _Handovers(timeline, connection, calls)
     records = timeline.records

@@ -24,20 +24,21 @@ class Finding:
     means: str = ""
 
 
-@dataclass(frozen=True)
-class Checkup:
+@dataclass(frozen=True, repr=False)
+class Checkup(tables.Readable):
     """The doctor's findings: the machine, and for every model whether it runs and why not."""
 
     findings: tuple[Finding, ...]
     models: tuple[dict[str, Any], ...]
 
-    def _repr_html_(self) -> str:
+    def parts(self) -> list[tables.Part]:
+        """Return two tables: the machine, and the models."""
         models = [
             {"model": row["model"], "runs here": "yes" if row["runs"] else f"no: {row['why_not']}"}
             for row in self.models
         ]
         machine = [{"this machine": each.what, "has": each.value, "so": each.means} for each in self.findings]
-        return tables.as_html(machine) + tables.as_html(models)
+        return [tables.Part(machine), tables.Part(models)]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as the JSON output has it."""

@@ -70,7 +70,7 @@ def http_post(body: bytes) -> bytes:
     return b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """One I/O model: a server of the course with its page, or a function of the learner's own."""
 
@@ -88,6 +88,9 @@ class Model:
     """How a payload becomes a request, where the server speaks a protocol; None: the bytes are the request."""
     plain_connections: bool = False
     """Whether it takes nothing but a plain socket, so that its connections cannot record themselves."""
+
+    def __repr__(self) -> str:
+        return f"{self.name}: {self.card.get('Model', 'a function of your own')}"
 
     @property
     def path(self) -> Path:

@@ -28,8 +28,8 @@ CLAIMS = {
 """The claims, by number, in our words."""
 
 
-@dataclass(frozen=True)
-class Verdict:
+@dataclass(frozen=True, repr=False)
+class Verdict(tables.Readable):
     """What a measurement says of a claim: one word, and the figures behind it."""
 
     claim: str
@@ -40,20 +40,20 @@ class Verdict:
         """Return the verdict as a row of a table."""
         return {"claim": self.claim, "it says": CLAIMS[self.claim], "here it": self.word, "because": self.because}
 
-    def _repr_html_(self) -> str:
-        return Verdicts((self,))._repr_html_()
+    def parts(self) -> list[tables.Part]:
+        """Return the verdict as a table of one row."""
+        return Verdicts((self,)).parts()
 
 
-@dataclass(frozen=True)
-class Verdicts:
+@dataclass(frozen=True, repr=False)
+class Verdicts(tables.Readable):
     """Several verdicts, shown as one table."""
 
     verdicts: tuple[Verdict, ...]
 
-    def _repr_html_(self) -> str:
-        return tables.as_html(
-            [verdict.row() for verdict in self.verdicts], "Claims of the source, judged on this machine"
-        )
+    def parts(self) -> list[tables.Part]:
+        """Return the verdicts as one table."""
+        return [tables.Part([each.row() for each in self.verdicts], "Claims of the source, judged on this machine")]
 
 
 def conclude(claim: str, word: Word, because: str) -> Verdict:

@@ -49,6 +49,19 @@ def say(sentence: str) -> None:
     display({"text/html": f"<p><em>{html.escape(sentence)}</em></p>", "text/plain": sentence}, raw=True)
 
 
+def show_in_notebook(value: object) -> bool:
+    """Show a value under the cell; return whether there is one."""
+    if "ipykernel" not in sys.modules:
+        return False
+    from IPython import get_ipython
+    from IPython.display import display
+
+    if get_ipython() is None:
+        return False
+    display(value)
+    return True
+
+
 def _has_reader() -> bool:
     """Return whether a person runs the cell: nbconvert and nbval say that nobody is there to type."""
     from IPython import get_ipython

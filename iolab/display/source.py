@@ -15,6 +15,9 @@ class Text(str):
 
     language = "python"
 
+    def __repr__(self) -> str:
+        return str(self)
+
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         return {"text/markdown": f"```{self.language}\n{self}\n```", "text/plain": str(self)}
 
@@ -25,11 +28,12 @@ class Diff(Text):
     language = "diff"
 
 
-class Card(dict[str, str]):
+class Card(tables.Readable, dict[str, str]):
     """What sets a model apart, in six lines."""
 
-    def _repr_html_(self) -> str:
-        return tables.as_html([{"card": heading, "what it says": line} for heading, line in self.items()])
+    def parts(self) -> list[tables.Part]:
+        """Return the lines as one table."""
+        return [tables.Part([{"card": heading, "what it says": line} for heading, line in self.items()])]
 
 
 @guard

@@ -4,8 +4,11 @@ import html
 import math
 import numbers
 import re
+import textwrap
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from itertools import zip_longest
+from typing import Any, NamedTuple
 
 from iolab.errors import UsageError, guard, require_list
 
@@ -14,6 +17,10 @@ HEADINGS = {
     "worker": "worker",
     "connections": "conns",
     "server_cpu_us_per_request": "CPU µs/req",
+    "ratio": "ratio",
+    "interval": "interval",
+    "p": "p",
+    "verdict": "verdict",
     "server_cpu_share": "CPU",
     "requests": "requests",
     "per_s": "req/s",
@@ -34,7 +41,7 @@ HEADINGS = {
     "preempted_us": "preempted µs",
     "lock_us": "lock µs",
 }
-"""The figures of a run in the order in which a table shows them, CPU time per request first."""
+"""The figures of a run in the order in which a table shows them: first those that a narrow page must show."""
 
 MARKED = {"p50_us", "p99_us", "max_us"}
 """Figures that get a mark in a row whose `latency_of` is the client."""
@@ -45,6 +52,8 @@ RATIOS = {"ratio", "interval"}
 UNITS = {"ns": "ns", "us": "µs", "ms": "ms", "s": "s", "bytes": "bytes"}
 UNIT = re.compile(rf"((?P<what>.+)_)?(?P<unit>{'|'.join(UNITS)})(_per_(?P<each>.+))?")
 LONG_CAPTION = 60
+LINE_LETTERS, NARROW_LETTERS, GAP = 110, 16, 2
+"""How long a line of text may be, from which width on a column is not narrowed, and what is between two."""
 
 
 def format_value(key: str, value: Any) -> str:
@@ -132,8 +141,37 @@ def _alignment(value: Any) -> str:
     return ' style="text-align: left"' if isinstance(value, str) else ""
 
 
-class Table(list[Mapping[str, Any]]):
-    """Rows that a notebook shows as a table."""
+class Part(NamedTuple):
+    """One table, with what stands above and below it."""
+
+    rows: Sequence[Mapping[str, Any]]
+    caption: str = ""
+    sentences: Sequence[object] = ()
+
+    def __str__(self) -> str:
+        marked = (
+            textwrap.fill(f"- {each}", LINE_LETTERS, subsequent_indent="  ").replace("`", "") for each in self.sentences
+        )
+        caption = textwrap.fill(self.caption.replace("`", ""), LINE_LETTERS)
+        return "\n".join(filter(None, (caption, as_text(self.rows), *marked)))
+
+
+class Readable(ABC):
+    """A value that reads as tables: in HTML in a notebook, and as plain text everywhere else."""
+
+    @abstractmethod
+    def parts(self) -> Iterable[Part]:
+        """Return the tables, in their order."""
+
+    def __repr__(self) -> str:
+        return "\n\n".join(map(str, self.parts()))
+
+    def _repr_html_(self) -> str:
+        return "".join(as_html(part.rows, part.caption) + notes(part.sentences) for part in self.parts())
+
+
+class Table(Readable, list[Mapping[str, Any]]):
+    """Rows that are shown as a table."""
 
     @guard
     def __init__(self, rows: Iterable[Mapping[str, Any]], caption: str = "", sentences: Sequence[object] = ()) -> None:
@@ -146,8 +184,9 @@ class Table(list[Mapping[str, Any]]):
         self.sentences = sentences
         """What stands under the table, in a list."""
 
-    def _repr_html_(self) -> str:
-        return as_html(self, self.caption) + notes(self.sentences)
+    def parts(self) -> list[Part]:
+        """Return the one table."""
+        return [Part(list(self), self.caption, self.sentences)]
 
 
 def notes(sentences: Sequence[object]) -> str:
@@ -157,10 +196,40 @@ def notes(sentences: Sequence[object]) -> str:
 
 
 def as_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return rows as plain text in columns."""
+    """Return rows as plain text in columns; what is too wide is broken between words, then into tables below."""
+    if not rows:
+        return ""
     headings = columns(rows)
-    lines = [list(headings.values())] + [[format_value(key, row[key]) for key in headings] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    lines = [list(headings.values())] + [[cell(key, row) for key in headings] for row in rows]
+    widths = _fit([max(map(len, column)) for column in zip(*lines, strict=True)])
+    return "\n\n".join(
+        "\n".join(_lines([line[place] for place in block], [widths[place] for place in block]) for line in lines)
+        for block in _blocks(widths)
+    )
+
+
+def _fit(widths: list[int]) -> list[int]:
+    """Return the widths of columns, the widest of them made narrower until a line fits, or all are narrow."""
+    while sum(widths) + GAP * (len(widths) - 1) > LINE_LETTERS and max(widths) > NARROW_LETTERS:
+        widest = widths.index(max(widths))
+        widths = [*widths[:widest], widths[widest] - 1, *widths[widest + 1 :]]
+    return widths
+
+
+def _blocks(widths: Sequence[int]) -> list[list[int]]:
+    """Return which columns stand side by side: all, or as many as fit beside the first, which heads every block."""
+    blocks, room = [[0]], LINE_LETTERS - widths[0]
+    for place, width in enumerate(widths[1:], start=1):
+        if (room := room - width - GAP) < 0 and len(blocks[-1]) > 1:
+            blocks.append([0])
+            room = LINE_LETTERS - widths[0] - width - GAP
+        blocks[-1].append(place)
+    return blocks
+
+
+def _lines(cells: Sequence[str], widths: Sequence[int]) -> str:
+    broken = [textwrap.wrap(cell, width) or [""] for cell, width in zip(cells, widths, strict=True)]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+        (" " * GAP).join(part.ljust(width) for part, width in zip(parts, widths, strict=True)).rstrip()
+        for parts in zip_longest(*broken, fillvalue="")
     )

@@ -7,8 +7,8 @@ from iolab.display import tables
 from iolab.exercises.protocol import Check, Malformed, build
 
 
-@dataclass(frozen=True)
-class Report:
+@dataclass(frozen=True, repr=False)
+class Report(tables.Readable):
     """The checks of one exercise, and the seed that its cases were drawn from."""
 
     exercise: str
@@ -55,11 +55,9 @@ class Report:
     def __str__(self) -> str:
         return f"{self.exercise}: {self.score} of {self.out_of} points (seed {self.seed})"
 
-    def _repr_pretty_(self, printer: Any, _: bool) -> None:
-        printer.text(f"{self}\n{tables.as_text(self.rows())}")
-
-    def _repr_html_(self) -> str:
-        return tables.as_html(self.rows(), str(self))
+    def parts(self) -> list[tables.Part]:
+        """Return the checks as one table."""
+        return [tables.Part(self.rows(), str(self))]
 
 
 def _write_row(check: Check) -> dict[str, Any]:

@@ -40,7 +40,7 @@ LOADED = {
 """What is reported of a load from all connections at once, and the headings of what a table shows."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ConnectionCost(Result):
     """Memory and set-up time of a connection, one row a model and number of connections."""
 

@@ -41,7 +41,7 @@ PAUSE_S = 0.0005
 """How long the sender lets the receiver sleep."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CopyCost(Result):
     """The time of a `recv` that finds its bytes, and the parts of one that sleeps; one row a size."""
 

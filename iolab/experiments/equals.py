@@ -34,7 +34,7 @@ DOUBTFUL, BROKEN = 0.05, 0.01
 """The promise is in doubt, or broken, where keeping it would show so many errors less often than this."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Same(Result):
     """How many comparisons or rankings of equals call one different, one row a way to judge and number of models."""
 

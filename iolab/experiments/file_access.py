@@ -36,7 +36,7 @@ Ask = Callable[[Ring, int, int], None]
 Call = Callable[[int, int], object]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Files(Result):
     """Operations per second and their CPU time, one row a work and way."""
 

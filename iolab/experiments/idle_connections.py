@@ -34,7 +34,7 @@ MANY = 500
 """Growth is judged from this many idle connections on: below, the work of a request hides it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class IdleCost(Result):
     """CPU time and latency of a request, one row a number of idle connections and model."""
 

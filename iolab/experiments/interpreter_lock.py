@@ -31,7 +31,7 @@ CASES = (ALONE, TOGETHER, BESIDE)
 Work = tuple[int, float, int | None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Gil(Result):
     """Requests per second and latency, one row a case."""
 

@@ -1,6 +1,6 @@
 """What every experiment hands back: rows, the placement, the doubts, and the shape."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -18,8 +18,8 @@ def quiet(step: str) -> None:
     """Report no step."""
 
 
-@dataclass(frozen=True)
-class Result(ABC):
+@dataclass(frozen=True, repr=False)
+class Result(tables.Readable):
     """The rows of one experiment.
 
     Each row has the `keys`, which tell it from the others, the `figures`, None where they could
@@ -76,10 +76,9 @@ class Result(ABC):
 
         return pandas.DataFrame(list(self.rows))
 
-    def _repr_html_(self) -> str:
-        return tables.as_html(self.table(), f"{self.title}; {self.placement}") + tables.notes(
-            [*self.notes, str(self.verdict)]
-        )
+    def parts(self) -> list[tables.Part]:
+        """Return the rows as one table, and under it the verdict."""
+        return [tables.Part(self.table(), f"{self.title}; {self.placement}", [*self.notes, self.verdict])]
 
 
 def look_up(rows: Sequence[Row], figure: str, **keys: Any) -> float | None:

@@ -25,7 +25,7 @@ STALL_MS = 1400
 """The stall of the published run."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Omission(Result):
     """Percentiles of the latency, one row a clock; `stall_us` is how long the server stalls each time."""
 

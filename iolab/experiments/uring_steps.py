@@ -95,7 +95,7 @@ RINGS: dict[str, tuple[str, type[CountingRing]]] = {
 """By step: the server, and the ring that it is given."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RingSteps(Result):
     """System calls and CPU time of a request, one row a number of connections and step."""
 

@@ -56,7 +56,7 @@ ONE = (1).to_bytes(8, sys.byteorder)
 Wait = Callable[[], Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class WaitCost(Result):
     """The CPU time of a wait, one row a number of watched descriptors and call."""
 

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
+from iolab.display.progress_bar import show_in_notebook
 from iolab.errors import guard
 from iolab.measurement.run import Run
 from iolab.models import MODELS
@@ -69,6 +70,14 @@ class CourseFigure(Figure):
     """A figure that carries its alternative text into the notebook."""
 
     alt: str = ""
+
+    def __repr__(self) -> str:
+        return self.alt or str(self)
+
+    def show(self, warn: bool = True) -> None:  # noqa: ARG002  matplotlib's own has it
+        """Show the figure under the cell; where there is no notebook, say what it shows, and how to keep it."""
+        if not show_in_notebook(self):
+            print(f"{self!r}\nfigure.savefig('figure.png') writes the picture to a file.")
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         picture = io.BytesIO()

@@ -26,8 +26,8 @@ BASELINE = {"ratio": 1.0, "interval": None, "p": None, "verdict": "baseline"}
 USUAL = "epoll"
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(tables.Readable):
     """The runs of a comparison, in their order."""
 
     runs: tuple[Run, ...]
@@ -116,8 +116,9 @@ class Comparison:
         figures = {"needed": needed, "repeats": repeats, "models": models}
         return [] if models == 1 or repeats >= needed else [Doubt("few repeats", figures)]
 
-    def _repr_html_(self) -> str:
-        return tables.as_html(self.rows, str(self.runs[0].placement)) + tables.notes(self.doubts)
+    def parts(self) -> list[tables.Part]:
+        """Return the rows as one table."""
+        return [tables.Part(self.rows, str(self.runs[0].placement), self.doubts)]
 
     @property
     def left_out(self) -> dict[str, str]:

@@ -35,8 +35,8 @@ COARSE_NS = 1000
 """A clock with longer steps than this cannot time a request of a few microseconds."""
 
 
-@dataclass(frozen=True)
-class Run:
+@dataclass(frozen=True, repr=False)
+class Run(tables.Readable):
     """One measurement: every request, and the CPU time and memory of the server."""
 
     model: str
@@ -124,8 +124,9 @@ class Run:
         """Write the run to a file: every request (.csv), the summary (.json) or the percentiles (.hgrm)."""
         exports.save(self.records, path)
 
-    def _repr_html_(self) -> str:
-        return tables.as_html([self.summary()], self.conditions) + tables.notes(self.doubts)
+    def parts(self) -> list[tables.Part]:
+        """Return the run as one table."""
+        return [tables.Part([self.summary()], self.conditions, self.doubts)]
 
 
 def measure(

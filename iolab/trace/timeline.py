@@ -38,8 +38,8 @@ from iolab.traffic.records import Records
 from iolab.traffic.workload import Workload
 
 
-@dataclass(frozen=True)
-class Timeline:
+@dataclass(frozen=True, repr=False)
+class Timeline(tables.Readable):
     """All calls of one run in the order in which they began, on the clock of the records.
 
     `cost_ns_per_call` is what recording adds to a `recv` or `send`, measured after the run.
@@ -86,8 +86,9 @@ class Timeline:
             "doubts": [doubt.as_dict() for doubt in self.doubts],
         }
 
-    def _repr_html_(self) -> str:
-        return tables.as_html(self.rows, self.conditions)
+    def parts(self) -> list[tables.Part]:
+        """Return the rows as one table."""
+        return [tables.Part(self.rows, self.conditions)]
 
     @property
     def conditions(self) -> str:

@@ -20,7 +20,7 @@ GRACE_NS = 10_000_000
 """A rate is held if all but 1 % were sent by then, and 1 % of the time, after the end."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Records:
     """Every request that was due after the warm-up, in the order of the replies; all times on one clock, in ns.
 
@@ -47,6 +47,13 @@ class Records:
 
     def __len__(self) -> int:
         return len(self.answered_ns)
+
+    def __repr__(self) -> str:
+        wrong = sum(self.errors.values())
+        return (
+            f"{len(self):,} replies on {self.workload.connections:,} connections, {wrong:,} errors; "
+            "summary() has the figures, frame() each request"
+        )
 
     @property
     def reply_ns(self) -> Nanoseconds:

@@ -228,7 +228,8 @@ def test_room_is_what_the_limit_leaves() -> None:
 class TestEveryFile:
     def test_it_opens_and_is_small(self, path: Path) -> None:
         told = json.loads(gzip.decompress(path.read_bytes()))
-        found = kept.read(path, {"Run": Run, "Timeline": Timeline}[told["kind"]])
+        kinds: dict[str, type[Any]] = {"Run": Run, "Timeline": Timeline}
+        found = kept.read(path, kinds[told["kind"]])
         assert (len(found.records) or found.records.errors) and found.placement.recorded.startswith("recorded on ")
         assert path.stat().st_size <= kept.LIMIT_BYTES and told["command"].endswith("make notebooks")
 

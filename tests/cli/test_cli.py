@@ -300,7 +300,8 @@ class TestCompare:
         figure = Path("new", "figure.svg")
         output = good("compare", "epoll", "--requests", 200, "--figure", figure)
         assert output.splitlines()[0].split()[:2] == ["model", "conns"]
-        assert (output.splitlines()[1].split()[0], output.splitlines()[1].split()[-1]) == ("epoll", "baseline")
+        first = output.splitlines()[1].split()
+        assert first[0] == "epoll" and "baseline" in first
         assert "<svg" in figure.read_text()
 
     def test_bars_share_one_axis_of_whole_decades(self) -> None:

@@ -92,6 +92,27 @@ class TestTables:
         shown = tables.as_text([{"model": "epoll", "per_s": 5}, {"model": "threads", "per_s": 12345}])
         assert shown.splitlines() == ["model    req/s", "epoll    5", "threads  12,345"]
 
+    def test_text_that_is_too_wide_is_broken_and_loses_nothing(self) -> None:
+        wordy = tables.as_text([{"claim": "C1", "it says": "many words " * 20, "because": "of figures " * 20}])
+        assert max(map(len, wordy.splitlines())) <= tables.LINE_LETTERS
+        assert (wordy.count("many"), wordy.count("figures")) == (20, 20)
+        many = tables.as_text([{"model": "epoll", **{f"figure number {n}": n for n in range(30)}}])
+        assert max(map(len, many.splitlines())) <= tables.LINE_LETTERS
+        assert many.count("epoll") > 1 and all(f"figure number {n}" in many for n in range(30))
+
+    def test_what_a_page_discusses_stands_where_a_narrow_one_shows_it(self) -> None:
+        rows = [
+            {
+                "model": "epoll",
+                "per_s": 5,
+                "p99_us": 1.0,
+                "server_cpu_us_per_request": 3.0,
+                "ratio": 1.0,
+                "verdict": "x",
+            }
+        ]
+        assert list(tables.columns(rows))[:4] == ["model", "server_cpu_us_per_request", "ratio", "verdict"]
+
     def test_runs_and_rankings_are_tables(self) -> None:
         run = iolab.measure("epoll", connections=1, requests=20)
         made = Comparison((run, run))

@@ -31,7 +31,7 @@ VALUES: dict[str, tuple[Callable[[Any], Any], str]] = {
     "report": (lambda run: Report("03-select", 1, (Check("it serves", True, 1, "it did"),)), "what was seen"),
     "experiment": (
         lambda run: experiments.CopyCost(
-            ({"size_bytes": 64, "copy_us": 3.0, "waking_us": 2.0, "running_us": 1.0},), "here"
+            ({"size_bytes": 64, "copy_us": 3.0, "waking_us": 2.0, "running_us": 1.0, "why_not": ""},), "here"
         ),
         "copy, µs",
     ),

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
-from iolab.figures.style import BLACK, COPYING, GREY, ORANGE, PALE, PURPLE, WAITING, WORKING, YELLOW, key
+from iolab.figures.style import BLACK, COPYING, GREY, ORANGE, PALE, PURPLE, SMALL_PT, WAITING, WORKING, YELLOW, key
 from iolab.kernel.tracepoints import ARRIVAL, COPY, RING, WAKING, Happening
 from iolab.trace.calls import Call
 from iolab.trace.gaps import Gap
@@ -40,7 +40,7 @@ STEPS = {
 }
 """The mark of each step of the kernel, and what it is called."""
 
-BAR_HEIGHT, GAP_HEIGHT, LETTER_SHARE = 0.5, 0.14, 0.0088
+BAR_HEIGHT, GAP_HEIGHT, LETTER_SHARE = 0.5, 0.14, 0.0101
 """How high a bar is, of a call and between calls, and how wide a letter is as a part of the axes."""
 
 EDGE_LETTERS = 2
@@ -107,8 +107,9 @@ def name(axes: Axes, calls: Sequence[Call], row: int, zero_ns: int, shown_ns: tu
     """
     for label in place_labels(_labels(calls, zero_ns, shown_ns)):
         place = (label.left_us, row - BAR_HEIGHT / 2 - 0.04)
-        paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-        axes.annotate(label.text, place, fontsize=8, color=GREY, va="bottom", bbox=paper, zorder=BEHIND_THE_FRAME)
+        paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.4, "pad": 0.6}
+        drawn: dict[str, Any] = {"fontsize": SMALL_PT, "color": GREY, "va": "bottom", "zorder": BEHIND_THE_FRAME}
+        axes.annotate(label.text, place, bbox=paper, **drawn)
 
 
 def place_labels(labels: Iterable[Label]) -> list[Label]:

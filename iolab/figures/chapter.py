@@ -53,7 +53,7 @@ def textbook(*timelines: Timeline) -> CourseFigure:
     axes.set_ylim(len(answers) - 0.4, -0.7)
     axes.set_xlim(-before_ns / 1e3, after_ns / 1e3)
     axes.grid(axis="y", visible=False)
-    bars.time_axis(axes, " since the client sent the request; the black mark is its reply", after_ns / 1e3)
+    bars.time_axis(axes, " since the client sent the request; the bold mark is its reply", after_ns / 1e3)
     axes.set_title("the same request, model by model: what the server's thread did")
     calls = [call for answer in answers for call in answer.calls(before_ns, after_ns)]
     bars.legend(axes, calls)

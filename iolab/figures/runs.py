@@ -141,7 +141,7 @@ def curve(axes: Axes, times_ns: Nanoseconds, label: str, **drawn_as: Any) -> Non
     ranks = np.minimum(len(times_ns) * (1 - 1 / one_in), len(times_ns) - 1).astype(int)
     axes.plot(one_in, np.sort(times_ns)[ranks] / 1e3, label=label, **drawn_as)
     time_axis(axes.yaxis, "latency")
-    quantile_axis(axes, float(len(times_ns)))
+    quantile_axis(axes, axes.dataLim.x1)  # of the longest curve so far
 
 
 def _alt(run: Run) -> str:

@@ -41,11 +41,29 @@ PALETTE = {
 CYCLE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK)
 DASHES, MARKS = ("-", "--", "-.", ":"), ("", "o", "s", "^")
 WIDTH_IN, HEIGHT_IN, DPI = 8.0, 3.4, 110
-CAPTION_LETTERS, LINE_IN = 115, 0.16
+CAPTION_LETTERS, LINE_IN = 106, 0.17
 """How many letters fit into a line under a figure, and how high such a line is."""
+
+SMALL_PT = 9.2
+"""The smallest text: 14 px in a figure of full width, as large as that of the page around it."""
+
+BESIDE: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": SMALL_PT}
+"""How a figure is written beside its mark."""
 
 LEGEND_BELOW_IN, HANDLE_LETTERS = 0.45, 7
 """How far below the axes a legend is, beneath the name of the x axis; and what a name takes beside its letters."""
+
+SVG_BYTES = 150_000
+"""Of a longer drawing a picture of dots is shorter."""
+
+INVERT, BRIGHTEN = 0.8, 1.3
+IN_THE_DARK = (
+    "<style>"
+    ':is([data-jp-theme-light="false"], [data-theme="dark"], .vscode-dark) .iolab-figure'
+    f" {{ filter: invert({INVERT}) hue-rotate(180deg) brightness({BRIGHTEN}) }}"
+    "</style>"
+)
+"""Figures have no paper. On a dark page light and dark change places, while every hue stays what it is."""
 
 RC: dict[Any, Any] = {
     "font.size": 10,
@@ -57,11 +75,10 @@ RC: dict[Any, Any] = {
     "axes.titlesize": 10.5,
     "axes.titlelocation": "left",
     "axes.titleweight": "bold",
-    "legend.fontsize": 8.5,
+    "legend.fontsize": SMALL_PT,
     "legend.handletextpad": 0.4,
     "legend.columnspacing": 1.2,
-    "legend.facecolor": "white",
-    "legend.framealpha": 0.85,  # a name stays readable on a line
+    "legend.facecolor": "none",
     "legend.edgecolor": "none",
 }
 
@@ -80,12 +97,23 @@ class CourseFigure(Figure):
             print(f"{self!r}\nfigure.savefig('figure.png') writes the picture to a file.")
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        kind, picture = self._picture()
+        encoded = base64.b64encode(picture).decode()
+        alt, width = html.escape(self.alt, quote=True), round(self.get_figwidth() * DPI)
+        style = f'style="width: {width}px; max-width: 100%; height: auto"'
+        image = f'<img class="iolab-figure" src="data:image/{kind};base64,{encoded}" alt="{alt}" {style}>'
+        return {"text/html": f"{IN_THE_DARK}{image}", "text/plain": self.alt}, {}
+
+    def _picture(self) -> tuple[str, bytes]:
+        """Return the kind of the picture and its bytes: an SVG, or where that is long, a PNG for dense screens."""
+        with matplotlib.rc_context({"svg.hashsalt": "iolab"}):  # the same bytes for the same figure
+            drawing = self._draw("svg", metadata={"Date": None})
+        return ("svg+xml", drawing) if len(drawing) <= SVG_BYTES else ("png", self._draw("png", dpi=2 * DPI))
+
+    def _draw(self, kind: str, **options: Any) -> bytes:
         picture = io.BytesIO()
-        self.savefig(picture, format="png")
-        encoded = base64.b64encode(picture.getvalue()).decode()
-        alt = html.escape(self.alt, quote=True)
-        image = f'<img src="data:image/png;base64,{encoded}" alt="{alt}" style="max-width: 100%">'
-        return {"text/html": image, "text/plain": self.alt}, {}
+        self.savefig(picture, format=kind, transparent=True, **options)
+        return picture.getvalue()
 
 
 def in_style(draw: Callable[Drawing, CourseFigure]) -> Callable[Drawing, CourseFigure]:
@@ -118,7 +146,7 @@ def finish(figure: CourseFigure, alt: str, caption: str, doubts: str = "") -> Co
     texts = [*caption.splitlines(), *doubts.splitlines()]
     lines = [line for text in texts for line in textwrap.wrap(text, CAPTION_LETTERS)]
     grow(figure, len(lines) - 1)
-    figure.supxlabel("\n".join(lines), fontsize=8.5, color=GREY)
+    figure.supxlabel("\n".join(lines), fontsize=SMALL_PT, color=GREY)
     return figure
 
 

@@ -12,8 +12,9 @@ import matplotlib
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 
 from iolab import MODELS, figures
 from iolab.figures import style
@@ -118,9 +119,16 @@ class TestEveryFigure:
         shown, _ = figure._repr_mimebundle_()
         assert f'alt="{html.escape(figure.alt, quote=True)}"' in shown["text/html"]
         assert shown["text/plain"] == figure.alt
-        found = re.search('base64,([^"]+)', shown["text/html"])
+        found = re.search('image/([^;]+);base64,([^"]+)', shown["text/html"])
         assert found
-        assert base64.b64decode(found[1]).startswith(b"\x89PNG")
+        picture = base64.b64decode(found[2])
+        assert (found[1], picture[:5]) in (("svg+xml", b"<?xml"), ("png", b"\x89PNG\r"))
+        assert len(picture) < style.SVG_BYTES
+
+    def test_no_text_is_smaller_than_that_of_the_page(self, figure: CourseFigure) -> None:
+        texts = [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
+        assert min(float(text.get_fontsize()) for text in texts) >= style.SMALL_PT
+        assert style.SMALL_PT * style.DPI / 72 >= 14
 
     def test_its_colours_are_of_the_palette(self, figure: CourseFigure) -> None:
         assert colours(figure) <= {colour.lower() for colour in PALETTE} | PAPER
@@ -136,6 +144,40 @@ class TestEveryFigure:
         before = dict(matplotlib.rcParams)
         SAMPLES["latency"]()
         assert dict(matplotlib.rcParams) == before
+
+
+HUE = np.array([[-0.574, 1.430, 0.144], [0.426, 0.430, 0.144], [0.426, 1.430, -0.856]])
+"""What `hue-rotate(180deg)` does to red, green and blue (Filter Effects Module, 8.5)."""
+
+
+def in_the_dark(colour: str) -> Any:
+    light = np.array(to_rgb(colour))
+    turned = np.clip(HUE @ (light * (1 - style.INVERT) + (1 - light) * style.INVERT), 0, 1)
+    return np.clip(turned * style.BRIGHTEN, 0, 1)
+
+
+def luminance(rgb: Any) -> float:
+    return float(np.where(rgb <= 0.03928, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722])
+
+
+@pytest.mark.parametrize("colour", sorted({*PALETTE, style.YELLOW, style.PALE}))
+def test_a_colour_is_seen_on_a_dark_page(colour: str) -> None:
+    page = luminance(np.array(to_rgb("#111111")))
+    assert (luminance(in_the_dark(colour)) + 0.05) / (page + 0.05) >= 3
+
+
+def test_a_long_drawing_becomes_dots_for_dense_screens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(style, "SVG_BYTES", 0)
+    page = SAMPLES["latency"]()._repr_mimebundle_()[0]["text/html"]
+    width = int.from_bytes(base64.b64decode(page.partition("image/png;base64,")[2].partition('"')[0])[16:20], "big")
+    assert width == 2 * style.WIDTH_IN * style.DPI and f"width: {width // 2}px" in page
+
+
+def test_the_percentiles_go_to_the_longest_curve() -> None:
+    runs = [run_of([10] * 20_000), run_of([10] * 20)]
+    axes = [figures.percentiles(*order).axes[0] for order in (runs, runs[::-1])]
+    names = [[label.get_text() for label in each.get_xticklabels()] for each in axes]
+    assert names[0] == names[1] and names[0][-1] == "99.99"
 
 
 def legend_of(figure: CourseFigure) -> str:

@@ -10,7 +10,7 @@ from iolab.data.reference import rows_of
 from iolab.experiments.connections import MODELS, ConnectionCost, memory
 from iolab.experiments.result import look_up
 from iolab.figures.experiments.common import Point, Row, conclude, curve, decades, legend, points, size_axis, sources
-from iolab.figures.style import GREY, CourseFigure, colour_of, in_style, new, short_time, time_axis
+from iolab.figures.style import GREY, SMALL_PT, CourseFigure, colour_of, in_style, new, short_time, time_axis
 
 KERNEL_SHARE = tuple(f"{kind}_bytes_per_connection" for kind in ("kernel_stacks", "slab", "page_tables"))
 
@@ -58,7 +58,7 @@ def _budget(axes: Axes) -> None:
             (0.02, budget_kb * 1000),
             xycoords=("axes fraction", "data"),
             va="bottom",
-            fontsize=8,
+            fontsize=SMALL_PT,
             color=GREY,
         )
 

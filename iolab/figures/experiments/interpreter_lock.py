@@ -4,7 +4,7 @@ from matplotlib.lines import Line2D
 
 from iolab.experiments.interpreter_lock import CASES, Gil
 from iolab.figures.experiments.common import HERE, RECORDED, conclude, decades, size_axis, sources
-from iolab.figures.style import BLUE, GREY, CourseFigure, in_style, new
+from iolab.figures.style import BESIDE, BLUE, GREY, CourseFigure, in_style, new
 
 COLOURS = {HERE: BLUE, RECORDED: GREY}
 
@@ -19,7 +19,7 @@ def gil(record: Gil) -> CourseFigure:
             height = CASES.index(row["case"]) + 0.3 * (number - (len(whose) - 1) / 2)
             axes.plot(row["per_s"], height, source[2], color=COLOURS[source], markersize=9)
             text = f"{row['per_s']:,.0f}"
-            axes.annotate(text, (row["per_s"], height), (8, 0), textcoords="offset points", va="center", fontsize=8.5)
+            axes.annotate(text, (row["per_s"], height), (8, 0), **BESIDE)
     axes.set_yticks(range(len(CASES)), CASES)
     axes.set_ylim(len(CASES) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)

@@ -11,7 +11,7 @@ from iolab.experiments.file_access import Files
 from iolab.experiments.result import Result
 from iolab.experiments.uring_steps import RingSteps
 from iolab.figures.experiments.common import HERE, Row, conclude, sources
-from iolab.figures.style import BLUE, GREY, ORANGE, VERMILION, CourseFigure, in_style, new
+from iolab.figures.style import BESIDE, BLUE, GREY, ORANGE, VERMILION, CourseFigure, in_style, new
 
 COLOURS = (BLUE, VERMILION, ORANGE, GREY)
 RATES = (("faster", "faster_low", "faster_high"), -0.15, BLUE), (("times", "low", "high"), 0.15, VERMILION)
@@ -34,9 +34,7 @@ def ring_steps(record: RingSteps) -> CourseFigure:
                 else:
                     _recorded(axes, row["times"], height, colour)
     for step in {row["step"] for row in record.rows if row["times"] is None}:
-        axes.annotate(
-            "cannot run here", (1, steps.index(step)), (6, 0), textcoords="offset points", va="center", fontsize=8
-        )
+        axes.annotate("cannot run here", (1, steps.index(step)), (6, 0), **BESIDE)
     _finish_axes(axes, steps, "times the CPU time of epoll")
     for count, colour in colours.items():
         axes.plot([], [], "o", color=colour, label=_many(count))
@@ -71,7 +69,7 @@ def _interval(axes: Axes, row: Row, keys: tuple[str, str, str], height: float, c
     axes.plot(middle, height, "o", color=colour)
     if low is not None:
         axes.plot([low, high], [height, height], color=colour, linewidth=1.5)
-    axes.annotate(text, (high or middle, height), (6, 0), textcoords="offset points", va="center", fontsize=8)
+    axes.annotate(text, (high or middle, height), (6, 0), **BESIDE)
 
 
 def _recorded(axes: Axes, middle: float, height: float, colour: str) -> None:

@@ -14,6 +14,7 @@ from iolab.classroom.answers import read_answer
 from iolab.errors import UsageError
 from iolab.exercises import Report, grade
 from iolab.exercises.protocol import printable
+from iolab.kernel.interrupts import complete
 from iolab.traffic.cluster import dask as cluster
 
 RETRIES = 3
@@ -89,7 +90,7 @@ def judge_all(
     Without the address of a scheduler the cluster is of this machine: one worker a CPU.
     Raise UsageError if the cluster cannot be used, or has lost its scheduler or all its workers.
     """
-    asyncio.run(_judge_all(submissions, secret, scheduler, on_report, judge))
+    complete(_judge_all(submissions, secret, scheduler, on_report, judge))
 
 
 async def _judge_all(

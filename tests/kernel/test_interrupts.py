@@ -1,5 +1,7 @@
 """`iolab.kernel.interrupts`: an interrupt finds a context not begun or entered, never in between."""
 
+import asyncio
+import logging
 import signal
 import subprocess
 import threading
@@ -12,7 +14,7 @@ import pytest
 
 import iolab
 from iolab import experiments
-from iolab.kernel.interrupts import ENDS, InOnePiece, hold
+from iolab.kernel.interrupts import ENDS, InOnePiece, complete, hold
 from iolab.models import find
 
 
@@ -68,6 +70,62 @@ def test_an_error_in_between_is_told_and_the_interrupt_is_not_lost() -> None:
     with pytest.raises(KeyboardInterrupt) as caught:
         fail()
     assert isinstance(caught.value.__context__, ValueError)
+
+
+class Ended(BaseException):
+    """What a handler of a test raises."""
+
+
+@pytest.fixture
+def ends() -> Iterator[None]:
+    """Let SIGTERM raise Ended, wherever the main thread is."""
+
+    def end(number: int, frame: object) -> None:
+        raise Ended
+
+    before = signal.signal(signal.SIGTERM, end)
+    yield
+    assert signal.signal(signal.SIGTERM, before) is end
+
+
+@pytest.mark.usefixtures("ends")
+@pytest.mark.parametrize("at", ["in a task beside", "before the first task", "never"])
+def test_a_coroutine_cleans_up_and_no_task_is_left_behind(at: str, caplog: pytest.LogCaptureFixture) -> None:
+    events: list[str] = []
+
+    async def work() -> None:
+        if at == "in a task beside":
+            signal.raise_signal(signal.SIGTERM)
+            await asyncio.sleep(600)
+
+    async def main() -> str:
+        try:
+            await asyncio.gather(work(), work())
+        finally:
+            await asyncio.sleep(0)
+            events.append("cleaned up")
+        return "value"
+
+    class Policy(asyncio.DefaultEventLoopPolicy):
+        def new_event_loop(self) -> asyncio.AbstractEventLoop:
+            asyncio.set_event_loop_policy(None)
+            signal.raise_signal(signal.SIGTERM)
+            return asyncio.new_event_loop()
+
+    if at == "before the first task":
+        asyncio.set_event_loop_policy(Policy())
+    with caplog.at_level(logging.DEBUG):
+        try:
+            events.append(complete(main()))
+        except Ended:
+            events.append("ended")
+    expected = {
+        "in a task beside": ["cleaned up", "ended"],
+        "before the first task": ["ended"],
+        "never": ["cleaned up", "value"],
+    }
+    assert events == expected[at]
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 def test_another_thread_leaves_the_handlers_alone() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from iolab.errors import LoadFailed
+from iolab.kernel.interrupts import complete
 from iolab.traffic.cluster import dask as cluster
 from iolab.traffic.cluster import worker as there
 from iolab.traffic.cluster.merged import Merged
@@ -27,7 +28,7 @@ def load(
     Raise UsageError if the cluster cannot be used, and LoadFailed if a worker cannot connect to the server:
     nothing was sent then. What goes wrong later, lost workers too, is in what is returned.
     """
-    return asyncio.run(drive(scheduler, address, workload, on_tick=on_tick))
+    return complete(drive(scheduler, address, workload, on_tick=on_tick))
 
 
 async def drive(

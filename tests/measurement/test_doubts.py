@@ -65,11 +65,15 @@ class TestRate:
         assert [doubt.figures["late"] for doubt in made.limits()] == [500]
 
     @pytest.mark.parametrize("spacing", ["even", "poisson"])
-    def test_a_real_one(self, spacing: Spacing) -> None:
-        kept = measure("epoll", connections=5, seconds=1, rate_per_s=100, spacing=spacing)
+    def test_a_real_one_that_was_not(self, spacing: Spacing) -> None:
         lost = measure("epoll", connections=5, seconds=0.1, rate_per_s=5e6, patience_s=0.1, spacing=spacing)
-        assert "missed rate" not in kinds(kept)
         assert any(str(doubt).startswith("asked 5,000,000/s, held ") for doubt in lost.doubts)
+
+    @pytest.mark.certify(reason="a busy machine keeps no rate")
+    @pytest.mark.parametrize("spacing", ["even", "poisson"])
+    def test_a_real_one_that_was(self, spacing: Spacing) -> None:
+        kept = measure("epoll", connections=5, seconds=1, rate_per_s=100, spacing=spacing)
+        assert "missed rate" not in kinds(kept)
 
     def test_a_closed_loop_has_no_rate(self, run: Run) -> None:
         assert "missed rate" not in kinds(run)

@@ -10,7 +10,7 @@ import pytest
 import iolab
 from iolab.errors import LoadFailed, UsageError
 from iolab.listening import ListeningSocket, Respond
-from tests.peers import Peer, upper
+from tests.peers import DEAD, Peer, upper
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -43,10 +43,8 @@ class TestFunctions:
             call()
 
     def test_a_dead_server_is_told(self) -> None:
-        with Peer(upper) as peer:
-            pass
         with pytest.raises(LoadFailed, match="is a server listening there"):
-            iolab.load(peer.address)
+            iolab.load(DEAD)
 
 
 face: Any = iolab  # mypy refuses most of these before they run

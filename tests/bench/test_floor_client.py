@@ -14,6 +14,7 @@ import pytest
 
 from bench import floor
 from iolab.errors import UsageError
+from tests.peers import DEAD
 
 MIB = 1 << 20
 Column = np.ndarray[Any, np.dtype[np.int64]]
@@ -174,9 +175,7 @@ class TestClientCatches:
         assert re.search("closed by the server|reset by peer|Broken pipe", result["error"])
 
     def test_a_server_that_is_not_there(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as listening:
-            address = listening.getsockname()
-        result = floor.client(address, 10, 64, seconds=1)
+        result = floor.client(DEAD, 10, 64, seconds=1)
         assert (result["requests"], result["errors"]) == (0, 1)
         assert result["error"] == "connection 1 of 10: Connection refused"
 

@@ -23,7 +23,7 @@ from iolab.cli import terminal
 from iolab.cli.commands.doctor import health_tables
 from iolab.cli.main import main
 from iolab.kernel import perf, tracepoints
-from tests.peers import Peer, ask, connect, dead_address, replying, upper, watched
+from tests.peers import DEAD, Peer, ask, connect, replying, upper, watched
 from tests.serving import IOLAB, Serving
 
 Patch = pytest.MonkeyPatch
@@ -162,7 +162,7 @@ class TestBadInput:
         assert re.search(says, bad("serve", "epoll", "--port", port))
 
     def test_a_dead_server(self) -> None:
-        dead = "{}:{}".format(*dead_address())
+        dead = "{}:{}".format(*DEAD)
         says = rf"connection 1 of 10 to {dead} failed: .*Connection refused; is a server listening there\?"
         assert re.search(says, bad("load", dead))
 
@@ -200,7 +200,7 @@ class TestServe:
                 assert serving.process.returncode == 128 + number
 
     def test_on_the_port_and_host_asked_for(self) -> None:
-        host, port = dead_address()
+        host, port = DEAD
         with Serving("threads", "--port", str(port), "--host", host) as serving:
             assert serving.address == (host, port)
             assert serving.line == f"threads listens on {host}:{port}; press Ctrl-C to stop it\n"

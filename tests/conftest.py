@@ -65,7 +65,7 @@ class Census:
     """What a process holds: descriptors by number and target, threads, child processes, signal handlers."""
 
     descriptors: dict[int, str]
-    threads: set[int]
+    threads: dict[int | None, str]
     children: set[int]
     handlers: dict[int, object]
 
@@ -73,7 +73,8 @@ class Census:
 def census() -> Census:
     gc.collect()  # Dask closes the connection to a scheduler that was none when it is collected, in whatever test
     # pytest-timeout's thread is a Timer, and ends early if the test fails.
-    threads = {thread.native_id or 0 for thread in threading.enumerate() if not isinstance(thread, threading.Timer)}
+    alive = [thread for thread in threading.enumerate() if not isinstance(thread, threading.Timer)]
+    threads = {thread.native_id: thread.name for thread in alive}
     handlers: dict[int, object] = {number: signal.getsignal(number) for number in signal.valid_signals()}
     return Census(_descriptors(), threads, _children(), handlers)
 

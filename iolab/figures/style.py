@@ -29,8 +29,8 @@ BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, BLACK, YELLOW = (
 Drawing = ParamSpec("Drawing")
 
 GREY, PALE = "#6B6B6B", "#BDBDBD"
-WAITING, COPYING, WORKING = SKY, VERMILION, GREEN
-"""The phases of a call: waiting for data, copying, and at work without a wait."""
+WAITING, WAKING, COPYING, WORKING, IN_VAIN = SKY, YELLOW, VERMILION, GREEN, PURPLE
+"""The phases of a call: waiting for data, being woken, copying, at work without a wait, and in vain."""
 
 PALETTE = {
     "blue": BLUE, "orange": ORANGE, "green": GREEN, "vermilion": VERMILION,

@@ -101,7 +101,7 @@ def colours(figure: CourseFigure) -> set[str]:
 
 
 def test_no_public_figure_is_forgotten_here() -> None:
-    assert set(SAMPLES) == set(figures.__all__) - {"CourseFigure"}
+    assert set(SAMPLES) == set(figures.__all__) - {"CourseFigure", "idea"}
 
 
 @pytest.fixture(scope="module", params=SAMPLES)

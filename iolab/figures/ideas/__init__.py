@@ -1,0 +1,26 @@
+"""Drawings of ideas: what no run can show, on the stage of a replay."""
+
+from collections.abc import Callable
+
+from iolab.errors import unknown
+from iolab.figures.ideas.waiting import asking_in_vain, blocking
+from iolab.figures.style import CourseFigure, in_style
+
+IDEAS: dict[str, Callable[[], CourseFigure]] = {
+    "blocking": blocking,
+    "asking in vain": asking_in_vain,
+}
+"""The drawings by their names."""
+
+
+@in_style
+def idea(name: str) -> CourseFigure:
+    """Draw an idea of the course.
+
+    The names: "blocking" (a thread and its socket), "asking in vain", "ready list" (the sets of select, the lists of
+    epoll), "level and edge", "callbacks", "signal queue", "two rings", and "suspended frame". Raise UsageError for
+    any other, with the nearest.
+    """
+    if name not in IDEAS:
+        raise unknown("idea", name, list(IDEAS))
+    return IDEAS[name]()

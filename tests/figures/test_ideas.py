@@ -1,0 +1,58 @@
+"""The drawings of ideas: every text in its place, and the same idea in words."""
+
+import base64
+from collections.abc import Iterator
+from itertools import combinations
+
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+from iolab.errors import UsageError
+from iolab.figures import CourseFigure, idea, style
+from iolab.figures.ideas import IDEAS
+
+
+@pytest.fixture(scope="module", params=IDEAS)
+def drawing(request: pytest.FixtureRequest) -> CourseFigure:
+    return idea(request.param)
+
+
+def texts(drawing: CourseFigure) -> Iterator[tuple[str, Bbox]]:
+    """Yield every text of a drawing with its place in pixels."""
+    renderer = FigureCanvasAgg(drawing).get_renderer()  # type: ignore[no-untyped-call]
+    for text in drawing.findobj(Text):
+        if text.get_text().strip() and text.get_visible():
+            yield text.get_text(), text.get_window_extent(renderer)
+
+
+class TestEveryDrawing:
+    def test_no_text_lies_on_another(self, drawing: CourseFigure) -> None:
+        pairs = combinations(texts(drawing), 2)
+        assert [(one, other) for (one, here), (other, there) in pairs if here.overlaps(there)] == []
+
+    def test_no_text_is_cut_off(self, drawing: CourseFigure) -> None:
+        paper = drawing.bbox
+        cut = [text for text, place in texts(drawing) if not (paper.x0 <= place.x0 and place.x1 <= paper.x1)]
+        assert cut == [] and all(paper.y0 <= place.y0 and place.y1 <= paper.y1 for _, place in texts(drawing))
+
+    def test_its_text_is_as_large_as_that_of_the_page(self, drawing: CourseFigure) -> None:
+        sizes = [float(text.get_fontsize()) for text in drawing.findobj(Text) if text.get_text()]
+        assert min(sizes) >= style.SMALL_PT
+
+    def test_it_turns_dark_with_the_page_and_can_be_heard(self, drawing: CourseFigure) -> None:
+        page = drawing._repr_mimebundle_()[0]["text/html"]
+        assert "iolab-figure" in page and "svg+xml" in page
+        drawn = base64.b64decode(page.partition("base64,")[2].partition('"')[0]).decode()
+        assert "#ffffff" not in drawn, "paper of its own would stay light"
+        assert 150 < len(drawing.alt) < 700 and drawing.alt.endswith(".")
+
+
+def test_a_wrong_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match="did you mean blocking"):
+        idea("blockin")
+
+
+def test_the_docstring_has_every_name() -> None:
+    assert all(f'"{name}"' in (idea.__doc__ or "") for name in IDEAS)

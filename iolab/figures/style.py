@@ -29,8 +29,8 @@ BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, BLACK, YELLOW = (
 Drawing = ParamSpec("Drawing")
 
 GREY, PALE = "#6B6B6B", "#BDBDBD"
-WAITING, WAKING, COPYING, WORKING, IN_VAIN = SKY, YELLOW, VERMILION, GREEN, PURPLE
-"""The phases of a call: waiting for data, being woken, copying, at work without a wait, and in vain."""
+WAITING, WAKING, COPYING, WORKING, IN_VAIN, PYTHON = SKY, YELLOW, VERMILION, GREEN, PURPLE, GREY
+"""The phases of a call: waiting for data, being woken, copying, at work without a wait, in vain; and Python between."""
 
 PALETTE = {
     "blue": BLUE, "orange": ORANGE, "green": GREEN, "vermilion": VERMILION,

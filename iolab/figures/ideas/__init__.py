@@ -3,12 +3,20 @@
 from collections.abc import Callable
 
 from iolab.errors import unknown
+from iolab.figures.ideas.completion import suspended_frame, two_rings
+from iolab.figures.ideas.readiness import callbacks, level_and_edge, ready_list, signal_queue
 from iolab.figures.ideas.waiting import asking_in_vain, blocking
 from iolab.figures.style import CourseFigure, in_style
 
 IDEAS: dict[str, Callable[[], CourseFigure]] = {
     "blocking": blocking,
     "asking in vain": asking_in_vain,
+    "ready list": ready_list,
+    "level and edge": level_and_edge,
+    "callbacks": callbacks,
+    "signal queue": signal_queue,
+    "two rings": two_rings,
+    "suspended frame": suspended_frame,
 }
 """The drawings by their names."""
 

@@ -5,13 +5,14 @@ are in one measure, and a drawing is as wide as its text demands. Clients are on
 program on the right. Nothing is filled with paper: fills let the page through, so that a drawing can turn dark with it.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Rectangle
 
-from iolab.figures.style import BLACK, GREY, SMALL_PT, CourseFigure
+from iolab.figures.style import BLACK, COPYING, GREY, SMALL_PT, CourseFigure
 
 WIDTH_PT = 480
 LINE_PT = 14
@@ -63,7 +64,7 @@ class Sheet:
         self.text(x, y + 8, name)
         left, room = x + 48, width - 48
         if share:
-            self.axes.add_patch(Rectangle((left, y), room * share, 16, facecolor=(colour, SOLID), edgecolor="none"))
+            self.bytes(left, y, room * share, 16, colour)
         self.box(left, y, room, 16, linestyle=(0, (3, 2)))
         self.text(left + 5, y + 8, words)
 
@@ -84,15 +85,23 @@ class Sheet:
         look |= {"shrinkA": 0, "shrinkB": 0, "color": colour}
         self.axes.add_patch(FancyArrowPatch(start, end, **(look | drawn)))
 
+    def line(self, *places: tuple[float, float], **drawn: Any) -> None:
+        """Draw a line from place to place."""
+        look: dict[str, Any] = {"color": BLACK, "linewidth": 1.4, "solid_joinstyle": "miter"}
+        self.axes.plot(*zip(*places, strict=True), **(look | drawn))
+
+    def dots(self, xs: Iterable[float], y: float) -> None:
+        """Draw dots in a row."""
+        places = list(xs)
+        self.axes.plot(places, [y] * len(places), "o", color=BLACK, markersize=4)
+
+    def bytes(self, x: float, y: float, width: float, height: float, colour: str = COPYING) -> None:
+        """Draw bytes that lie somewhere."""
+        self.axes.add_patch(Rectangle((x, y), width, height, facecolor=(colour, SOLID), edgecolor="none"))
+
     def wire(self, x: float, y: float, width: float) -> None:
         """Draw the way from a client to its socket."""
-        self.axes.plot([x, x + width], [y, y], color=GREY, linewidth=1)
-
-    def packet(self, x: float, y: float, words: str, colour: str) -> None:
-        """Draw bytes on their way, around (x, y)."""
-        width = 8 + 5.8 * len(words)
-        self.box(x - width / 2, y - 8, width, 16, colour, SOLID)
-        self.text(x, y, words, align="center")
+        self.line((x, y), (x + width, y), color=GREY, linewidth=1)
 
     def finish(self, alt: str) -> CourseFigure:
         """Return the figure with the text for those who do not see it."""

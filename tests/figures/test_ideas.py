@@ -1,17 +1,14 @@
 """The drawings of ideas: every text in its place, and the same idea in words."""
 
 import base64
-from collections.abc import Iterator
-from itertools import combinations
 
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
-from matplotlib.transforms import Bbox
 
 from iolab.errors import UsageError
 from iolab.figures import CourseFigure, idea, style
 from iolab.figures.ideas import IDEAS
+from tests.figures.texts import texts
 
 
 @pytest.fixture(scope="module", params=IDEAS)
@@ -19,19 +16,7 @@ def drawing(request: pytest.FixtureRequest) -> CourseFigure:
     return idea(request.param)
 
 
-def texts(drawing: CourseFigure) -> Iterator[tuple[str, Bbox]]:
-    """Yield every text of a drawing with its place in pixels."""
-    renderer = FigureCanvasAgg(drawing).get_renderer()  # type: ignore[no-untyped-call]
-    for text in drawing.findobj(Text):
-        if text.get_text().strip() and text.get_visible():
-            yield text.get_text(), text.get_window_extent(renderer)
-
-
 class TestEveryDrawing:
-    def test_no_text_lies_on_another(self, drawing: CourseFigure) -> None:
-        pairs = combinations(texts(drawing), 2)
-        assert [(one, other) for (one, here), (other, there) in pairs if here.overlaps(there)] == []
-
     def test_no_text_is_cut_off(self, drawing: CourseFigure) -> None:
         paper = drawing.bbox
         cut = [text for text, place in texts(drawing) if not (paper.x0 <= place.x0 and place.x1 <= paper.x1)]

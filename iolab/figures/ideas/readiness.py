@@ -194,7 +194,6 @@ def signal_queue() -> CourseFigure:
     for slot, words in enumerate(("", "", "", "fd 5", "fd 7", "fd 5")):
         page.box(72 + 47 * slot, 140, 44, 20, *((WAITING, TINTED) if words else ()))
         page.code(94 + 47 * slot, 150, words, align="center")
-    page.text(70, 178, "full? then SIGIO, without a descriptor: ask all")
     page.box(394, 4, 84, 190, linewidth=1.6)
     page.head(402, 15, "thread")
     page.code(402, 150, "sigwaitinfo")

@@ -18,6 +18,7 @@ from iolab.archive.fallback import file_of
 from iolab.data.reference import DATA
 from iolab.figures import CourseFigure, style
 from iolab.figures.calls import BETWEEN, CALLS
+from iolab.figures.experiments.common import name_ends
 from iolab.figures.ideas import IDEAS, idea
 from iolab.figures.timelines import PART_COLOURS
 from iolab.measurement.comparison import Comparison
@@ -130,3 +131,18 @@ class TestLanguages:
             rule = next(line for line in css.splitlines() if f"{selector} {{" in line or f"{selector}," in line)
             used = re.findall(r"var\(--(\w+)\)", rule.partition("{")[2])
             assert colour.lower() in [hexes[name] for name in used if name in hexes], selector
+
+
+def test_curves_that_end_in_one_place_are_named_together() -> None:
+    figure, (axes,) = style.new()
+    axes.set_yscale("log")
+    name_ends(axes, {"select": [(1, 5), (10, 90)], "poll": [(1, 5), (10, 100)], "epoll": [(1, 5), (10, 5)], "none": []})
+    assert [text.get_text() for text in figure.axes[0].texts] == ["select and poll", "epoll"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "named"),
+    [(5, 900, [2, 5]), (1, 1000, []), (110, 420, [2, 3, 4, 5, 6, 7, 8, 9]), (10, 100, [2, 5])],
+)
+def test_marks_between_powers_of_ten_have_names_where_these_are_few(low: float, high: float, named: list[int]) -> None:
+    assert [digit for digit in range(2, 10) if style.has_name(digit * 10, low, high)] == named

@@ -13,7 +13,9 @@ from tests.figures.texts import texts
 
 @pytest.fixture(scope="module", params=IDEAS)
 def drawing(request: pytest.FixtureRequest) -> CourseFigure:
-    return idea(request.param)
+    figure = idea(request.param)
+    figure.draw_without_rendering()
+    return figure
 
 
 class TestEveryDrawing:

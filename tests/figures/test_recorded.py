@@ -77,7 +77,9 @@ DRAWINGS: dict[str, Drawing] = {
 
 @cache
 def draw(name: str) -> CourseFigure:
-    return DRAWINGS[name][0]()
+    figure = DRAWINGS[name][0]()
+    figure.draw_without_rendering()  # no text has its place before
+    return figure
 
 
 def test_every_recorded_experiment_is_here() -> None:

@@ -12,8 +12,7 @@ from iolab.figures import CourseFigure
 
 
 def texts(figure: CourseFigure) -> Iterator[tuple[str, Bbox]]:
-    """Yield every text that a figure shows, with its place in pixels."""
-    figure.draw_without_rendering()
+    """Yield every text that a figure shows that was drawn, with its place in pixels."""
     renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     marks = {id(mark.label1) for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for mark in marks_of(axis)}
     every = {id(mark.label1) for mark in figure.findobj(Tick)}
@@ -31,8 +30,7 @@ def marks_of(axis: Axis) -> list[Tick]:
 
 
 def names_of_marks(axis: Axis) -> list[str]:
-    """Return the names of the marks that an axis shows."""
-    axis.get_figure().draw_without_rendering()  # type: ignore[union-attr]
+    """Return the names of the marks that an axis of a figure shows that was drawn."""
     return [name for mark in marks_of(axis) if (name := mark.label1.get_text())]
 
 

@@ -3,7 +3,9 @@
 import base64
 
 import pytest
+from matplotlib.patches import FancyBboxPatch
 from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 from iolab.errors import UsageError
 from iolab.figures import CourseFigure, idea, style
@@ -18,11 +20,22 @@ def drawing(request: pytest.FixtureRequest) -> CourseFigure:
     return figure
 
 
+def crosses(text: Bbox, box: Bbox) -> bool:
+    """Say whether a text is neither in a box nor beside it."""
+    inside = box.x0 <= text.x0 and text.x1 <= box.x1 and box.y0 <= text.y0 and text.y1 <= box.y1
+    return bool(text.overlaps(box)) and not inside
+
+
 class TestEveryDrawing:
     def test_no_text_is_cut_off(self, drawing: CourseFigure) -> None:
         paper = drawing.bbox
         cut = [text for text, place in texts(drawing) if not (paper.x0 <= place.x0 and place.x1 <= paper.x1)]
         assert cut == [] and all(paper.y0 <= place.y0 and place.y1 <= paper.y1 for _, place in texts(drawing))
+
+    def test_no_text_crosses_the_edge_of_a_box(self, drawing: CourseFigure) -> None:
+        boxes = [patch.get_window_extent() for patch in drawing.axes[0].patches if isinstance(patch, FancyBboxPatch)]
+        crossed = [text for text, place in texts(drawing) for box in boxes if crosses(place, box)]
+        assert crossed == []
 
     def test_its_text_is_as_large_as_that_of_the_page(self, drawing: CourseFigure) -> None:
         sizes = [float(text.get_fontsize()) for text in drawing.findobj(Text) if text.get_text()]

@@ -197,7 +197,7 @@ def signal_queue() -> CourseFigure:
     page.box(394, 4, 84, 168, linewidth=1.6)
     page.head(402, 15, "thread")
     page.code(402, 150, "sigwaitinfo")
-    page.text(402, 168, "takes fd 5")
+    page.text(402, 132, "takes fd 5")
     page.arrow((354, 150), (392, 150))
     page.text(2, 188, "Each change of an armed socket puts a signal with its descriptor at the end of the queue.")
     page.text(2, 204, "The thread takes the first, and reads that socket until EAGAIN.")

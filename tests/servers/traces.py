@@ -1,5 +1,6 @@
 """What a process holds: all that a server must give back when it stops."""
 
+import os
 import resource
 import select
 import signal
@@ -11,6 +12,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from iolab.background import list_servers
 from tests.servers.support import eventually
 
 PROC = Path("/proc/self")
@@ -54,10 +56,10 @@ def traces() -> Traces:
     )
 
 
-def descriptors() -> dict[int, str]:
+def descriptors(proc: Path = PROC) -> dict[int, str]:
     """Return the open descriptors and what each leads to."""
     found = {}
-    for entry in entries("fd"):
+    for entry in entries("fd", proc):
         try:
             target = str(entry.readlink())
             # pytest's own files have no name; the one that /proc makes up for them may change.
@@ -67,13 +69,22 @@ def descriptors() -> dict[int, str]:
     return found
 
 
+def descriptors_of_all() -> dict[int, dict[int, str]]:
+    """Return the open descriptors of this process and of its servers' workers, by process."""
+    pids = [os.getpid(), *(pid for server in list_servers() if server.workers for pid in server.workers.pids)]
+    return {pid: descriptors(Path(f"/proc/{pid}")) for pid in pids}
+
+
 def children() -> set[int]:
     """Return the processes that this one started and has not waited for."""
     return {int(pid) for task in entries("task") for pid in text(task / "children").split()}
 
 
-def entries(name: str) -> list[Path]:
-    return list((PROC / name).iterdir()) if PROC.exists() else []
+def entries(name: str, proc: Path = PROC) -> list[Path]:
+    try:
+        return list((proc / name).iterdir())
+    except OSError:  # no /proc, or the process has ended
+        return []
 
 
 def text(path: Path) -> str:

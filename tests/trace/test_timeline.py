@@ -61,7 +61,10 @@ def kinds(made: Timeline) -> list[str]:
     return [doubt.kind for doubt in made.doubts]
 
 
-@pytest.mark.parametrize("model", MODELS)
+IN_THIS_PROCESS = [name for name, model in MODELS.items() if not model.apart]
+
+
+@pytest.mark.parametrize("model", IN_THIS_PROCESS)
 class TestEveryModel:
     def test_each_request_is_received_and_answered_once(self, model: str) -> None:
         made = usual(model)
@@ -183,7 +186,7 @@ def needs_switches() -> None:
         pytest.skip(why_not)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", IN_THIS_PROCESS)
 def test_the_parts_of_every_call_add_up_to_it(model: str) -> None:
     needs_switches()
     made = usual(model)
@@ -363,3 +366,8 @@ class TestCost:
         before_s = time.monotonic()
         cost_ns_per_call()
         assert time.monotonic() - before_s < 5
+
+
+def test_servers_in_other_processes_have_none() -> None:
+    with pytest.raises(UsageError, match=r"prefork serves in others; iolab\.measure tells"):
+        timeline("prefork", connections=1, requests=1)

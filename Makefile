@@ -104,7 +104,7 @@ record: setup
 	IOLAB_PROFILE=full $(bin)/iolab record --to data/recorded $(ARGS)
 
 bench: setup
-	$(bin)/python -m bench.clients
+	$(bin)/python -m bench.agreement
 	$(bin)/python -m bench.models $(ARGS)
 
 certified := $(bin)/pytest -m certify

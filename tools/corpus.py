@@ -28,11 +28,11 @@ from statistics import median
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+from iolab.archive.provenance import commit  # noqa: E402
 from iolab.exercises import EXERCISES, Report, grade  # noqa: E402
 from iolab.measurement.machine import machine  # noqa: E402
 from tests.exercises.corpus import ANSWERS, TAMPERING  # noqa: E402
 from tests.exercises.corpus.answers import Answer  # noqa: E402
-from tools.matrix import commit  # noqa: E402
 
 PAGE = ROOT / "docs" / "exercises.md"
 MUTANTS = "## Mutants"

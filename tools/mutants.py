@@ -28,6 +28,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+from iolab.archive.provenance import commit  # noqa: E402
 from iolab.exercises import EXERCISES, grade  # noqa: E402
 from iolab.exercises.judge import secure  # noqa: E402
 from iolab.exercises.peers import Violated  # noqa: E402
@@ -39,7 +40,6 @@ from iolab.measurement.machine import machine  # noqa: E402
 from iolab.models import MODELS  # noqa: E402
 from tests.exercises.corpus import ANSWERS  # noqa: E402
 from tools.corpus import MUTANTS, PAGE  # noqa: E402
-from tools.matrix import commit  # noqa: E402
 
 COURSE = {
     "01-threads": "threads",

@@ -80,36 +80,22 @@ class TestBadInput:
         ("arguments", "says"),
         [
             ("serve epol", r"there is no model 'epol'; did you mean epoll\? the models are blocking, threads"),
-            ("serve nonsense", "no model 'nonsense'; the models are"),
             ("serve", r"Missing argument 'MODEL'; see `iolab serve --help`"),
             ("serve epoll --port 65536", "a port is a number from 0 to 65535, not 65536"),
-            ("serve epoll --port -1", "not -1"),
             ("serve epoll --port http", "'http' is not a valid integer"),
             ("serve epoll --host 0.0.0.0", r"no loopback address.*127\.0\.0\.1, or say expose=True \(--expose\)"),
-            ("serve epoll --host nowhere.invalid", "'nowhere.invalid' does not resolve"),
-            ("serve epoll --host 192.0.2.1 --expose", "cannot listen on 192.0.2.1 port 0: Cannot assign"),
             ("serve epoll threads", r"unexpected extra argument \(threads\)"),
             ("load", "Missing argument 'ADDRESS'"),
             ("load 127.0.0.1", r"'127\.0\.0\.1' is not HOST:PORT, such as 127\.0\.0\.1:9000"),
             ("load 127.0.0.1:", "is not HOST:PORT"),
-            ("load 127.0.0.1:0", "is not HOST:PORT"),
             ("load 127.0.0.1:65536", "is not HOST:PORT"),
-            ("load 127.0.0.1:-1", "is not HOST:PORT"),
             ("load 127.0.0.1:http", "is not HOST:PORT"),
             ("load 127.0.0.1:²", "is not HOST:PORT"),
             ("load 127.0.0.1:" + "9" * 5000, "is not HOST:PORT"),
             ("load nowhere.invalid:80", "'nowhere.invalid' does not resolve"),
             ("compare epol", "did you mean epoll"),
-            ("compare epoll nonsense", "no model 'nonsense'"),
             ("compare epoll --connections 0", "connections to be a whole number of 1 or more, not 0"),
-            ("compare epoll --connections 10,0", "connections to be a whole number of 1 or more, not 0"),
-            ("compare epoll --connections -1", "whole number of 1 or more, not -1"),
             ("compare epoll --connections 1,x", "'1,x' is not a list of numbers such as 1,10,100"),
-            ("compare epoll --connections 1,", "not a list of numbers"),
-            (
-                "compare epoll --connections 10000000",
-                r"10,000,000 connections are too many here: .* for [\d,]+",
-            ),
             ("compare epoll --repeats 0", "0 is not in the range"),
             ("compare epoll poll --baseline threads", r"models that are compared \(epoll, poll\), not 'threads'"),
             ("compare epoll --order-seed x", "'x' is not a valid integer"),
@@ -117,12 +103,9 @@ class TestBadInput:
             ("compare epoll --figure /proc/x.png", "cannot write to '/proc/x.png'"),
             ("compare epoll --figure /dev/null/x.png", "cannot write to '/dev/null/x.png': File exists"),
             ("timeline epol", "did you mean epoll"),
-            ("timeline epoll --requests 0", "requests to be a whole number of 1 or more, not 0"),
             ("timeline epoll --trace /proc/x.json", "cannot write to '/proc/x.json'"),
-            ("timeline epoll --figure x.json", "'x.json' is not a figure"),
             ("srve", "No such command 'srve'"),
             ("--nonsense", "No such option '--nonsense'; see `iolab --help`"),
-            ("load 127.0.0.1:9 --nonsense", "No such option '--nonsense'"),
         ],
     )
     def test_one_line_names_what_was_given_and_what_would_work(self, arguments: str, says: str) -> None:
@@ -132,34 +115,18 @@ class TestBadInput:
         ("option", "value", "says"),
         [
             ("--connections", 0, "connections to be a whole number of 1 or more, not 0"),
-            ("--connections", -5, "not -5"),
             ("--connections", 10**7, r"too many here: .* descriptors for [\d,]+"),
-            ("--connections", "many", "'many' is not a valid integer"),
             ("--seconds", 0, "not 0"),
-            ("--seconds", -1, "not -1"),
-            ("--seconds", "nan", "not nan"),
-            ("--seconds", "inf", "not inf"),
             ("--seconds", "1e400", "not inf"),
             ("--seconds", "soon", "'soon' is not a valid float"),
-            ("--seconds", 3601, "above 0, at most 3,600"),
             ("--requests", 0, "1 or more, not 0"),
-            ("--requests", 9, "one request for each of 10 connections, not 9"),
-            ("--size", 0, "1 or more, at most 1,073,741,824, not 0"),
-            ("--size", -64, "not -64"),
             ("--size", 1 << 40, "at most 1,073,741,824"),
             ("--size", "64k", "'64k' is not a valid integer"),
             ("--rate", 0, "rate_per_s to be a finite number above 0"),
-            ("--rate", -1, "not -1"),
-            ("--rate", "nan", "not nan"),
         ],
     )
     def test_of_a_load(self, option: str, value: object, says: str, address: str) -> None:
         assert re.search(says, bad("load", address, option, value))
-
-    def test_a_port_in_use(self, address: str) -> None:
-        port = address.split(":")[1]
-        says = rf"cannot listen on 127\.0\.0\.1 port {port}: Address already in use; port 0 takes one that is free"
-        assert re.search(says, bad("serve", "epoll", "--port", port))
 
     def test_a_dead_server(self) -> None:
         dead = "{}:{}".format(*dead_address())

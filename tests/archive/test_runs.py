@@ -211,10 +211,6 @@ class TestHereOrRecorded:
         with pytest.raises(UsageError, match=r"such as '06-ring', not|a text in quotes or None, not"):
             iolab.measure("epoll", requests=10, recorded=name)
 
-    def test_an_unknown_model_is_still_told(self) -> None:
-        with pytest.raises(UsageError, match="did you mean epoll"):
-            iolab.measure("epol", recorded="06-ring")
-
 
 def test_room_is_what_the_limit_leaves() -> None:
     with Path("/dev/null").open() as one, Path("/dev/null").open() as other:

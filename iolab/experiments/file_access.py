@@ -174,11 +174,11 @@ def _held(name: str, low: str, high: str, ours: Sequence[float], theirs: Sequenc
 
 @contextmanager
 def _open_many(count: int, directory: str | None) -> Iterator[list[int]]:
-    with ExitStack() as opened:
-        folder = opened.enter_context(tempfile.TemporaryDirectory(dir=directory))
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(dir=directory))
         descriptors = []
         for number in range(count):
-            file = opened.enter_context(Path(folder, str(number)).open("wb", buffering=0))
+            file = stack.enter_context(Path(folder, str(number)).open("wb", buffering=0))
             file.write(BLOCK)
             descriptors.append(file.fileno())
         yield descriptors

@@ -127,7 +127,7 @@ def ring_steps(
     connections: Sequence[int] = (1, 50), requests: int = 2000, repeats: int = 6, on_step: OnStep = quiet
 ) -> RingSteps:
     """Measure each step beside `epoll`; six repeats are the fewest that give an interval."""
-    placement, rows, doubts, made = place(), list[Row](), list[Doubt](), 0
+    placement, rows, doubts, count_of_runs = place(), list[Row](), list[Doubt](), 0
     for count in sizes("connections", connections, 1):
         workload = Workload(connections=count, requests=requests)
         runs: dict[str, list[Run | str]] = {step: [] for step in STEPS}
@@ -137,12 +137,12 @@ def ring_steps(
             for step in random.sample(STEPS, len(STEPS)):
                 run, calls = _measured(step, workload, placement)
                 runs[step].append(run)
-                made += isinstance(run, Run)
+                count_of_runs += isinstance(run, Run)
                 entries[step].append(calls)
                 doubts += doubts_of(run, f"{step}, {count:,} connections")
         entries[BASELINE] = [_calls_of_epoll(count)]
         rows += [_row(count, step, runs[step], runs[BASELINE], entries[step]) for step in STEPS]
-    return RingSteps(tuple(rows), str(placement), tuple(gather(doubts, made)))
+    return RingSteps(tuple(rows), str(placement), tuple(gather(doubts, count_of_runs)))
 
 
 def why_not(step: str, placement: Placement) -> str | None:

@@ -4,7 +4,6 @@ What only a quiet machine can hold, or what takes minutes, is marked `certify` a
 """
 
 import gc
-import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -15,6 +14,8 @@ from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+
+from tests.census import children, descriptors
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -75,27 +76,7 @@ def census() -> Census:
     # pytest-timeout's thread is a Timer, and ends early if the test fails.
     threads = {thread.native_id or 0 for thread in threading.enumerate() if not isinstance(thread, threading.Timer)}
     handlers: dict[int, object] = {number: signal.getsignal(number) for number in signal.valid_signals()}
-    return Census(_descriptors(), threads, _children(), handlers)
-
-
-def _descriptors() -> dict[int, str]:
-    found = {}
-    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208  pathlib holds a descriptor of its own
-        try:
-            found[int(name)] = os.readlink(f"/proc/self/fd/{name}")  # noqa: PTH115
-        except FileNotFoundError:  # the one of listdir itself
-            continue
-    return found
-
-
-def _children() -> set[int]:
-    found: set[int] = set()
-    for task in Path("/proc/self/task").iterdir():
-        try:
-            found |= {int(pid) for pid in (task / "children").read_text().split()}
-        except (FileNotFoundError, ProcessLookupError):  # a thread that was just joined
-            continue
-    return found
+    return Census(descriptors(), threads, children(), handlers)
 
 
 @pytest.fixture

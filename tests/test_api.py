@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import iolab
-from iolab.errors import LoadFailed, UsageError
+from iolab.errors import UsageError
 from iolab.listening import ListeningSocket, Respond
 from tests.peers import Peer, upper
 
@@ -36,12 +36,6 @@ class TestFunctions:
     def test_replies_of_your_own_are_measured(self) -> None:
         run = iolab.measure("epoll", respond=iolab.replies.slow(0.002), connections=1, requests=5)
         assert run.records.service_ns.min() >= 2_000_000
-
-    def test_a_dead_server_is_told(self) -> None:
-        with Peer(upper) as peer:
-            pass
-        with pytest.raises(LoadFailed, match="is a server listening there"):
-            iolab.load(peer.address)
 
 
 face: Any = iolab  # mypy refuses most of these before they run

@@ -23,7 +23,7 @@ from iolab.cli import terminal
 from iolab.cli.commands.doctor import health_tables
 from iolab.cli.main import main
 from iolab.kernel import perf, tracepoints
-from tests.peers import Peer, ask, connect, dead_address, replying, upper, watched
+from tests.peers import Peer, ask, connect, dead_address, replying
 from tests.serving import IOLAB, Serving
 
 Patch = pytest.MonkeyPatch
@@ -159,13 +159,6 @@ class TestServe:
         with pytest.raises(ConnectionRefusedError):
             connect(serving.address)
 
-    def test_a_signal_right_after_its_line(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            with Serving("epoll") as serving:
-                serving.process.send_signal(number)
-                assert serving.process.communicate(timeout=ENDS_S) == ("", "")
-                assert serving.process.returncode == 128 + number
-
     def test_on_the_port_and_host_asked_for(self) -> None:
         host, port = dead_address()
         with Serving("threads", "--port", str(port), "--host", host) as serving:
@@ -226,24 +219,6 @@ class TestLoad:
     def test_a_terminal_that_cannot_write_every_sign(self, encoding: str, address: str) -> None:
         done = iolab_("load", address, "--requests", 10, PYTHONIOENCODING=encoding)
         assert (done.returncode, done.stderr) == (0, "")
-
-    def test_an_interrupt_ends_it_and_its_client(self) -> None:
-        with Peer(upper) as peer:
-            command = [*IOLAB, "load", "{}:{}".format(*peer.address), "--seconds", "600"]
-            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as loading:
-                with watched(client_of(loading.pid)) as ended:
-                    loading.send_signal(signal.SIGINT)
-                    assert ended(ENDS_S)
-                out, err = loading.communicate(timeout=ENDS_S)
-            assert (loading.returncode, out, "Traceback" in err) == (130, "", False)
-
-
-def client_of(pid: int) -> int:
-    """Wait for the load client of a process, and return its process number."""
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    while not (pids := children.read_text().split()):
-        os.sched_yield()
-    return int(pids[0])
 
 
 class TestCompare:
@@ -337,17 +312,14 @@ class TestTimeline:
 
 
 class TestDoctor:
-    def test_tells_whether_switches_and_steps_can_be_recorded(self) -> None:
-        findings = {finding["what"]: finding for finding in json.loads(good("doctor", "--json"))["findings"]}
-        assert findings["thread switches"]["value"] in ("yes", "no")
-        assert findings["the kernel's steps"]["value"] in ("yes", "no")
-
     def test_json_names_every_model_and_why_not(self) -> None:
         output = json.loads(good("doctor", "--json"))
         assert [row["model"] for row in output["models"]] == list(iolab.MODELS)
         for row in output["models"]:
             assert set(row) == {"model", "runs", "why_not"}
             assert row["runs"] == (row["why_not"] is None)
+        findings = {finding["what"]: finding["value"] for finding in output["findings"]}
+        assert {findings["thread switches"], findings["the kernel's steps"]} <= {"yes", "no"}
 
     def test_a_report_of_80_columns(self) -> None:
         output = good("doctor")

@@ -1,7 +1,7 @@
 """The load client against right servers: what it sends, when, and what it writes down."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -21,12 +21,6 @@ from tests.peers import Address, Peer, replying, upper
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 MIB = 1 << 20
-
-
-@pytest.fixture
-def address() -> Iterator[Address]:
-    with start("epoll") as server:
-        yield server.address
 
 
 def drive(address: Address, **work: Any) -> Records:

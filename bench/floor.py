@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -161,7 +160,7 @@ def client(
 ) -> Requests:
     """Run the C load client against a server of this machine to its end; it says what the numbers mean."""
     numbers = (port, connections, size_bytes, seconds, requests, rate_per_s, warm_up_s, patience_s, int(spin))
-    pin = None if cpu is None else partial(os.sched_setaffinity, 0, {cpu})
-    done = subprocess.run([build() / "client", *map(str, numbers)], check=True, stdout=subprocess.PIPE, preexec_fn=pin)
+    where = -1 if cpu is None else cpu
+    done = subprocess.run([build() / "client", *map(str, (*numbers, where))], check=True, stdout=subprocess.PIPE)
     head, _, rows = done.stdout.partition(b"\n")
     return Requests(*np.frombuffer(rows, np.int64).reshape(-1, 4).T, **json.loads(head))

@@ -1,11 +1,11 @@
 /* The C load client: an independent instrument to check iolab's with.
  *
- * usage: client PORT CONNECTIONS SIZE_BYTES SECONDS REQUESTS RATE_PER_S WARM_UP_S PATIENCE_S SPIN
+ * usage: client PORT CONNECTIONS SIZE_BYTES SECONDS REQUESTS RATE_PER_S WARM_UP_S PATIENCE_S SPIN CPU
  *
- * bench/floor.py calls it, with 0 for what is not asked for; the server is on 127.0.0.1. Without a rate the loop is
- * closed: a connection sends again when its reply has come. With one the loop is open: requests fall due evenly, on one
- * connection after the other, and are timed both from when they were due (response) and from when they were sent
- * (service). A connection has at most one request under way. A reply has come when the kernel stamped it
+ * bench/floor.py calls it, with 0 for what is not asked for, and -1 for no CPU; the server is on 127.0.0.1. Without a
+ * rate the loop is closed: a connection sends again when its reply has come. With one the loop is open: requests fall
+ * due evenly, on one connection after the other, and are timed both from when they were due (response) and from when
+ * they were sent (service). A connection has at most one request under way. A reply has come when the kernel stamped it
  * (SO_TIMESTAMPING). Every reply is compared byte by byte; a connection that fails, or waits longer than the patience,
  * is closed and counted as an error. With SPIN it never sleeps: it uses a whole CPU, and no time contains its wake-up.
  * Prints one line of JSON, and behind it due, sent, answered (ns, CLOCK_MONOTONIC) and connection of every request, as
@@ -18,6 +18,7 @@
 #include <linux/net_tstamp.h>
 #include <math.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@
 enum { MOST_READY = 512, PERIOD = 4099, TICK_NS = 50000000 };
 
 static struct {
-    double port, connections, size_bytes, seconds, requests, rate_per_s, warm_up_s, patience_s, spin;
+    double port, connections, size_bytes, seconds, requests, rate_per_s, warm_up_s, patience_s, spin, cpu;
 } asked;
 
 struct request {
@@ -291,9 +292,15 @@ static void plan(void) {
 
 int main(int given, char **argument) {
     struct rlimit limit;
+    cpu_set_t set;
     for (int i = 1; i < given; i++)
         ((double *)&asked)[i - 1] = strtod(argument[i], NULL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (asked.cpu >= 0) {
+        CPU_ZERO(&set);
+        CPU_SET((int)asked.cpu, &set);
+        sched_setaffinity(0, sizeof set, &set);
+    }
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);

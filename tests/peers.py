@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from typing import Self
 
 Address = tuple[str, int]
+DEAD: Address = ("127.0.0.1", 1)
+"""Where nobody listens, and nobody will: a port that was free a moment ago is soon given to a test beside this one."""
+
 Converse = Callable[[socket.socket, int], None]
 """What a server does with a connection and its number, in a thread of that connection."""
 
@@ -110,13 +113,6 @@ def ask(connection: socket.socket, request: bytes = b"question") -> bytes:
     while len(reply) < len(request) and (chunk := connection.recv(65536)):
         reply += chunk
     return reply
-
-
-def dead_address() -> Address:
-    """Return an address of this machine on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        address: Address = listening.getsockname()
-    return address
 
 
 @contextmanager

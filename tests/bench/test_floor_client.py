@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench import floor
-from tests.peers import Peer, dead_address, replying
+from tests.peers import DEAD, Peer, replying
 
 MIB = 1 << 20
 
@@ -114,6 +114,6 @@ class TestClientCatches:
         assert re.search("closed by the server|reset by peer|Broken pipe", result.error)
 
     def test_a_server_that_is_not_there(self) -> None:
-        result = floor.client(dead_address()[1], 10, 64, seconds=1)
+        result = floor.client(DEAD[1], 10, 64, seconds=1)
         assert (len(result.sent_ns), result.errors) == (0, 1)
         assert result.error == "connection 1 of 10: Connection refused"

@@ -23,7 +23,7 @@ from iolab.cli import terminal
 from iolab.cli.commands.doctor import health_tables
 from iolab.cli.main import main
 from iolab.kernel import perf, tracepoints
-from tests.peers import Peer, ask, connect, dead_address, replying
+from tests.peers import DEAD, Peer, ask, connect, replying
 from tests.serving import IOLAB, Serving
 
 Patch = pytest.MonkeyPatch
@@ -129,7 +129,7 @@ class TestBadInput:
         assert re.search(says, bad("load", address, option, value))
 
     def test_a_dead_server(self) -> None:
-        dead = "{}:{}".format(*dead_address())
+        dead = "{}:{}".format(*DEAD)
         says = rf"connection 1 of 10 to {dead} failed: .*Connection refused; is a server listening there\?"
         assert re.search(says, bad("load", dead))
 
@@ -160,7 +160,7 @@ class TestServe:
             connect(serving.address)
 
     def test_on_the_port_and_host_asked_for(self) -> None:
-        host, port = dead_address()
+        host, port = DEAD
         with Serving("threads", "--port", str(port), "--host", host) as serving:
             assert serving.address == (host, port)
             assert serving.line == f"threads listens on {host}:{port}; press Ctrl-C to stop it\n"

@@ -35,6 +35,7 @@ from iolab.measurement.comparison import Comparison
 from iolab.measurement.placement import Placement
 from iolab.traffic.doubts import Doubt, gather
 from tests.made_up import run_of
+from tests.peers import DEAD
 
 
 def columns_are_whole(record: Result) -> bool:
@@ -162,7 +163,7 @@ class TestGil:
 class Nobody:
     """A server that is not there."""
 
-    address = ("127.0.0.1", 1)
+    address = DEAD
 
     def __enter__(self) -> "Nobody":
         return self

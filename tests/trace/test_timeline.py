@@ -332,8 +332,14 @@ class TestWhatIsKept:
 
 
 class TestCost:
-    def test_it_is_part_of_a_timeline(self) -> None:
-        assert usual("blocking").cost_ns_per_call > 0
+    def test_recording_costs_something(self) -> None:
+        assert timeline("blocking", connections=1, requests=100).cost_ns_per_call > 0
+
+    @pytest.mark.certify
+    def test_recording_costs_less_than_the_call(self) -> None:
+        made = timeline("blocking", connections=1, requests=100)
+        quickest = min(call.end_ns - call.start_ns for call in made.find("sendall"))
+        assert made.cost_ns_per_call < quickest
 
     @pytest.mark.certify
     def test_recording_costs_less_than_a_microsecond(self) -> None:

@@ -16,7 +16,7 @@ from iolab.traffic.client.requests import request_pairs
 from iolab.traffic.process import Client, load
 from iolab.traffic.records import Records
 from iolab.traffic.workload import Work, Workload
-from tests.peers import Address, Converse, Peer, connect, dead_address, replying, reset, silent, upper
+from tests.peers import DEAD, Address, Converse, Peer, connect, replying, reset, silent, upper
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -234,7 +234,7 @@ class TestSilence:
 
 class TestNoServer:
     def test_a_dead_one_is_named_with_a_question(self) -> None:
-        host, port = dead_address()
+        host, port = DEAD
         says = rf"^connection 1 of 5 to {host}:{port} failed: .*Connection refused; is a server listening there\?$"
         with pytest.raises(LoadFailed, match=says):
             drive((host, port), connections=5)

@@ -16,12 +16,14 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from iolab.kernel.descriptors import raise_limit
 from tests.census import children, descriptors
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "certify: minutes of load, or bounds that need a quiet machine (-m certify)")
     config.addinivalue_line("markers", "by_kind: dear; every day for one model of each kind, for the others in certify")
+    raise_limit()  # as the first load of a process does for good: a test that holds it would seem to leave something
     # A shell ignores SIGINT in what runs in the background of a script, nohup(1) SIGHUP; and children inherit it.
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:

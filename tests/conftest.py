@@ -4,7 +4,6 @@ What only a quiet machine can hold, or what takes minutes, is marked `certify` a
 """
 
 import gc
-import os
 import signal
 import threading
 import time
@@ -17,10 +16,14 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from iolab.kernel.descriptors import raise_limit
+from tests.census import children, descriptors
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "certify: minutes of load, or bounds that need a quiet machine (-m certify)")
     config.addinivalue_line("markers", "by_kind: dear; every day for one model of each kind, for the others in certify")
+    raise_limit()  # as the first load of a process does for good: a test that holds it would seem to leave something
     # A shell ignores SIGINT in what runs in the background of a script, nohup(1) SIGHUP; and children inherit it.
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
@@ -81,27 +84,7 @@ def census() -> Census:
     alive = [thread for thread in threading.enumerate() if not isinstance(thread, threading.Timer)]
     threads = {thread.native_id: thread.name for thread in alive}
     handlers: dict[int, object] = {number: signal.getsignal(number) for number in signal.valid_signals()}
-    return Census(_descriptors(), threads, _children(), handlers)
-
-
-def _descriptors() -> dict[int, str]:
-    found = {}
-    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208  pathlib holds a descriptor of its own
-        try:
-            found[int(name)] = os.readlink(f"/proc/self/fd/{name}")  # noqa: PTH115
-        except FileNotFoundError:  # the one of listdir itself
-            continue
-    return found
-
-
-def _children() -> set[int]:
-    found: set[int] = set()
-    for task in Path("/proc/self/task").iterdir():
-        try:
-            found |= {int(pid) for pid in (task / "children").read_text().split()}
-        except (FileNotFoundError, ProcessLookupError):  # a thread that was just joined
-            continue
-    return found
+    return Census(descriptors(), threads, children(), handlers)
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+from iolab.archive.provenance import commit  # noqa: E402
 from iolab.exercises import EXERCISES, grade  # noqa: E402
 from iolab.exercises.judge import secure  # noqa: E402
 from iolab.exercises.peers import Violated  # noqa: E402
@@ -39,7 +40,6 @@ from iolab.measurement.machine import machine  # noqa: E402
 from iolab.models import MODELS  # noqa: E402
 from tests.exercises.corpus import ANSWERS  # noqa: E402
 from tools.corpus import MUTANTS, PAGE  # noqa: E402
-from tools.matrix import commit  # noqa: E402
 
 COURSE = {
     "01-threads": "threads",
@@ -107,12 +107,12 @@ def walk_bodies(tree: ast.AST) -> Iterator[tuple[list[ast.stmt], int]]:
 
 def drop_statements(tree: ast.AST) -> Iterator[tuple[str, Callable[[], None]]]:
     """Leave a statement out."""
-    seen = set()
+    past = set()
     for body, place in walk_bodies(tree):
         statement = body[place]
         simple = isinstance(statement, ast.Expr | ast.Assign | ast.AugAssign | ast.Delete | ast.Return | ast.Continue)
-        if simple and id(statement) not in seen:
-            seen.add(id(statement))
+        if simple and id(statement) not in past:
+            past.add(id(statement))
             yield f"without `{ast.unparse(statement)}`", partial(body.__setitem__, place, ast.Pass())
 
 
@@ -329,8 +329,10 @@ def list_answers(exercise: str, kind: str) -> dict[str, str]:
     if kind == "tune" and (model := COURSE[exercise]):
         return {"the course": MODELS[model].source}
     texts = {each.name: each.text for each in ANSWERS if each.exercise == exercise and each.expected() == "all points"}
-    known = {model.source for model in MODELS.values() if model.source}
-    ours = {name for name, text in texts.items() if text in known or not (COURSE[exercise] or name.startswith("blind"))}
+    servers = {model.source for model in MODELS.values() if model.source}
+    ours = {
+        name for name, text in texts.items() if text in servers or not (COURSE[exercise] or name.startswith("blind"))
+    }
     return {name: text for name, text in texts.items() if (name in ours) == (kind == "tune")}
 
 

@@ -145,8 +145,8 @@ def records(values: Mapping[str, Any]) -> Records:
     reply_ns = np.cumsum(gap + late + service)
     order = np.argsort(reply_ns, kind="stable")
     connection = np.repeat(np.arange(len(values["counts"]), dtype=np.int32), values["counts"])
-    sent = reply_ns - service
-    columns = {"connection": connection, "due_ns": sent - late, "sent_ns": sent, "answered_ns": reply_ns}
+    sent_ns = reply_ns - service
+    columns = {"connection": connection, "due_ns": sent_ns - late, "sent_ns": sent_ns, "answered_ns": reply_ns}
     if "in_client_ns" in values:
         columns["arrived_ns"] = reply_ns - _column(values, "in_client_ns")
     ordered: dict[str, Any] = {name: column[order] for name, column in columns.items()}

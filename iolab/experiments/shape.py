@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import log
+from statistics import linear_regression
 from typing import Literal
 
 Word = Literal["holds", "fails", "cannot tell", "cannot run here"]
@@ -105,9 +106,7 @@ def exponent(points: Iterable[tuple[float, float | None]]) -> float | None:
     logs = [(log(size), log(cost)) for size, cost in points if cost]
     if len({x for x, _ in logs}) < 2:
         return None
-    x_mean, y_mean = (sum(column) / len(logs) for column in zip(*logs, strict=True))
-    spread = sum((x - x_mean) ** 2 for x, _ in logs)
-    return float(sum((x - x_mean) * (y - y_mean) for x, y in logs) / spread)
+    return linear_regression(*zip(*logs, strict=True)).slope
 
 
 def over(ours: float | None, theirs: float | None) -> float | None:

@@ -56,7 +56,7 @@ def _of_connection(timeline: Timeline, number: int) -> list[list[int]]:
     received = [call for call in calls if call.name == "recv" and call.result not in (0, "EAGAIN")]
     replied = [call for call in calls if call.name in ("send", "sendall")]
     turns = zip(requests, received, replied, strict=False)
-    return [_parts(sent, answered, recv, send) for (sent, answered), recv, send in turns if recv.arrived_ns]
+    return [_parts(sent_ns, answered_ns, recv, send) for (sent_ns, answered_ns), recv, send in turns if recv.arrived_ns]
 
 
 def _parts(sent_ns: int, answered_ns: int, recv: Call, send: Call) -> list[int]:

@@ -126,10 +126,10 @@ def tabulate(calls: Iterable[Call], gaps: Sequence[Gap], requests: int) -> list[
 
 def mean(parts: Sequence[Occupancy | None], requests: int) -> Occupancy | None:
     """Return the sum of each part divided by the requests; None if some are not known."""
-    known = [each for each in parts if each]
-    if len(known) < len(parts):
+    whole = [each for each in parts if each]
+    if len(whole) < len(parts):
         return None
-    return Occupancy(*(sum(column) // requests for column in zip(*known, strict=True)))
+    return Occupancy(*(sum(column) // requests for column in zip(*whole, strict=True)))
 
 
 def timeline(model: Model, workload: Workload, *, respond: Respond = upper, steps: bool = False) -> Timeline:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -20,6 +19,7 @@ from iolab.listening import Respond
 from iolab.models import Model, Serve
 from iolab.traffic import faults
 from iolab.traffic.faults import connections
+from tests.census import descriptors
 from tests.servers.wire import Wire
 
 MIB = 1 << 20
@@ -101,9 +101,7 @@ class Peer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.connection.close()
 
 
@@ -117,7 +115,11 @@ class Subject:
     record: Callable[[str, object], None]
 
     def start(self, respond: Respond = inverted, **given: Any) -> Server:
-        return start(self.serve, respond, **given)
+        """Start the server, and wait until each of its workers has opened what it waits in."""
+        server = start(self.serve, respond, **given)
+        workers = server.workers.pids[1:] if server.workers and "epoll" in self.model.card["Waits in"] else []
+        assert all(eventually(lambda: waits_in_epoll(pid)) for pid in workers)  # noqa: B023
+        return server
 
     def peer(self, server: Server) -> Peer:
         return Peer(server.address, self.wire)
@@ -206,6 +208,10 @@ def ends(connection: socket.socket) -> bytes:
     except ConnectionError:
         pass
     return came
+
+
+def waits_in_epoll(pid: int) -> bool:
+    return any("eventpoll" in target for target in descriptors(Path(f"/proc/{pid}")).values())
 
 
 def cpu_share(seconds: float = 0.25) -> float:

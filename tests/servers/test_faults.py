@@ -18,8 +18,8 @@ from iolab.measurement.memory import resident_bytes, settle
 from iolab.traffic import faults
 from iolab.traffic.process import Client
 from iolab.traffic.workload import Workload
+from tests.census import descriptors_of_all
 from tests.servers.support import MIB, Subject, ends, eventually, inverted, same, unconnected
-from tests.servers.traces import descriptors_of_all
 
 BLOCK = random.Random(4).randbytes(1 << 16)
 

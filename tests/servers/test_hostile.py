@@ -14,8 +14,8 @@ import pytest
 from iolab.background import ReplyWarning
 from iolab.listening import listen
 from iolab.traffic import faults
+from tests.census import descriptors, descriptors_of_all
 from tests.servers.support import Gate, Subject, ends, eventually, grown, inverted, same
-from tests.servers.traces import descriptors, descriptors_of_all
 
 BLOCK = random.Random(7).randbytes(1 << 16)
 

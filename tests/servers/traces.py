@@ -1,6 +1,5 @@
 """What a process holds: all that a server must give back when it stops."""
 
-import os
 import resource
 import select
 import signal
@@ -9,13 +8,10 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
-from iolab.background import list_servers
+from tests.census import children, descriptors, entries
 from tests.servers.support import eventually
-
-PROC = Path("/proc/self")
 
 
 @dataclass(frozen=True)
@@ -54,44 +50,6 @@ def traces() -> Traces:
         switching_s=sys.getswitchinterval(),
         replaced=(socket.socket, select.select, threading.Thread, threading.excepthook, sys.excepthook),
     )
-
-
-def descriptors(proc: Path = PROC) -> dict[int, str]:
-    """Return the open descriptors and what each leads to."""
-    found = {}
-    for entry in entries("fd", proc):
-        try:
-            target = str(entry.readlink())
-            # pytest's own files have no name; the one that /proc makes up for them may change.
-            found[int(entry.name)] = "a file without a name" if target.endswith("(deleted)") else target
-        except FileNotFoundError:  # that of the listing itself
-            continue
-    return found
-
-
-def descriptors_of_all() -> dict[int, dict[int, str]]:
-    """Return the open descriptors of this process and of its servers' workers, by process."""
-    pids = [os.getpid(), *(pid for server in list_servers() if server.workers for pid in server.workers.pids)]
-    return {pid: descriptors(Path(f"/proc/{pid}")) for pid in pids}
-
-
-def children() -> set[int]:
-    """Return the processes that this one started and has not waited for."""
-    return {int(pid) for task in entries("task") for pid in text(task / "children").split()}
-
-
-def entries(name: str, proc: Path = PROC) -> list[Path]:
-    try:
-        return list((proc / name).iterdir())
-    except OSError:  # no /proc, or the process has ended
-        return []
-
-
-def text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:  # the thread has ended meanwhile
-        return ""
 
 
 def left(before: Traces) -> list[str]:

@@ -37,17 +37,11 @@ from iolab.traffic.records import PERCENTS, Records
 from iolab.traffic.workload import Tick, Workload
 from tests.clusters import SCHEDULER, WORKER, Cluster, Processes, address_in, wait_for
 from tests.peers import DEAD, Address, Converse, Peer, replying, silent, upper
+from tests.serving import IOLAB
 
 ENDS_S = 110
-IOLAB = (sys.executable, "-m", "iolab")
 FIGURES = 1e-3
 """The histogram's precision: three significant figures."""
-
-
-@pytest.fixture
-def address() -> Iterator[Address]:
-    with start("epoll") as server:
-        yield server.address
 
 
 WORKS = [

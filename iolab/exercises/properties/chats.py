@@ -21,6 +21,7 @@ from iolab.traffic import faults
 PROGRAM = "\n\ndef serve(listening, respond):\n    chat(listening)\n"
 REFERENCE = Path(__file__).parent.parent / "chat.py"
 
+LIMITS = {"RLIMIT_NOFILE": 1024, "RLIMIT_AS": 1 << 34}
 MANY, RESERVED = 500, 200
 FROZEN_BYTES, LINE_BYTES, MUCH_BYTES = 24 * MIB, (30_000, 995), 160_000
 ROUNDS = 4

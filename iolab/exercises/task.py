@@ -71,9 +71,10 @@ RULES = {
         "`accept(listening)` returns the connection alone, not a pair with the address. It goes on when a client gave "
         "up before it, which `listening.accept()` tells by an OSError.",
         "`recv(connection, size)` returns at most `size` bytes, and at least one, as soon as there are any; `b''` at "
-        "the end of file. `send(connection, data)` returns when all is sent, soon if `data` is empty; nobody looks at "
-        "what it returns. Where the other side has reset the connection, both raise an OSError in the task that asked. "
-        "Where the connection was closed on this side before, both raise an OSError or a ValueError in it.",
+        "the end of file. `send(connection, data)` returns when all is sent, and need not give a turn if `data` is "
+        "empty; nobody looks at what it returns. Where the other side has reset the connection, both raise an OSError "
+        "in the task that asked. Where the connection was closed on this side before, both raise an OSError or a "
+        "ValueError in it.",
         "Sockets are stream sockets, TCP or Unix, and non-blocking: the judge's tasks see to that. At any time at most "
         "one task accepts on a socket, at most one receives on a connection, and at most one sends on it; those two "
         "may be different ones. No task closes a connection on which another one waits.",
@@ -93,9 +94,9 @@ RULES = {
         "Two clients may have the same name: a line goes to all connections but the one that it came from.",
         "A client that has not sent its name yet hears nothing. Whoever has been welcomed hears all later lines, "
         "and those of one speaker in their order.",
-        "A client that closes its sending half has left, as one that closes or resets its connection. The lines that "
-        "it sent before are passed on, but for those that a reset destroys before you receive them. It need not hear "
-        "any more: close its connection as soon as you like.",
+        "A client that closes its sending half has left: one that closes its connection looks no different. Close "
+        "yours then, at once or when `send` has taken what it is owed. The lines that it sent before are passed on, but for "
+        "those that a reset destroys before you receive them.",
         "What is owed to a client is what you have for it and `send` has not taken yet; what the kernel has taken does "
         "not count. A client that does not read still hears, and is still heard, while no more than 1 MiB (1,048,576 "
         "bytes) is owed to it. A line that would make it more may be missed, whole, or you may disconnect the client. "

@@ -95,8 +95,8 @@ RULES = {
         "A client that has not sent its name yet hears nothing. Whoever has been welcomed hears all later lines, "
         "and those of one speaker in their order.",
         "A client that closes its sending half has left: one that closes its connection looks no different. Close "
-        "yours then, at once or when `send` has taken what it is owed. The lines that it sent before are passed on, but for "
-        "those that a reset destroys before you receive them.",
+        "yours then, at once or when `send` has taken what it is owed. The lines that it sent before are passed on, "
+        "but for those that a reset destroys before you receive them.",
         "What is owed to a client is what you have for it and `send` has not taken yet; what the kernel has taken does "
         "not count. A client that does not read still hears, and is still heard, while no more than 1 MiB (1,048,576 "
         "bytes) is owed to it. A line that would make it more may be missed, whole, or you may disconnect the client. "

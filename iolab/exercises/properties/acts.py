@@ -97,21 +97,6 @@ def ties(loop: Any, draw: Any, find: Any = find_clocks) -> str:
     return "" if len(ended) == 8 else f"of eight tasks whose sleeps ended together, {len(ended)} woke"
 
 
-def rounds(loop: Any, draw: Any) -> str:
-    """Have tasks that are always ready take turns."""
-    steps: list[int] = []
-
-    def step(number: int) -> Any:
-        for _ in range(20):
-            steps.append(number)
-            yield from loop.sleep(0)
-
-    for number in draw.sample(range(3), 3):
-        loop.spawn(step(number))
-    loop.run()
-    return "" if len(set(steps[:9])) == 3 else "three tasks that sleep 0 s again and again should take turns"
-
-
 def late(loop: Any, _: Any) -> str:
     """Sleep for so long as was asked, and not for much longer each time."""
     import time
@@ -129,64 +114,183 @@ def late(loop: Any, _: Any) -> str:
     return "" if min(slept_s) < 0.04 else "a sleep of 5 ms took 40 ms or more, ten times out of ten"
 
 
-def turns(loop: Any, draw: Any) -> str:
-    """Have one task that is always ready, and others that wait for time and for bytes."""
-    import socket
-    import time
+class Company:
+    """Tasks that do all sorts of things on one loop, and the books on what the loop owes each of them.
 
-    ended: list[str] = []
-    one, other = socket.socketpair()
+    For each task that waits stands here what it waits for, how to see that it can go on, and for how many calls of
+    each other one it could. Nothing of that is a time, but for sleeps, which may be as late as the exercise allows.
+    """
 
-    def spin() -> Any:
-        end_s = time.monotonic() + 1
-        while len(ended) < 2 and time.monotonic() < end_s:
-            yield from loop.sleep(0)
-        ended.append("spinner")
+    def __init__(self, loop: Any, draw: Any) -> None:
+        import itertools
+        import time
 
-    def wait_for_time() -> Any:
-        yield from loop.sleep(0.02)
-        ended.append("sleeper")
+        self.loop, self.draw, self.now = loop, draw, time.perf_counter
+        self.numbers = itertools.count()
+        self.waits: dict[int, tuple[str, Any]] = {}
+        self.counts: dict[tuple[int, int], int] = {}
+        self.spawns, self.ended = 0, 0
+        self.faults: list[str] = []
 
-    def wait_for_bytes() -> Any:
-        yield from loop.recv(one, 10)
-        ended.append("reader")
+    def call(self, number: int, what: str, generator: Any, reason: str = "", can_go_on: Any = bool) -> Any:
+        """Make a call for a task, and see who else could have gone on when it comes back."""
+        self.waits[number] = reason, can_go_on
+        result = yield from generator
+        self.come_back(number, what)
+        return result
 
-    one.setblocking(False)
-    with one, other:
-        for task in draw.sample((spin(), wait_for_time(), wait_for_bytes()), 3):
-            loop.spawn(task)
-        other.send(b"bytes")
+    def come_back(self, number: int, what: str) -> None:
+        """Forget that a task waits, and count its call for all who wait and need not."""
+        del self.waits[number]
+        self.counts = {pair: count for pair, count in self.counts.items() if pair[0] != number}
+        for other, (reason, can_go_on) in self.waits.items():
+            if can_go_on():
+                count = self.counts[other, number] = self.counts.get((other, number), 0) + 1
+                if count > 12:  # of more than ten, one may have begun before, and one may be the last
+                    self.faults.append(
+                        f"a task that could go on, since {reason}, had to wait for more than ten calls of `{what}` "
+                        "of another one"
+                    )
+
+    def sleep(self, number: int, seconds: float) -> Any:
+        """Sleep, and not for less than that."""
+        begin_s = self.now()
+        due_s = begin_s + seconds + (0.03 if seconds else 0)
+        yield from self.call(
+            number, "sleep", self.loop.sleep(seconds), "its sleep was over", lambda: self.now() > due_s
+        )
+        slept_s = self.now() - begin_s
+        if slept_s < seconds - 0.00005:
+            self.faults.append(f"a task that should sleep {seconds * 1000:.2f} ms woke after {slept_s * 1000:.2f} ms")
+
+    def recv(self, number: int, sock: Any, size: int) -> Any:
+        """Receive, and no more than that."""
+        import select
+
+        def can_go_on() -> bool:
+            return bool(select.select([sock], [], [], 0)[0])
+
+        data = yield from self.call(
+            number, "recv", self.loop.recv(sock, size), "there was something to receive", can_go_on
+        )
+        if len(data) > size:
+            self.faults.append(f"`recv` with a size of {size} returned {len(data)} bytes")
+        return data
+
+    def send(self, number: int, sock: Any, data: bytes) -> Any:
+        """Send what the kernel has room for."""
+        yield from self.call(number, "send", self.loop.send(sock, data))
+
+    def spawn(self, work: Any) -> None:
+        """Spawn a task, which must not begin before this returns."""
+        number, self.spawns = next(self.numbers), self.spawns + 1
+        inside = [True]
+
+        def begin() -> Any:
+            if inside:
+                self.faults.append("`spawn` began a task itself, before `run` came to it")
+            if number in self.waits:
+                self.come_back(number, "spawn")
+            yield from work(number)
+            self.ended += 1
+
+        self.waits[number] = "it was spawned", lambda: True
+        self.loop.spawn(begin())
+        inside.clear()
+
+    def spin(self, kind: str) -> Any:
+        """Return a task that never has to wait, for longer than a sleep may be late."""
+
+        def work(number: int) -> Any:
+            import socket
+
+            one, other = socket.socketpair()
+            one.setblocking(False)
+            with one, other:
+                end_s = self.now() + 0.045
+                while self.now() < end_s:
+                    if kind == "sleep":
+                        yield from self.sleep(number, 0)
+                    elif kind == "send":
+                        yield from self.send(number, one, b"a piece")
+                        other.recv(100)
+                    else:
+                        other.send(b"more")
+                        yield from self.recv(number, one, 100)
+
+        return work
+
+    def live(self, number: int) -> Any:
+        """Do a few things in any order: sleep, compute, have a child, receive by and by, wait for bytes."""
+        import socket
+
+        deeds = [self.nap, self.tire, self.be_patient, self.sip, self.sip, self.wait_for_child]
+        one, other = socket.socketpair()
+        one.setblocking(False)
+        with one, other:
+            for deed in self.draw.sample(deeds, len(deeds)):
+                yield from deed(number, one, other)
+            other.close()
+            if (yield from self.recv(number, one, 10)):
+                self.faults.append("`recv` returned bytes at the end of file")
+
+    def nap(self, number: int, *_: Any) -> Any:
+        """Sleep for a while."""
+        yield from self.sleep(number, self.draw.uniform(0.0003, 0.004))
+
+    def tire(self, number: int, *_: Any) -> Any:
+        """Compute for so long that a clock that was read before is wrong, and sleep."""
+        end_s = self.now() + 0.002
+        while self.now() < end_s:
+            pass
+        yield from self.sleep(number, self.draw.uniform(0.0003, 0.002))
+
+    def be_patient(self, number: int, *_: Any) -> Any:
+        """Let others have a turn again and again."""
+        for _turn in range(self.draw.randrange(1, 20)):
+            yield from self.sleep(number, 0)
+
+    def sip(self, number: int, one: Any, other: Any) -> Any:
+        """Receive what is there, a part each time, perhaps with a sleep in between."""
+        text, received = self.draw.randbytes(self.draw.randrange(1, 40)), b""
+        other.send(text)
+        while len(received) < len(text):
+            received += yield from self.recv(number, one, self.draw.randrange(1, 20))
+            if self.draw.random() < 0.1:
+                yield from self.sleep(number, 0.001)
+        if received != text:
+            self.faults.append("a task received other bytes than those that were sent to it")
+
+    def wait_for_child(self, number: int, one: Any, other: Any) -> Any:
+        """Wait for bytes that a child sends later, and raises then."""
+
+        def feed(child: int) -> Any:
+            yield from self.sleep(child, self.draw.choice((0, 0, 0.001)))
+            other.send(b"milk")
+            self.ended += 1
+            raise LookupError("this task of the judge's raises on purpose")
+
+        self.spawn(feed)
+        yield from self.sip_rest(number, one, 4)
+
+    def sip_rest(self, number: int, one: Any, count: int) -> Any:
+        """Receive so many bytes."""
+        while count > 0:
+            count -= len((yield from self.recv(number, one, count)))
+
+
+def company(loop: Any, draw: Any, tasks_of: Any = Company) -> str:
+    """Have tasks do all sorts of things, twice on one loop, while three others never have to wait."""
+    tasks = tasks_of(loop, draw)
+    for _ in range(2):
+        for work in draw.sample([*[tasks.live] * 6, *map(tasks.spin, ("sleep", "send", "recv"))], 9):
+            tasks.spawn(work)
         loop.run()
-    others = " and ".join(f"one that waits for {'time' if each == 'sleeper' else 'bytes'}" for each in ended[1:])
-    return "" if ended[-1] == "spinner" else f"a task that sleeps 0 s again and again let {others} have no turn"
-
-
-def busy(loop: Any, draw: Any) -> str:
-    """Have one task that receives and never has to wait, and one that sleeps meanwhile."""
-    import socket
-    import time
-
-    woke: list[bool] = []
-    received: list[bool] = []
-    one, other = socket.socketpair()
-
-    def receive() -> Any:
-        end_s = time.monotonic() + 1
-        while not woke and time.monotonic() < end_s:
-            other.send((yield from loop.recv(one, 10)))
-        received.append(True)
-
-    def wait_for_time() -> Any:
-        yield from loop.sleep(0.02)
-        woke.append(not received)
-
-    one.setblocking(False)
-    with one, other:
-        other.send(b"more")
-        for task in draw.sample((receive(), wait_for_time()), 2):
-            loop.spawn(task)
-        loop.run()
-    return "" if woke == [True] else "a task whose client always has more to ask let one that sleeps have no turn"
+        if tasks.faults:
+            return str(tasks.faults[0])
+        if tasks.ended < tasks.spawns:
+            return f"of {tasks.spawns} tasks that did all sorts of things, {tasks.ended} had ended when `run` did"
+    return ""
 
 
 def duplex(loop: Any, draw: Any) -> str:
@@ -369,7 +473,7 @@ def far(loop: Any, _: Any, find: Any = find_clocks) -> str:
 ACTS = {
     each.__name__: each
     for each in (
-        *(empty, crowd, naps, ties, rounds, late, turns, busy, far),
+        *(empty, crowd, naps, ties, late, company, far),
         *(duplex, leftovers, resets, closings, raisers),
     )
 }

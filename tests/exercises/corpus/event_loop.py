@@ -368,25 +368,25 @@ ANSWERS: list[Answer] = [
     wrong(NAME, "run returns", "returns while tasks sleep", put(("self.sleeping or self.selector", "self.selector"))),
     wrong(
         NAME,
-        "sleeps of any length",
+        "turns and sleeps",
         "a heap without a tie-breaker",
         put(("next(self.order), task", "task"), ("self.sleeping)[2]", "self.sleeping)[1]")),
     ),
     wrong(
         NAME,
-        "sleeps of any length",
+        "turns and sleeps",
         "rounds sleeps up to 100 ms",
         put(("time.monotonic() + what,", "time.monotonic() + -(-what // 0.1) * 0.1,")),
     ),
     wrong(
         NAME,
-        "sleeps of any length",
+        "turns and sleeps",
         "a sleep of 0 s does not yield",
         put(('        yield "sleep", seconds', '        if seconds:\n            yield "sleep", seconds')),
     ),
     wrong(
         NAME,
-        "sleeps of any length",
+        "turns and sleeps",
         "a sleep of 0 s never wakes",
         put(
             (
@@ -398,7 +398,7 @@ ANSWERS: list[Answer] = [
     ),
     wrong(
         NAME,
-        "sleeps of any length",
+        "turns and sleeps",
         "the newest first",
         put(
             ("for _ in range(len(self.ready)):", "while self.ready:"),
@@ -412,7 +412,7 @@ ANSWERS: list[Answer] = [
     ),
     wrong(
         NAME,
-        "sleeps of any length",
+        "turns and sleeps",
         "looks every 50 ms while anyone sleeps",
         put(
             (

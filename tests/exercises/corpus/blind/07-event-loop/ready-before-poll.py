@@ -1,4 +1,4 @@
-# lacks sleeps of any length: the loop polls sockets and timers only once nobody is ready, so a task that calls sleep(0) again and again keeps all that wait for bytes or time from their turn; breaks "sleep(0) lets all others have a turn first".
+# lacks turns and sleeps: the loop polls sockets and timers only once nobody is ready, so a task that calls sleep(0) again and again keeps all that wait for bytes or time from their turn; breaks "sleep(0) lets all others have a turn first".
 """Each call gives the others a turn, then tries, and waits only if it has to."""
 import collections
 import heapq

@@ -1,4 +1,4 @@
-# lacks sleeps of any length: the clock is read once a turn and the timers are a dict by time, so two that fall asleep in one turn for the same length share a key and only the last wakes; breaks "those due at the same time all wake".
+# lacks turns and sleeps: the clock is read once a turn and the timers are a dict by time, so two that fall asleep in one turn for the same length share a key and only the last wakes; breaks "those due at the same time all wake".
 """A loop for generators: one selector, one deque of those that may run, one dict of those that sleep."""
 import selectors
 import socket

@@ -49,7 +49,7 @@ HOLD_S = 0.25
 """A server that sleeps so long, with something due to a client that reads, is held up by another one."""
 
 TALKING, TURNS, WARM_UP, LINES = 30, 5, 50, 50
-SILENT, SILENCE_BYTES = 20, 700_000
+SILENT, SILENCE_BYTES = 20, 960_000
 """So many of those who talk read nothing, and are owed so much, where that is to be dear for who copies it."""
 
 TIMES = 10.0

@@ -28,6 +28,9 @@ OWED_BYTES = 700_000
 LONGEST_BYTES = 1 << 18
 """The longest line, or name, without its line feed."""
 
+FULL_BYTES = 1 << 18
+"""More than the kernel takes of what is owed to one who does not read."""
+
 MANY_LINES, SINGLE_LINES = 4_000, 1_100
 """Lines said many at once, and lines said one by one."""
 
@@ -228,6 +231,8 @@ def say_little_often(talk: Talk, trial: Trial) -> None:
 def say_one_by_one(talk: Talk, trial: Trial) -> None:
     """Have one read nothing while others say short lines, each when the one before has been heard."""
     slow, hearer = talk.join(reads=False), talk.members[0]
+    talk.say(talk.members[1], [draw_longest(trial.draw, FULL_BYTES)])  # more than the kernel takes
+    talk.settle()
     for _ in range(SINGLE_LINES):
         talk.say(talk.members[1], [b"%x" % trial.draw.getrandbits(48)])
         hearer.hear()
@@ -235,8 +240,8 @@ def say_one_by_one(talk: Talk, trial: Trial) -> None:
 
 
 def say_much_at_once(talk: Talk, trial: Trial) -> None:
-    """Have one whose name may be long say a line of any length up to the longest, with others right behind it."""
-    speaker = talk.join(draw_longest(trial.draw, trial.draw.choice((50, LONGEST_BYTES))))
+    """Have one say a line of any length up to the longest, with others right behind it."""
+    speaker = talk.join()
     for size in (LONGEST_BYTES, trial.draw.choice((LONGEST_BYTES - 1, LONGEST_BYTES * 19 // 20, LONGEST_BYTES // 2))):
         before, behind = (draw_lines(trial.draw, trial.draw.randrange(4), 30_000) for _ in range(2))
         talk.say(speaker, [*before, draw_longest(trial.draw, size), *behind])

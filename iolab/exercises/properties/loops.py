@@ -185,7 +185,7 @@ def check_naps(trial: Trial) -> str:
         time.sleep(0.05)
         expect_idle(trial, "while a task sleeps")
         sleeper.expect(trial.due(_request_sleep(1.5)), "a client whose task slept")
-    return "sleeps of 0 s gave turns, short ones were short, equal ones all ended, and nothing woke up meanwhile"
+    return "every call gave the others turns, sleeps were as long as they should be, and nothing woke up meanwhile"
 
 
 def check_end_of_run(trial: Trial) -> str:

@@ -199,6 +199,7 @@ def rename_all(tree: ast.AST) -> Iterator[tuple[str, Callable[[], None]]]:
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     names |= {each.arg for node in functions for each in node.args.args} - {"self"}
     methods = {each for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for each in node.body}
+    names -= {each.id for node in methods for each in ast.iter_child_nodes(node) if isinstance(each, ast.Name)}
     own = {node.name for node in functions if node not in methods}
     keywords = {node.arg for node in ast.walk(tree) if isinstance(node, ast.keyword)}
 

@@ -128,7 +128,7 @@ COMPLETIONS = demand_model(
 
 OVERFLOW = demand("a full queue", 2, faults.check_overflow, RLIMIT_SIGPENDING=SIGNALS)
 SLEEPERS = demand("tasks that sleep", 2, loops.check_sleepers)
-NAPS = Property("turns and sleeps", 1, loops.look_for_acts("company late naps ties far", loops.check_naps))
+NAPS = Property("turns and sleeps", 1, loops.look_for_acts("company accepts late naps ties far", loops.check_naps))
 RAISERS = Property("tasks that raise", 2, loops.look_for_acts("raisers resets closings", loops.check_raisers))
 BITES = Property("recv's size", 1, loops.look_for_acts("leftovers duplex", loops.check_bites))
 END_OF_LOOP = demand("a clean end", 1, loops.check_end_of_loop)

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+CLIENTS = 20
+"""Clients that have connected before a task accepts them."""
+
 
 def find_clocks() -> list[tuple[dict[str, Any], str, Any]]:
     """Return the clocks of Python, in its own module and by whatever name in the learner's: place, name, function."""
@@ -293,6 +296,34 @@ def company(loop: Any, draw: Any, tasks_of: Any = Company) -> str:
     return ""
 
 
+def accepts(loop: Any, draw: Any, listening: Any, clients: int = CLIENTS) -> str:
+    """Have one task accept many clients that are there already, and another one take its turns meanwhile."""
+    accepted: list[Any] = []
+    turns, over = [0], []
+
+    def accept() -> Any:
+        try:
+            while len(accepted) < clients:
+                accepted.append((yield from loop.accept(listening)))
+        finally:
+            over.append(True)
+
+    def take_turns() -> Any:
+        while not over:
+            turns.append(len(accepted))
+            yield from loop.sleep(0)
+
+    listening.setblocking(False)
+    for task in draw.sample((accept(), take_turns()), 2):
+        loop.spawn(task)
+    loop.run()
+    for connection in accepted:
+        connection.close()
+    most = max(after - before for before, after in zip(turns, [*turns[1:], len(accepted)], strict=True))
+    says = f"a task that slept 0 s had to wait for {most} calls of `accept` of another one, which never had to wait"
+    return says if most > 12 else ""
+
+
 def duplex(loop: Any, draw: Any) -> str:
     """Have one task receive on a socket on which another one is sending."""
     import socket
@@ -404,13 +435,18 @@ def closings(loop: Any, draw: Any) -> str:
     def call(task: Any) -> Any:
         try:
             yield from task
-        finally:
+            ended.append("one that was told nothing")
+        except (OSError, ValueError):
             ended.append("caller")
+        except Exception as error:
+            ended.append(f"one that was told {type(error).__name__}")
 
     for task in draw.sample((call(loop.recv(one, 100)), call(loop.send(one, b"bytes")), sleep()), 3):
         loop.spawn(task)
     with other:
         loop.run()
+    if odd := [each for each in ended if each.startswith("one")]:
+        return f"two tasks used a connection that was closed, and should be told by an OSError: {odd[0]} ended"
     right = sorted(ended) == ["caller", "caller", "sleeper"]
     return "" if right else "two tasks used a connection that was closed, a third one slept, and not all three ended"
 
@@ -419,6 +455,9 @@ def raisers(loop: Any, draw: Any) -> str:
     """Have tasks raise, before and after they wait, spawned from outside and by one that goes on."""
     ended: list[str] = []
     kinds = [ValueError, KeyboardInterrupt, StopIteration, GeneratorExit, RuntimeError, LookupError, BaseException]
+
+    def group(says: str) -> BaseException:
+        return BaseExceptionGroup(says, [KeyboardInterrupt(says), ValueError(says)])
 
     def raise_at_once(kind: Any) -> Any:
         yield from ()
@@ -429,7 +468,7 @@ def raisers(loop: Any, draw: Any) -> str:
         raise kind("this task of the judge's raises on purpose")
 
     def go_on() -> Any:
-        for kind in draw.sample(kinds, len(kinds)):
+        for kind in draw.sample([*kinds, group], len(kinds) + 1):
             loop.spawn(raise_at_once(kind))
             loop.spawn(raise_later(kind))
             yield from loop.sleep(0.001)
@@ -460,20 +499,21 @@ def far(loop: Any, _: Any, find: Any = find_clocks) -> str:
 
     loop.spawn(sleep_long())
     loop.spawn(hurry())
+    says = "a task raised SystemExit, and `run` did not"
     try:
         loop.run()
-        return "a task raised SystemExit, and `run` did not"
-    except SystemExit:
-        return "a task that should sleep 3,600 s woke after 1,000 s" if woke else ""
+    except* SystemExit:
+        says = "a task that should sleep 3,600 s woke after 1,000 s" if woke else ""
     finally:
         for place, name, clock in clocks:
             place[name] = clock
+    return says
 
 
 ACTS = {
     each.__name__: each
     for each in (
-        *(empty, crowd, naps, ties, late, company, far),
+        *(empty, crowd, naps, ties, late, company, accepts, far),
         *(duplex, leftovers, resets, closings, raisers),
     )
 }
@@ -488,7 +528,8 @@ def serve(listening: Any, respond: Any, acts: Any = ACTS) -> None:
         with connection:
             name, seed = connection.recv(100).decode().split()
             try:
-                says = acts[name](globals()["Loop"](), random.Random(seed)) or "fine"
+                more = [listening] if name == "accepts" else []
+                says = acts[name](globals()["Loop"](), random.Random(seed), *more) or "fine"
             except BaseException as error:
                 says = f"`run` raised {type(error).__name__}: {error}"
             connection.sendall(respond(says.encode()))

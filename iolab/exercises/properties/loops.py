@@ -9,6 +9,7 @@ from pathlib import Path
 
 from iolab.exercises.exercise import PROGRAM_FOLLOWS, Look
 from iolab.exercises.peers import JUDGE_WAITS_FOR_EXIT_S, Patience, Peer, Violated, expect_clean_exit
+from iolab.exercises.properties.acts import CLIENTS
 from iolab.exercises.properties.wire import ask_line
 from iolab.exercises.rest import expect_idle
 from iolab.exercises.trial import Trial
@@ -102,6 +103,7 @@ DEEDS = {
     "resets": "tasks received and sent on connections that were reset",
     "closings": "tasks received and sent on a connection that was closed",
     "raisers": "tasks raised exceptions of all kinds",
+    "accepts": "one task accepted clients that had connected before, and another one slept 0 s again and again",
     "far": "a task slept for an hour, and another one raised SystemExit",
 }
 """What tasks of the judge's do on a loop of the learner's (`acts`)."""
@@ -115,8 +117,9 @@ def look_for_acts(names: str, also: Callable[[Trial], str]) -> Look:
             says = also(trial)
         text = answer.rpartition(PROGRAM_FOLLOWS)[0] + PROGRAM_FOLLOWS + ACTS.read_text(encoding="utf-8")
         for name in names.split():
-            with Trial(text, entry, draw) as trial, Peer(trial) as peer:
-                _expect_act(trial, peer, name)
+            with Trial(text, entry, draw) as trial, ExitStack() as stack:
+                peers = [stack.enter_context(Peer(trial)) for _ in range(1 + (name == "accepts") * CLIENTS)]
+                _expect_act(trial, peers[0], name)  # all others wait to be accepted
         return says
 
     return look

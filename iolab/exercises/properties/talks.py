@@ -22,8 +22,8 @@ NAMES = (
     *(b"ann", b"bob", b"cleo", b"ann", b"zo\xc3\xab", b" blanks ", b"return\r", b"\xff\xfe\x00", b"a: b"),
     *(b"welcome ann", b"x" * 3_000, b"\t", b"-"),
 )
-OWED_BYTES = 700_000
-"""So much may be owed to one who does not read, and who must hear it nevertheless: less than 1 MiB."""
+OWED_BYTES = 1 << 20
+"""So much may be owed to one who does not read, and who must hear it nevertheless."""
 
 LONGEST_BYTES = 1 << 18
 """The longest line, or name, without its line feed."""
@@ -112,7 +112,7 @@ class Talk:
         for piece in (text[:cut], text[cut:]):
             peer.send(piece)
         for line in more:
-            self._write_down(member, line)
+            self.write_down(member, line)
         if greets:
             member.greet()
         self.members.append(member)
@@ -126,9 +126,10 @@ class Talk:
             if begin < end:
                 speaker.peer.send(text[begin:end])
         for line in lines:
-            self._write_down(speaker, line)
+            self.write_down(speaker, line)
 
-    def _write_down(self, speaker: Member, line: bytes) -> None:
+    def write_down(self, speaker: Member, line: bytes) -> None:
+        """Owe a line to all members but the one who says it."""
         for member in self.members:
             if member is not speaker:
                 member.owe(speaker.number, speaker.name + b": " + line + b"\n")
@@ -202,8 +203,8 @@ def speak_at_once(talk: Talk, trial: Trial) -> None:
 def read_later(talk: Talk, trial: Trial) -> None:
     """Have one read nothing while others say much, but not too much."""
     slow = talk.join(reads=False)
-    while slow.count_owed() < OWED_BYTES - 60_000:
-        talk.say(talk.members[0], draw_lines(trial.draw, 5, 10_000))
+    while (left_bytes := OWED_BYTES - slow.count_owed()) > 5_000:
+        talk.say(talk.members[0], draw_lines(trial.draw, 5, min(10_000, left_bytes // 6)))
         talk.settle()
     slow.begin_to_read()
 
@@ -248,6 +249,14 @@ def say_much_at_once(talk: Talk, trial: Trial) -> None:
         before, behind = (draw_lines(trial.draw, trial.draw.randrange(4), 30_000) for _ in range(2))
         talk.say(speaker, [*before, draw_longest(trial.draw, size), *behind])
         talk.settle()
+    longest = draw_longest(trial.draw, LONGEST_BYTES)
+    talk.say(speaker, [], longest)
+    for _ in range(3):  # the server takes what is there, and the line feed is not
+        talk.say(talk.members[0], draw_lines(trial.draw, 1, 100))
+        talk.settle()
+    talk.write_down(speaker, longest)
+    speaker.peer.send(b"\n")
+    talk.settle()
     talk.leave(speaker, "leave")
 
 

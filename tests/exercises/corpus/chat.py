@@ -342,5 +342,17 @@ ANSWERS: list[Answer] = [
             ),
         ),
     ),
+    wrong(NAME, "everybody hears", "owes 900 kB at most", put(("MOST_BYTES = 1 << 20", "MOST_BYTES = 900_000"))),
+    wrong(
+        NAME,
+        "everybody hears",
+        "takes the longest line for too long while its end is missing",
+        put(
+            (
+                "        return whole",
+                "        if len(self.partial) >= 1 << 18:\n            raise ConnectionError\n        return whole",
+            )
+        ),
+    ),
     *right(NAME, the_course=COURSE, streams=STREAMS, threads=THREADS),
 ]

@@ -428,5 +428,39 @@ ANSWERS: list[Answer] = [
         "a KeyError ends the loop",
         put(("except SystemExit:", "except (SystemExit, KeyError):")),
     ),
+    wrong(
+        NAME,
+        "turns and sleeps",
+        "accepts without a turn",
+        put(
+            (
+                "        while True:\n            yield EVENT_READ, listening\n            try:\n                return listening.accept()[0]\n",
+                "        while True:\n            try:\n                return listening.accept()[0]\n            except BlockingIOError:\n                yield EVENT_READ, listening\n",
+            )
+        ),
+    ),
+    wrong(
+        NAME,
+        "tasks that raise",
+        "forgets who uses a closed connection",
+        put(
+            (
+                "        except ValueError:  # it is closed: the task will see\n            self.ready.append(task)",
+                "        except ValueError:\n            pass",
+            )
+        ),
+    ),
+    wrong(
+        NAME,
+        "tasks that raise",
+        "takes a closed connection for the end of file",
+        put(("return connection.recv(size)", "return connection.recv(size) if connection.fileno() >= 0 else b''")),
+    ),
+    wrong(
+        NAME,
+        "tasks that raise",
+        "ends with an exception group",
+        put(("except SystemExit:", "except (SystemExit, BaseExceptionGroup):")),
+    ),
     *right(NAME, a_heap_and_a_selector=HEAP, lists_and_select=LISTS, on_asyncio=ON_ASYNCIO),
 ]

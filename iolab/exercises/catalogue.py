@@ -128,23 +128,21 @@ COMPLETIONS = demand_model(
 
 OVERFLOW = demand("a full queue", 2, faults.check_overflow, RLIMIT_SIGPENDING=SIGNALS)
 SLEEPERS = demand("tasks that sleep", 2, loops.check_sleepers)
-NAPS = Property(
-    "sleeps of any length", 1, loops.look_for_acts("rounds late naps ties turns busy far", loops.check_naps)
-)
+NAPS = Property("turns and sleeps", 1, loops.look_for_acts("company accepts late naps ties far", loops.check_naps))
 RAISERS = Property("tasks that raise", 2, loops.look_for_acts("raisers resets closings", loops.check_raisers))
 BITES = Property("recv's size", 1, loops.look_for_acts("leftovers duplex", loops.check_bites))
 END_OF_LOOP = demand("a clean end", 1, loops.check_end_of_loop)
 RETURNS = Property("run returns", 1, loops.look_for_acts("empty crowd", loops.check_end_of_run))
 CHATS = (
-    demand("lines are passed on", 1, chats.check_welcome),
-    demand("whole lines", 2, chats.check_lines),
-    demand("everybody hears", 2, talks.check_talk),
-    demand("500 clients", 3, chats.check_many_members, RLIMIT_NOFILE=1024, RLIMIT_AS=1 << 34),
-    demand("a frozen client", 3, chats.check_frozen_client),
-    demand("fairness", 2, chats.check_fairness),
-    demand("those who leave", 2, chats.check_leaving),
-    demand("idle", 1, chats.check_idle_chat),
-    demand("a clean end", 1, chats.check_end_of_chat),
+    demand("lines are passed on", 1, chats.check_welcome, **chats.LIMITS),
+    demand("whole lines", 2, chats.check_lines, **chats.LIMITS),
+    demand("everybody hears", 2, talks.check_talk, **chats.LIMITS),
+    demand("500 clients", 3, chats.check_many_members, **chats.LIMITS),
+    demand("a frozen client", 3, chats.check_frozen_client, **chats.LIMITS),
+    demand("fairness", 2, chats.check_fairness, **chats.LIMITS),
+    demand("those who leave", 2, chats.check_leaving, **chats.LIMITS),
+    demand("idle", 1, chats.check_idle_chat, **chats.LIMITS),
+    demand("a clean end", 1, chats.check_end_of_chat, **chats.LIMITS),
     Property("CPU per message", 2, chats.check_cost),
 )
 

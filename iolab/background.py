@@ -5,6 +5,7 @@ import threading
 import time
 import warnings
 import weakref
+from collections.abc import Collection
 from socket import socket
 from types import TracebackType
 from typing import Self
@@ -13,7 +14,8 @@ from iolab.errors import LoadFailed, ServerFailed, describe
 from iolab.kernel import descriptors, threads
 from iolab.listening import ListeningSocket, Respond, Stopped, listen
 from iolab.models import Model, Serve
-from iolab.replies import upper
+from iolab.replies import Guarded, upper
+from iolab.workers.apart import WorkerError, Workers, require_importable
 
 STOP_S = 5.0
 """How long a stopped server may take to end; the models here take a few milliseconds."""
@@ -31,10 +33,6 @@ _runaways: "weakref.WeakSet[threading.Thread]" = weakref.WeakSet()
 _servers: "weakref.WeakSet[Server]" = weakref.WeakSet()
 
 
-class ReplyFailed(ConnectionAbortedError):
-    """Tell a server that there is no reply: it closes that connection, as after a reset."""
-
-
 class EarlyReturn(Exception):
     """Say that a server did not serve."""
 
@@ -49,9 +47,11 @@ class ReplyWarning(UserWarning):
 class Server:
     """A server in a background thread, made by `start`; leaving its `with` block stops it."""
 
-    def __init__(self, name: str, serve: Serve, listening: ListeningSocket, respond: Respond, cpu: int | None) -> None:
+    def __init__(
+        self, name: str, serve: Serve, listening: ListeningSocket, respond: Respond, cpus: Collection[int] | None
+    ) -> None:
         self.name = name
-        self.cpu = cpu
+        self.cpus = cpus
         self.listening = listening
         self.address: tuple[str, int] = listening.getsockname()[:2]
         """The host and port that the server listens on."""
@@ -62,6 +62,7 @@ class Server:
         # Not join(): up to Python 3.12, one that Ctrl-C interrupts takes a thread that runs for one that has ended.
         self._ended = threading.Event()
         self._serve, self._respond = serve, respond
+        self._guarded = Guarded(respond, self.reply_errors.append, lambda: listening.stopping)
         self._thread = threading.Thread(target=self._run, name=f"iolab {name}", daemon=True)
         _server_threads.add(self._thread)
         _servers.add(self)
@@ -75,6 +76,12 @@ class Server:
     def thread_id(self) -> int | None:
         """The kernel's number of the server's thread (`gettid(2)`)."""
         return self._thread.native_id
+
+    @property
+    def workers(self) -> Workers | None:
+        """The processes that serve in the place of this one; None if the server has none."""
+        workers: Workers | None = self.listening.workers
+        return workers
 
     def wait(self) -> None:
         """Sleep until the server's thread ends, which it does only when stopped or broken."""
@@ -97,7 +104,7 @@ class Server:
             count, first = len(self.reply_errors), self.reply_errors[0]
             warnings.warn(
                 f"respond raised {'once' if count == 1 else f'{count} times'}, and the connection was closed; "
-                f"the first: {describe(first, self._respond)}",
+                f"the first: {first if isinstance(first, WorkerError) else describe(first, self._respond)}",
                 ReplyWarning,
                 stacklevel=2,
             )
@@ -151,8 +158,8 @@ class Server:
     def _run(self) -> None:
         held: list[socket] = []
         try:
-            if self.cpu is not None:
-                os.sched_setaffinity(0, {self.cpu})  # 0 is this thread, and its children inherit it
+            if self.cpus is not None:
+                os.sched_setaffinity(0, self.cpus)  # 0 is this thread, and its children inherit it
             self._serve(self.listening, self._guarded)
             if not self.listening.stopping:
                 raise EarlyReturn
@@ -171,18 +178,6 @@ class Server:
                 held.clear()
             finally:
                 self._ended.set()
-
-    def _guarded(self, request: bytes) -> bytes:
-        if self.listening.stopping:  # a thousand replies of a round would keep a server for seconds, and go nowhere
-            raise ReplyFailed(f"{self.name} is being stopped")
-        try:
-            reply = self._respond(request)
-            if not isinstance(reply, bytes):  # or each model would break in a way of its own
-                raise TypeError(f"expected bytes as a reply, not {type(reply).__name__}")
-            return reply
-        except Exception as error:
-            self.reply_errors.append(error)
-            raise ReplyFailed(f"respond raised {error!r}") from error
 
     def _clear(self) -> None:
         # Threads of the server see their connection shut down and close it. What a
@@ -219,14 +214,21 @@ def start(
     port: int = 0,
     expose: bool = False,
     listening: ListeningSocket | None = None,
-    cpu: int | None = None,
+    cpu: int | Collection[int] | None = None,
 ) -> Server:
     """Start a server in a background thread, and return it.
 
-    `cpu` pins its thread (`sched_setaffinity(2)`); a listening socket of your own takes the
+    `cpu`, one or several, pins its thread (`sched_setaffinity(2)`); a listening socket of your own takes the
     place of host and port. Raise UsageError for a model that cannot run here or an address that
     cannot be listened on.
     """
     model.require()
+    if model.apart:
+        require_importable(respond)
     descriptors.raise_limit()
-    return Server(model.name, model.serve, listening or listen(host, port, expose=expose), respond, cpu)
+    listening = listening or listen(host, port, expose=expose)
+    listening.workers = Workers() if model.apart else None
+    server = Server(model.name, model.serve, listening, respond, {cpu} if isinstance(cpu, int) else cpu)
+    if server.workers:
+        server.workers.ready.wait()
+    return server

@@ -1,14 +1,14 @@
-"""What this process holds, as /proc tells it; nothing where there is none."""
+"""What a process holds, as /proc tells it; nothing where there is none."""
 
 from pathlib import Path
 
 PROC = Path("/proc/self")
 
 
-def descriptors() -> dict[int, str]:
+def descriptors(proc: Path = PROC) -> dict[int, str]:
     """Return the open descriptors and what each leads to."""
     targets = {}
-    for entry in entries("fd"):
+    for entry in entries("fd", proc):
         try:
             target = str(entry.readlink())
             # pytest's own files have no name; the one that /proc makes up for them may change.
@@ -23,8 +23,11 @@ def children() -> set[int]:
     return {int(pid) for task in entries("task") for pid in text(task / "children").split()}
 
 
-def entries(name: str) -> list[Path]:
-    return list((PROC / name).iterdir()) if PROC.exists() else []
+def entries(name: str, proc: Path = PROC) -> list[Path]:
+    try:
+        return list((proc / name).iterdir())
+    except OSError:  # no /proc, or the process has ended
+        return []
 
 
 def text(path: Path) -> str:

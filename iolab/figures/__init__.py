@@ -7,6 +7,7 @@ and client, with the reasons to distrust the runs.
 
 from iolab.figures.chapter import textbook
 from iolab.figures.experiments import experiment
+from iolab.figures.ideas import idea
 from iolab.figures.rankings import ranking
 from iolab.figures.runs import cpu, latency, omission, percentiles
 from iolab.figures.style import CourseFigure
@@ -17,6 +18,7 @@ __all__ = [
     "anatomy",
     "cpu",
     "experiment",
+    "idea",
     "latency",
     "omission",
     "percentiles",

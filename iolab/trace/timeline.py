@@ -141,6 +141,11 @@ def timeline(model: Model, workload: Workload, *, respond: Respond = upper, step
     """
     workload.require()
     model.require()
+    if model.apart:
+        raise UsageError(
+            f"a timeline records the threads of this process, and {model.name} serves in others; "
+            "iolab.measure tells what each of them did"
+        )
     serve = model.serve
     if type(serve) is not FunctionType:
         raise UsageError(f"a timeline copies a function written with `def`; {model.name} is a {type(serve).__name__}")

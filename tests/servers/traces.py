@@ -1,5 +1,6 @@
 """What a process holds: all that a server must give back when it stops."""
 
+import os
 import resource
 import select
 import signal
@@ -8,8 +9,10 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
+from iolab.background import list_servers
 from tests.census import children, descriptors, entries
 from tests.servers.support import eventually
 
@@ -50,6 +53,12 @@ def traces() -> Traces:
         switching_s=sys.getswitchinterval(),
         replaced=(socket.socket, select.select, threading.Thread, threading.excepthook, sys.excepthook),
     )
+
+
+def descriptors_of_all() -> dict[int, dict[int, str]]:
+    """Return the open descriptors of this process and of its servers' workers, by process."""
+    pids = [os.getpid(), *(pid for server in list_servers() if server.workers for pid in server.workers.pids)]
+    return {pid: descriptors(Path(f"/proc/{pid}")) for pid in pids}
 
 
 def left(before: Traces) -> list[str]:

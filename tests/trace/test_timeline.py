@@ -58,7 +58,10 @@ def kinds(made: Timeline) -> list[str]:
     return [doubt.kind for doubt in made.doubts]
 
 
-@pytest.mark.parametrize("model", MODELS)
+IN_THIS_PROCESS = [name for name, model in MODELS.items() if not model.apart]
+
+
+@pytest.mark.parametrize("model", IN_THIS_PROCESS)
 class TestEveryModel:
     def test_each_request_is_received_and_answered_once(self, model: str) -> None:
         made = usual(model)
@@ -180,7 +183,7 @@ def needs_switches() -> None:
         pytest.skip(why_not)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", IN_THIS_PROCESS)
 def test_the_parts_of_every_call_add_up_to_it(model: str) -> None:
     needs_switches()
     made = usual(model)
@@ -344,3 +347,8 @@ class TestCost:
     @pytest.mark.certify
     def test_recording_costs_less_than_a_microsecond(self) -> None:
         assert sorted(cost_ns_per_call() for _ in range(5))[2] < 1000
+
+
+def test_servers_in_other_processes_have_none() -> None:
+    with pytest.raises(UsageError, match=r"prefork serves in others; iolab\.measure tells"):
+        timeline("prefork", connections=1, requests=1)

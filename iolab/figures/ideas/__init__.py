@@ -1,0 +1,34 @@
+"""Drawings of ideas: what no run can show, on the stage of a replay."""
+
+from collections.abc import Callable
+
+from iolab.errors import unknown
+from iolab.figures.ideas.completion import suspended_frame, two_rings
+from iolab.figures.ideas.readiness import callbacks, level_and_edge, ready_list, signal_queue
+from iolab.figures.ideas.waiting import asking_in_vain, blocking
+from iolab.figures.style import CourseFigure, in_style
+
+IDEAS: dict[str, Callable[[], CourseFigure]] = {
+    "blocking": blocking,
+    "asking in vain": asking_in_vain,
+    "ready list": ready_list,
+    "level and edge": level_and_edge,
+    "callbacks": callbacks,
+    "signal queue": signal_queue,
+    "two rings": two_rings,
+    "suspended frame": suspended_frame,
+}
+"""The drawings by their names."""
+
+
+@in_style
+def idea(name: str) -> CourseFigure:
+    """Draw an idea of the course.
+
+    The names: "blocking" (a thread and its socket), "asking in vain", "ready list" (the sets of select, the lists of
+    epoll), "level and edge", "callbacks", "signal queue", "two rings", and "suspended frame". Raise UsageError for
+    any other, with the nearest.
+    """
+    if name not in IDEAS:
+        raise unknown("idea", name, list(IDEAS))
+    return IDEAS[name]()

@@ -24,6 +24,9 @@ WAKES, WAKES_PER_S = 3, 15
 GROWTH_BYTES, CLIENT_BYTES = 16 * MIB, MIB // 4
 """How much memory may be added in all, and for each client that is there."""
 
+FROZEN_BYTES = 16 * MIB
+"""How much memory may be added in all while many clients do not read, and replies are as long as requests."""
+
 THREAD_NS = 20_000
 """CPU time that threads may have used that are gone; none starts and ends for so little."""
 

@@ -18,6 +18,9 @@ ENDS = ("half-close", "reset", "leave", "read", "more")
 
 CROWD, RESERVED = 200, 64
 MANY = 1_100
+FROZEN = 24
+"""Clients that ask again and again and do not read, at once."""
+
 FD_SETSIZE = 1_024
 SILENCE_MS = 2_300
 

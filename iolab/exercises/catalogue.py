@@ -69,9 +69,19 @@ HALF_CLOSE = "{clients} clients got what they were owed, also after they had clo
 RESETS = "of {clients} clients, some reset their connections in every state, and the others did not notice"
 SLOW = "{clients} clients, several of them slow at once, received all of their bytes, and no others"
 LEFT = "{clients} clients came and left in every way, and every descriptor was closed"
-SILENCE = "less than 1 % of a CPU while nobody asked"
+SILENCE = "less than 1 % of a CPU while nobody asked, and when descriptors had run out"
+ENDED = "the listening socket was shut down while {clients} clients were there in every state, and the server ended"
+FROZE = "clients asked on and on and read nothing, and the memory stayed bounded"
 DEBTS = "less than 1 % of a CPU while clients did not read, closed their sending half, or reset"
 WIRE, LEAKS, IDLE = Invariants(), Invariants(descriptors=True), Invariants(idle=True)
+FROZEN = tell_story(scenes.draw_frozen, WIRE, FROZE)
+
+
+def look_for_bounds(answer: str, entry: str, draw: random.Random) -> str:
+    """Look for a server that owes no more than it must, to one client whose replies are long, and to many."""
+    with Trial(answer, entry, draw, factor=16) as trial:
+        faults.check_memory(trial)
+    return FROZEN(answer, entry, draw)
 
 
 def build_serves(
@@ -87,7 +97,7 @@ def build_serves(
         Property("resets", 2, tell_story(scenes.draw_resets, WIRE, RESETS, factor=GROWTH)),
         Property("slow reader's bytes", 2, tell_story(scenes.draw_slow_readers, WIRE, SLOW, factor=GROWTH)),
         Property("others meanwhile", 2, others),
-        demand("bounded memory", 1, faults.check_memory, 16),
+        Property("bounded memory", 1, look_for_bounds),
         Property("descriptors", 1, tell_story(scenes.draw_leavers, LEAKS, LEFT, factor=GROWTH)),
     )
 
@@ -96,10 +106,14 @@ SERVES = build_serves()
 SERVES_BY_TASKS = build_serves(others=look_for_slow_reader)
 """A task that never has to wait may keep its turn: that is for who writes the task."""
 
-END = demand("a clean end", 1, wire.check_clean_end)
+END = Property("a clean end", 1, tell_story(scenes.draw_end, WIRE, ENDED, factor=GROWTH))
 PROMPT = demand("no sleeps", 1, nature.check_promptness)
 RESTS = (
-    Property("idle", 1, tell_story(scenes.draw_silence, IDLE, SILENCE, factor=GROWTH)),
+    Property(
+        "idle",
+        1,
+        tell_story(scenes.draw_silence, IDLE, SILENCE, factor=GROWTH, limits={"RLIMIT_NOFILE": scenes.PLACES}),
+    ),
     Property("idle while it owes", 1, tell_story(scenes.draw_debts, IDLE, DEBTS, factor=GROWTH)),
     PROMPT,
 )

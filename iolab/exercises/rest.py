@@ -101,6 +101,15 @@ class Rest:
         if self._invariants.memory and grown > GROWTH_BYTES + (clients + owing * 8) * CLIENT_BYTES:
             raise Violated(f"the server's memory had grown by {grown / MIB:.0f} MiB, with {clients} clients connected")
 
+    def expect_frozen(self, clients: int) -> None:
+        """Raise Violated if more was added than so many clients may cost that ask on and on, and read nothing."""
+        grown = watch.measure_largest_bytes(self._trial.pid) - self._resident
+        if grown > FROZEN_BYTES:
+            raise Violated(
+                f"the server's memory had grown by {grown / MIB:.0f} MiB while {clients} clients asked and read "
+                "nothing; stop reading from a client while you owe it bytes"
+            )
+
     def _expect_descriptors(self, clients: int) -> None:
         patience = Patience(self._trial)
         while more := self._count_leaks(clients):

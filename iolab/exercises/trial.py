@@ -44,7 +44,7 @@ class Trial(Confined):
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             self.listening.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES)  # accepted sockets inherit it
         self.address: faults.Address = self.listening.getsockname()[:2]
-        granted = LIMITS | dict(limits or {})
+        self.limits = granted = LIMITS | dict(limits or {})
         super().__init__(
             lambda folder: ServerLaunch(answer, entry, folder, granted, self.table.hex(), factor, pace_ms),
             self.listening.fileno(),

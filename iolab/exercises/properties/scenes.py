@@ -18,6 +18,9 @@ ENDS = ("half-close", "reset", "leave", "read", "more")
 
 CROWD, RESERVED = 200, 64
 MANY = 1_100
+PLACES = 128
+"""Descriptors of a server that more clients come to than it has room for."""
+
 FROZEN = 24
 """Clients that ask again and again and do not read, at once."""
 
@@ -268,6 +271,47 @@ def draw_leavers(draw: random.Random) -> Story:
     return chain(scenes)
 
 
+def full_house(draw: random.Random, numbers: Numbers) -> Story:
+    """Return a scene of more clients than the server has descriptors for, of whom some leave, and of others that come.
+
+    Those who leave are more than those who have no place.
+    """
+    early, late = [next(numbers) for _ in range(PLACES - 28)], [next(numbers) for _ in range(40)]
+    steps = [step for each in (*early, *late) for step in (Step("open", each, 3), Step("ask", each, 10))]
+    leavers = draw.sample(early, 60)
+    ends = [Step(draw.choice(("leave", "half-close", "reset")), each) for each in leavers]
+    comers = [next(numbers) for _ in range(4)]
+    come = [step for each in comers for step in (Step("open", each), Step("ask", each, draw.randrange(1, 50)))]
+    left = [Step("leave", each) for each in (*early, *late, *comers)]
+    return [*steps, SETTLE, *ends, SETTLE, *come, SETTLE, *left, SETTLE]
+
+
+def draw_frozen(draw: random.Random) -> Story:
+    """Draw a story of many clients that ask on and on and read nothing, and of others meanwhile."""
+    numbers = _count()
+    frozen = [next(numbers) for _ in range(FROZEN)]
+    first = [[Step("open", each, 2), Step("ask", each, draw.randrange(1, 5_000))] for each in frozen]
+    ends = [[Step("read", each)] if draw.random() < 0.7 else [Step("reset", each)] for each in frozen]
+    return [*interleave(draw, *first), Step("flood"), SETTLE, *interleave(draw, *ends), SETTLE]
+
+
+def draw_end(draw: random.Random) -> Story:
+    """Draw a story that ends the server while clients are there in every state, or in the midst of what they ask."""
+    numbers = _count()
+    silent, idle, owed, leaving = ([next(numbers) for _ in range(draw.randrange(1, 4))] for _ in range(4))
+    scenes = [
+        *([Step("open", each)] for each in silent),
+        *([Step("open", each), Step("ask", each, draw.randrange(1, 100)), Step("read", each)] for each in idle),
+        *([Step("open", each, 1), *(Step("ask", each, size) for size in _draw_large(draw))] for each in owed),
+        *([Step("open", each, 1), Step("ask", each, 3_000), Step("half-close", each)] for each in leaving),
+    ]
+    begin = [*interleave(draw, *scenes), SETTLE]
+    if draw.random() < 0.5:
+        return [*begin, Step("stop")]
+    asks = [Step("ask", each, draw.randrange(1, 100)) for each in (*silent, *idle)]
+    return [*begin, Step("pause"), *asks, Step("stop")]
+
+
 def draw_silence(draw: random.Random) -> Story:
     """Draw a story after each scene of which nobody asks anything, for long in the end."""
     numbers = _count()
@@ -276,7 +320,7 @@ def draw_silence(draw: random.Random) -> Story:
         *interleave(draw, [Step("open", 9_001, 1), Step("ask", 9_001, 5_000), Step("read", 9_001), SETTLE]),
         *early(draw, numbers, ("reset", "stay")),
     ]
-    return silence(draw, numbers, scenes)
+    return [*full_house(draw, numbers), *silence(draw, numbers, scenes)]
 
 
 def draw_debts(draw: random.Random) -> Story:

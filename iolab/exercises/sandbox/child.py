@@ -149,8 +149,9 @@ def begin_trial(launch: Launch, door: "Door", judge: socket.socket, descriptor: 
     faulthandler.enable(words)
     try:
         call_answer(launch, door, descriptor, last_words)
+        os._exit(0)  # its threads and processes may go on: that they do is no fault
     except Stopped:
-        pass
+        os._exit(0)
     except Unusable as error:
         last_words.say(f"it died: {error}")
         raise
@@ -158,6 +159,7 @@ def begin_trial(launch: Launch, door: "Door", judge: socket.socket, descriptor: 
         if other := group.split(Stopped)[1]:
             last_words.say_death(other)
             raise
+        os._exit(0)
     except BaseException as error:
         last_words.say_death(error)
         raise

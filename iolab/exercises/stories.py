@@ -227,9 +227,13 @@ class Player:
         block, sent = random.Random(f"{self._seed} {number} {client.asks}").randbytes(1 << 17), 0
         connection, look_s = client.peer.connection, client.peer.connection.gettimeout()
         connection.setblocking(False)
-        with suppress(BlockingIOError):
+        try:
             while sent < len(block):
                 sent += connection.send(memoryview(block)[sent:])
+        except BlockingIOError:
+            pass
+        except OSError:
+            raise Violated(f"the server closed the connection of a client that asked; {client.peer.why()}") from None
         connection.settimeout(look_s)
         self._owe(client, block[:sent])
         return sent
@@ -255,21 +259,21 @@ class Player:
 
     def _settle(self) -> None:
         self._resume()
-        self._seat()
+        full = self._seat()
         for number, client in list(self._clients.items()):
-            if client.slow and client.due:
+            if client.may_wait or (client.slow and client.due):
                 continue
             self._receive(number, len(client.due))
             if client.half_closed:
                 client.peer.expect_end(f"client {number}")
                 self._clients.pop(number).peer.connection.close()
         seated = [client for client in self._clients.values() if not client.may_wait]
-        self._rest.expect(len(seated), sum(bool(client.due) for client in seated))
+        self._rest.expect(len(seated), sum(bool(client.due) for client in seated), full=full)
 
-    def _seat(self) -> None:
-        """Find out who of those that may have no place was served, who was turned away, and who has to wait."""
+    def _seat(self) -> bool:
+        """Find out who of those that may have no place was served; say whether others were turned away or wait."""
         guests = {number: client for number, client in self._clients.items() if client.may_wait}
-        patience, place = Patience(self._trial), select.poll()
+        patience, place, full = Patience(self._trial), select.poll(), False
         for client in guests.values():
             place.register(client.peer.connection, select.POLLIN)
         while guests:
@@ -282,9 +286,11 @@ class Player:
                     patience.renew()
                     if client.peer.was_turned_away():
                         self._clients.pop(number).peer.connection.close()
-            if patience.over():
+                        full = True
+            if guests and patience.over():
                 self._expect_full(list(guests))
-                return
+                return True
+        return full
 
     def _expect_full(self, waiting: list[int]) -> None:
         """Raise Violated if a client waits although the server has a descriptor for it."""
@@ -330,7 +336,8 @@ def tell_story(
         seed = draw.randrange(1 << 32)
 
         def play(story: Story, patience_s: float = STORY_WAITS_S) -> Fault | None:
-            trial = Trial(answer, entry, random.Random(seed), factor=factor, limits=limits)
+            notes = invariants.operations
+            trial = Trial(answer, entry, random.Random(seed), factor=factor, limits=limits, notes=notes)
             trial.patience_s = patience_s
             with ExitStack() as stack:
                 stack.enter_context(trial)

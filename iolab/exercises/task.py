@@ -101,8 +101,8 @@ ENDS = (
 
 OF_SERVERS = (
     ENDS,
-    "Whatever clients there are then, silent, slow, or owed bytes: the function ends at once, and the process within "
-    "a second.",
+    "Whatever clients there are then, silent, slow, or owed bytes: the function ends within a second. Threads that go "
+    "on after it do no harm.",
     "`respond` turns bytes that were received (`bytes`, `bytearray` or a `memoryview`) into those of the reply; how "
     "many at once is up to you. It returns `bytes`, from 1 to 100 for each byte that it was given, so no reply is "
     "empty.",

@@ -261,6 +261,7 @@ def draw_leavers(draw: random.Random) -> Story:
     """Draw a story of clients that come and leave in every way."""
     numbers = _count()
     scenes = [
+        full_house(draw, numbers),
         brief(draw, numbers, ("leave", "half-close", "reset"), 20),
         early(draw, numbers, ("reset", "leave", "half-close")),
         slow_readers(draw, numbers, ("reset",), 3),
@@ -276,13 +277,14 @@ def full_house(draw: random.Random, numbers: Numbers) -> Story:
 
     Those who leave are more than those who have no place.
     """
-    early, late = [next(numbers) for _ in range(PLACES - 28)], [next(numbers) for _ in range(40)]
-    steps = [step for each in (*early, *late) for step in (Step("open", each, 3), Step("ask", each, 10))]
+    clients = [next(numbers) for _ in range(PLACES + 12)]
+    steps = [step for each in clients for step in (Step("open", each, 3), Step("ask", each, 10))]
+    early = clients[: PLACES - 28]
     leavers = draw.sample(early, 60)
     ends = [Step(draw.choice(("leave", "half-close", "reset")), each) for each in leavers]
     comers = [next(numbers) for _ in range(4)]
     come = [step for each in comers for step in (Step("open", each), Step("ask", each, draw.randrange(1, 50)))]
-    left = [Step("leave", each) for each in (*early, *late, *comers)]
+    left = [Step("leave", each) for each in (*clients, *comers)]
     return [*steps, SETTLE, *ends, SETTLE, *come, SETTLE, *left, SETTLE]
 
 
@@ -320,7 +322,7 @@ def draw_silence(draw: random.Random) -> Story:
         *interleave(draw, [Step("open", 9_001, 1), Step("ask", 9_001, 5_000), Step("read", 9_001), SETTLE]),
         *early(draw, numbers, ("reset", "stay")),
     ]
-    return [*full_house(draw, numbers), *silence(draw, numbers, scenes)]
+    return silence(draw, numbers, scenes)
 
 
 def draw_debts(draw: random.Random) -> Story:

@@ -363,7 +363,7 @@ def tell_story(
 def shrink(story: Story, fault: Fault, play: Callable[..., Fault | None]) -> tuple[Story, Fault]:
     """Return the shortest story that was found to fail in the same way, and its fault."""
     begin_s, left_s = time.monotonic(), min(SHRINK_S, SHRINK_ALL_S - sum(shrinking_s))
-    if any(step.act == "silence" for step in story[: fault.step]):
+    if any(step.act in ("silence", "flood") for step in story[: fault.step + 1]):
         left_s = 0.0  # once is long enough
     shortest, end_s, tries = (list(story[: fault.step + 1]), fault), begin_s + left_s, SHRINK_TRIES
 

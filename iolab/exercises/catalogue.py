@@ -92,6 +92,17 @@ def look_for_bounds(answer: str, entry: str, draw: random.Random) -> str:
     return FROZEN(answer, entry, draw)
 
 
+QUIET_END, BUSY_END = (
+    tell_story(draw_story, WIRE, ENDED, factor=GROWTH) for draw_story in (scenes.draw_end, scenes.draw_busy_end)
+)
+
+
+def look_for_end(answer: str, entry: str, draw: random.Random) -> str:
+    """Look for a server that ends, whoever is there, whether anybody asks at that moment or not."""
+    BUSY_END(answer, entry, draw)
+    return QUIET_END(answer, entry, draw)
+
+
 def build_serves(
     draw_crowd: Callable[[random.Random], Story] = scenes.draw_crowd,
     others: Look = look_for_others,
@@ -118,7 +129,7 @@ SERVES_BUSILY = build_serves(leaks=LEAKS)
 SERVES_BY_TASKS = build_serves(others=look_for_slow_reader)
 """A task that never has to wait may keep its turn: that is for who writes the task."""
 
-END = Property("a clean end", 1, tell_story(scenes.draw_end, WIRE, ENDED, factor=GROWTH))
+END = Property("a clean end", 1, look_for_end)
 PROMPT = demand("no sleeps", 1, nature.check_promptness)
 RESTS = (
     Property("idle", 1, tell_story(scenes.draw_silence, IDLE, SILENCE, factor=GROWTH)),

@@ -298,7 +298,18 @@ def draw_frozen(draw: random.Random) -> Story:
 
 
 def draw_end(draw: random.Random) -> Story:
-    """Draw a story that ends the server while clients are there in every state, or in the midst of what they ask."""
+    """Draw a story that ends the server while clients are there in every state, and nobody does anything."""
+    return [*meet(draw)[1], Step("stop")]
+
+
+def draw_busy_end(draw: random.Random) -> Story:
+    """Draw a story that ends the server in the midst of what clients ask."""
+    brisk, begin = meet(draw)
+    return [*begin, Step("pause"), *(Step("ask", each, draw.randrange(1, 100)) for each in brisk), Step("stop")]
+
+
+def meet(draw: random.Random) -> tuple[list[int], Story]:
+    """Draw clients in every state; return those that read what they are owed, and how all of them came there."""
     numbers = _count()
     silent, idle, owed, leaving = ([next(numbers) for _ in range(draw.randrange(1, 4))] for _ in range(4))
     scenes = [
@@ -307,11 +318,7 @@ def draw_end(draw: random.Random) -> Story:
         *([Step("open", each, 1), *(Step("ask", each, size) for size in _draw_large(draw))] for each in owed),
         *([Step("open", each, 1), Step("ask", each, 3_000), Step("half-close", each)] for each in leaving),
     ]
-    begin = [*interleave(draw, *scenes), SETTLE]
-    if draw.random() < 0.5:
-        return [*begin, Step("stop")]
-    asks = [Step("ask", each, draw.randrange(1, 100)) for each in (*silent, *idle)]
-    return [*begin, Step("pause"), *asks, Step("stop")]
+    return [*silent, *idle], [*interleave(draw, *scenes), SETTLE]
 
 
 def draw_silence(draw: random.Random) -> Story:

@@ -16,7 +16,7 @@ EDGES = [1 << power for power in range(9, 18)]
 ENDS = ("half-close", "reset", "leave", "read", "more")
 """What may become of a client that is owed bytes."""
 
-CROWD, RESERVED = 200, 64
+CROWD, RESERVED, BRIEF = 200, 64, 12
 MANY = 1_100
 PLACES = 128
 """Descriptors of a server that more clients come to than it has room for."""
@@ -113,10 +113,10 @@ def early(draw: random.Random, numbers: Numbers, fates: Sequence[str]) -> Story:
     return [Step("pause"), *interleave(draw, *sequences), Step("resume"), SETTLE]
 
 
-def brief(draw: random.Random, numbers: Numbers, fates: Sequence[str], count: int = 12) -> Story:
+def brief(draw: random.Random, numbers: Numbers, fates: Sequence[str]) -> Story:
     """Return a scene of clients that come, ask, are answered or not, and end."""
     sequences = []
-    for _ in range(count):
+    for _ in range(BRIEF):
         client = next(numbers)
         steps = [Step("open", client), Step("ask", client, draw.randrange(1, 100))]
         fate = draw.choice(fates)
@@ -262,7 +262,6 @@ def draw_leavers(draw: random.Random) -> Story:
     numbers = _count()
     scenes = [
         full_house(draw, numbers),
-        brief(draw, numbers, ("leave", "half-close", "reset"), 20),
         early(draw, numbers, ("reset", "leave", "half-close")),
         slow_readers(draw, numbers, ("reset",), 3),
         slow_readers(draw, numbers, ("leave",), 2),

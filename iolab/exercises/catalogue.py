@@ -46,7 +46,13 @@ def look_for_others(answer: str, entry: str, draw: random.Random) -> str:
 
 
 def demand_model(
-    name: str, waits_in: str, also: str = "", *, one_thread: bool = True, inspect: Inspect = lambda trial, clients: ""
+    name: str,
+    waits_in: str,
+    also: str = "",
+    *,
+    one_thread: bool = True,
+    operations: bool = False,
+    inspect: Inspect = lambda trial, clients: "",
 ) -> Property:
     """Return the property of being a server of a model.
 
@@ -56,7 +62,7 @@ def demand_model(
     must = frozenset(waits_in.split())
     calls = must | frozenset(also.split())
     footprint = nature.Footprint(name, calls, must, inspect)
-    rest = Invariants(memory=False, waits_in=calls, one_thread=one_thread, model=name)
+    rest = Invariants(memory=False, waits_in=calls, one_thread=one_thread, operations=operations, model=name)
     says = f"it is what the exercise asks for: {name}"
     return Property(
         "the model", 3, tell_story(scenes.draw_states, rest, says, factor=GROWTH, also=nature.expect_model(footprint))
@@ -70,12 +76,38 @@ RESETS = "of {clients} clients, some reset their connections in every state, and
 SLOW = "{clients} clients, several of them slow at once, received all of their bytes, and no others"
 LEFT = "{clients} clients came and left in every way, and every descriptor was closed"
 SILENCE = "less than 1 % of a CPU while nobody asked"
+ENDED = "the listening socket was shut down while {clients} clients were there in every state, and the server ended"
+FROZE = "clients asked on and on and read nothing, and the memory stayed bounded"
 DEBTS = "less than 1 % of a CPU while clients did not read, closed their sending half, or reset"
-WIRE, LEAKS, IDLE = Invariants(), Invariants(descriptors=True), Invariants(idle=True)
+WIRE, IDLE = Invariants(), Invariants(idle=True)
+LEAKS, LEAKS_AND_IDLE = Invariants(descriptors=True), Invariants(descriptors=True, idle_when_full=True)
+FEW = {"RLIMIT_NOFILE": scenes.PLACES}
+FROZEN = tell_story(scenes.draw_frozen, WIRE, FROZE)
+
+
+def look_for_bounds(answer: str, entry: str, draw: random.Random) -> str:
+    """Look for a server that owes no more than it must, to one client whose replies are long, and to many."""
+    with Trial(answer, entry, draw, factor=16) as trial:
+        faults.check_memory(trial)
+    return FROZEN(answer, entry, draw)
+
+
+QUIET_END, BUSY_END = (
+    tell_story(draw_story, WIRE, ENDED, factor=GROWTH) for draw_story in (scenes.draw_end, scenes.draw_busy_end)
+)
+
+
+def look_for_end(answer: str, entry: str, draw: random.Random) -> str:
+    """Look for a server that ends, whoever is there, whether anybody asks at that moment or not."""
+    BUSY_END(answer, entry, draw)
+    return QUIET_END(answer, entry, draw)
 
 
 def build_serves(
-    draw_crowd: Callable[[random.Random], Story] = scenes.draw_crowd, others: Look = look_for_others, **limits: int
+    draw_crowd: Callable[[random.Random], Story] = scenes.draw_crowd,
+    others: Look = look_for_others,
+    leaks: Invariants = LEAKS_AND_IDLE,
+    **limits: int,
 ) -> tuple[Property, ...]:
     """Return what is asked of every server, before a crowd that it can be asked to serve."""
     return (
@@ -87,16 +119,17 @@ def build_serves(
         Property("resets", 2, tell_story(scenes.draw_resets, WIRE, RESETS, factor=GROWTH)),
         Property("slow reader's bytes", 2, tell_story(scenes.draw_slow_readers, WIRE, SLOW, factor=GROWTH)),
         Property("others meanwhile", 2, others),
-        demand("bounded memory", 1, faults.check_memory, 16),
-        Property("descriptors", 1, tell_story(scenes.draw_leavers, LEAKS, LEFT, factor=GROWTH)),
+        Property("bounded memory", 1, look_for_bounds),
+        Property("descriptors", 1, tell_story(scenes.draw_leavers, leaks, LEFT, factor=GROWTH, limits=FEW)),
     )
 
 
 SERVES = build_serves()
+SERVES_BUSILY = build_serves(leaks=LEAKS)
 SERVES_BY_TASKS = build_serves(others=look_for_slow_reader)
 """A task that never has to wait may keep its turn: that is for who writes the task."""
 
-END = demand("a clean end", 1, wire.check_clean_end)
+END = Property("a clean end", 1, look_for_end)
 PROMPT = demand("no sleeps", 1, nature.check_promptness)
 RESTS = (
     Property("idle", 1, tell_story(scenes.draw_silence, IDLE, SILENCE, factor=GROWTH)),
@@ -123,6 +156,7 @@ COMPLETIONS = demand_model(
     "io_uring_enter futex",
     "accept read write",
     one_thread=False,
+    operations=True,
     inspect=nature.inspect_completions,
 )
 
@@ -158,7 +192,7 @@ EXERCISES = {
             "02-nonblocking",
             "Serve every client in one thread, without a single call that waits, "
             "and lose no byte where a send takes only a part.",
-            (*SERVES, PROMPT, END, NEVER_WAITS),
+            (*SERVES_BUSILY, PROMPT, END, NEVER_WAITS),
             at_once=4,
         ),
         Exercise(

@@ -4,7 +4,10 @@ from iolab.exercises.catalogue import EXERCISES
 from iolab.exercises.exercise import Exercise
 from iolab.exercises.flaws import FLAWS
 from iolab.exercises.grading import GRADE_WAITS_FOR_JUDGE_S
+from iolab.exercises.meanings import MEANINGS
 from iolab.exercises.properties import chats
+from iolab.exercises.properties.scenes import FROZEN
+from iolab.exercises.rest import FROZEN_BYTES
 from iolab.exercises.sandbox.confined import ANSWER_LOADS_IN_S, LIMITS, MIB, PROCESSES, RESIDENT_BYTES
 from iolab.kernel.namespaces import FOLDER_MIB
 
@@ -29,8 +32,8 @@ RULES = {
     ),
     "03-epoll": (
         f"{ONE_THREAD} The listening socket and every connection are registered with one `epoll`.",
-        "Level-triggered: ask for EPOLLOUT only while bytes are owed to that client. "
-        "Edge-triggered (EPOLLET): you may ask for it all the time, since it is told once.",
+        "Level-triggered: ask for EPOLLOUT only while bytes are owed to that client; a wake-up in vain at its arrival "
+        "does no harm. Edge-triggered (EPOLLET): you may ask for it all the time, since it is told once.",
     ),
     "04-selectors": (
         f"{ONE_THREAD} It waits in `select()` of a class of the module `selectors`; which class is up to you. "
@@ -46,11 +49,18 @@ RULES = {
         "At most 16 signals wait in the queue in one of the tests; when it was full, SIGIO arrives instead.",
     ),
     "06-completion": (
-        "Receiving and sending are operations of io_uring or `aio`. "
-        "Asking the ring only whether a socket is ready (a poll) is not one, nor is a thread for each connection.",
-        "Accepting may be done in one thread of its own: `aio` has no accept. "
-        "`iolab.kernel.uring` and `iolab.kernel.aio` may be used. What `MultishotAccept` is told of the listening "
-        "socket is not always an accept: hand all of it to its `connection`.",
+        "Receiving and sending on a connection are operations of io_uring or of `aio`, from the first byte to the "
+        "last: no `send`, `recv`, `read` or `write` of your own, not as a first try, nor for the rest. Asking the "
+        "ring only whether a connection is ready (a poll) is not such an operation, and a thread for each connection "
+        "is none.",
+        "Either of the two will do; `aio` also where io_uring is allowed.",
+        "Accepting is up to you: an operation of the ring; a poll of the listening socket in the ring, and then "
+        "`listening.accept()`; or one thread of its own, since `aio` has no accept. Such a thread may wake the ring "
+        "by a pipe or a pair of sockets of yours, and these you may read and write as you like.",
+        "While a send is under way, one receive may be under way on the same connection.",
+        "`iolab.kernel.ring`, `iolab.kernel.uring` and `iolab.kernel.aio` may be imported, and so may `ctypes`. What "
+        "`MultishotAccept` is told of the listening socket is not always an accept, it may be a poll: hand all of it "
+        "to its `connection`.",
     ),
     "07-event-loop": (
         f"{ONE_THREAD} It waits in a selector: `select`, `poll`, `epoll_wait` or a class of `selectors`, by itself or "
@@ -114,16 +124,30 @@ RULES = {
 
 ENDS = (
     "`listening` is a listening socket. Once the judge has seen enough, `listening.accept()` raises `Stopped`, a kind "
-    "of SystemExit: let it end your function, by itself or inside of an exception group."
+    "of SystemExit: let it end your function, by itself or inside of an exception group. You may catch it to clean up, "
+    "and then return or raise it again. In another thread it ends that thread alone, without a word: have that thread "
+    "hand it to your function."
 )
 
 OF_SERVERS = (
-    f"{ENDS} `respond` turns bytes that were received into those of the reply; how many at once is up to you.",
+    ENDS,
+    "Whatever clients there are then, silent, slow, or owed bytes: the function ends within a second. Threads that go "
+    "on after it do no harm.",
+    "`respond` turns bytes that were received (`bytes`, `bytearray` or a `memoryview`) into those of the reply; how "
+    "many at once is up to you. It returns `bytes`, from 1 to 100 for each byte that it was given, so no reply is "
+    "empty.",
     "However much one client asks, the others have their turns: receive once from it, and see who else is ready.",
     "A client that closes its sending half gets all that it is owed, and then the end of file.",
     "A client may be silent for as long as it likes. Idle is less than 1 % of a CPU, and fewer than 15 wake-ups a "
-    "second. While a client does not read, the memory grows by less than 16 MiB: stop reading from it while you owe it "
-    "bytes. The buffers of the kernel are as small as the judge made them: SO_SNDBUF and SO_RCVBUF do nothing.",
+    "second: a wait may have a time-out that is long enough for that.",
+    f"While clients do not read, up to {FROZEN} at once, the memory grows by less than {FROZEN_BYTES // MIB} MiB in "
+    "all, where replies are as long as requests. Stop reading from a client while you owe it bytes; to read a little "
+    "ahead of it is no fault. The buffers of the kernel are as small as the judge made them: SO_SNDBUF and SO_RCVBUF "
+    "do nothing.",
+    "When descriptors run out, `listening.accept()` closes the connection that it cannot keep, and raises "
+    "ConnectionAbortedError: go on. Whoever accepts in another way gets EMFILE. Then clients may be turned away or "
+    "wait, the others are served, and the server is idle when nobody asks; when others leave, those who wait are "
+    "served.",
 )
 
 OF_CLIENTS = (
@@ -152,8 +176,11 @@ def _list(rules: tuple[str, ...]) -> str:
 
 
 def _write_table(exercise: Exercise) -> str:
-    rows = [f"| {each.name} | {each.points} |" for each in exercise.properties]
-    return "\n".join(["| property | points |", "|---|---|", *rows])
+    if exercise.name in FLAWS:
+        rows = [f"| {each.name} | {each.points} |" for each in exercise.properties]
+        return "\n".join(["| property | points |", "|---|---|", *rows])
+    rows = [f"| {each.name} | {MEANINGS.get(each.name, '')} | {each.points} |" for each in exercise.properties]
+    return "\n".join(["| property | what it means | points |", "|---|---|---|", *rows])
 
 
 def _write_limits(exercise: Exercise) -> str:
@@ -164,7 +191,8 @@ def _write_limits(exercise: Exercise) -> str:
         f"write up to {FOLDER_MIB} MiB into the folder that it starts in, and connect nowhere else. "
         f"Its imports and all else at the top level have {ANSWER_LOADS_IN_S:.0f} s, a process "
         f"{limits['RLIMIT_CPU']} s of CPU and {limits['RLIMIT_NOFILE']:,} descriptors, all together {PROCESSES} "
-        f"processes and {RESIDENT_BYTES // MIB:,} MiB, the judge {GRADE_WAITS_FOR_JUDGE_S:.0f} s for everything."
+        f"processes (threads do not count) and {RESIDENT_BYTES // MIB:,} MiB, "
+        f"the judge {GRADE_WAITS_FOR_JUDGE_S:.0f} s for everything."
     )
 
 

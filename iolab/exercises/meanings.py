@@ -19,6 +19,7 @@ MEANINGS = {
     "a full queue": "nobody is missed when more signals came than the queue holds",
     "tasks that sleep": "`sleep` suspends one task and no other, for as long as it says",
     "sleeps of any length": "short, long, equal and zero sleeps end when they should, in order",
+    "turns and sleeps": "every call gives the others a turn, and sleeps end in time while others talk",
     "tasks that raise": "an exception ends the task that raised it, and no other",
     "recv's size": "`recv` returns as many bytes as asked for at most, and leaves the rest",
     "run returns": "`run` returns when all tasks have ended, and no sooner",

@@ -3,6 +3,7 @@
 import asyncio
 import selectors
 from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Placement:
     """The CPUs of server and client; None where the scheduler chooses."""
 
@@ -14,6 +14,9 @@ class Placement:
     why: str = ""
     recorded: str = ""
     """Where and when, if the run was not made here: it stands under every figure."""
+
+    def __repr__(self) -> str:
+        return str(self)
 
     @property
     def cpus(self) -> set[int]:

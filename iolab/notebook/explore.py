@@ -182,6 +182,9 @@ class Explorer:
         missing = "; ".join(f"{name}: {reason}" for name, reason in self.left_out.items())
         return f"<small>Not on this machine: {html.escape(missing)}.</small>" if missing else ""
 
+    def __repr__(self) -> str:
+        return str(self)
+
     def __str__(self) -> str:
         names = ", ".join(setting.label for setting in self.settings)
         return f"A panel to explore with, for a browser: {names}. Nothing has been measured."

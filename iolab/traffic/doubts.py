@@ -57,7 +57,7 @@ SAYS: dict[Kind, tuple[str, str]] = {
 """Of each kind the fact, and its consequence."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Doubt:
     """One reason to distrust a measurement: its kind, the figures, where it arose, and how many runs share it."""
 
@@ -66,6 +66,9 @@ class Doubt:
     where: str = ""
     runs: int = 1
     of: int = 1
+
+    def __repr__(self) -> str:
+        return str(self)
 
     @property
     def gist(self) -> str:

@@ -112,9 +112,6 @@ class TestARun:
         assert last.result is not None and "<table " in last.result and "<img " in last.result
         assert "3 connections" in html.unescape(last.result)
 
-    def test_a_page_without_a_kernel_shows_the_runs_until_now(self, explorer: Explorer) -> None:
-        assert "<table" in explorer.page and "open the lesson there" not in explorer.page
-
     def test_earlier_runs_stay_and_what_changed_is_marked(self, explorer: Explorer) -> None:
         run_once(explorer, connections=5)
         result = run_once(explorer, connections=5, model="select")[-1].result

@@ -41,8 +41,8 @@ WORDS = {
 """What to write for each class that the door looks at; the course's other values have their own names."""
 
 LISTS = (Sequence, Collection, list)
-OTHERS_KNOW = ("respond", "answer")
-"""Functions of which more is asked than that they can be called."""
+OTHERS_KNOW = ("respond", "answer", "workload")
+"""What others say more of: functions that must do more than be called, and what options can spell out."""
 
 MODEL = "the name of a model, such as 'epoll'"
 
@@ -164,8 +164,8 @@ def _names(signature: inspect.Signature) -> str:
 def _require(parameter: inspect.Parameter, value: Any) -> None:
     kind = parameter.annotation
     kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
-    is_callback = get_origin(kind) is Callable and parameter.name not in OTHERS_KNOW
-    if not is_callback and not all(map(_is_known, kinds)):
+    is_callback = get_origin(kind) is Callable
+    if parameter.name in OTHERS_KNOW or not (is_callback or all(map(_is_known, kinds))):
         return
     for each in value if parameter.kind is inspect.Parameter.VAR_POSITIONAL else (value,):
         if not any(_fits(each, kind) for kind in kinds):
@@ -192,7 +192,8 @@ def _word(kind: Any) -> str:
     items = [_word(item) if _is_known(item) else "" for item in get_args(kind)]
     if origin is tuple:
         return f"a pair: {' and '.join(items)}"
-    name = "a dict" if origin is Mapping else "a list"
+    numbers_in = "a list of numbers" if set(get_args(kind)) & {int, float} else "a list"
+    name = "a dict" if origin is Mapping else numbers_in
     return f"{name}, each {items[-1]}" if items[-1] else name
 
 

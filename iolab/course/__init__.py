@@ -3,5 +3,8 @@
 from iolab.course.advice import growth, guide
 from iolab.course.files import read_file
 from iolab.course.sigio import taps
+from iolab.errors import guard_face
 
 __all__ = ["growth", "guide", "read_file", "taps"]
+
+guard_face(globals())

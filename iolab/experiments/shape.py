@@ -13,7 +13,7 @@ ORDER: tuple[Word, ...] = ("holds", "cannot tell", "fails")
 NO_FIGURES = "this machine has no figures for it"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sign:
     """One trait of a shape: a ratio or a growth, and the word on it."""
 
@@ -24,13 +24,19 @@ class Sign:
     why_not: str = ""
     """Why it has no value."""
 
+    def __repr__(self) -> str:
+        return f"{self.word}. {self.because}"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Shape:
     """What the signs say together: one word, and the figures behind it."""
 
     word: Word
     because: str
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def __str__(self) -> str:
         return f"same shape: {self.word}. {self.because}"

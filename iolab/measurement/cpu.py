@@ -49,7 +49,7 @@ def clock_of(task: int) -> int:
     return ~task << 3 | 6  # CPUCLOCK_SCHED of one thread (linux/posix-timers.h)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Usage:
     """What the server's threads used in one run (`getrusage(2)`)."""
 
@@ -57,6 +57,12 @@ class Usage:
     system_s: float
     voluntary_switches: int
     involuntary_switches: int
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.user_s * 1e3:.3g} ms outside the kernel, {self.system_s * 1e3:.3g} ms in it; "
+            f"gave up the CPU {self.voluntary_switches:,} times, lost it {self.involuntary_switches:,} times"
+        )
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
@@ -88,12 +94,15 @@ def _usage_of(pid: int) -> Usage:
     return Usage(user_s, system_s, *switches)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CpuSamples:
     """Readings of a CpuClock: `at_ns` on the clock of the records, `cpu_ns` used by then."""
 
     at_ns: NDArray[np.int64]
     cpu_ns: NDArray[np.int64]
+
+    def __repr__(self) -> str:
+        return f"{self.total_ns / 1e6:.3g} ms of CPU time in {self.wall_ns / 1e6:.3g} ms, read {len(self.at_ns)} times"
 
     def since(self, start_ns: int) -> "CpuSamples":
         """Return the readings from the last one before this time on: those after a warm-up."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Placement:
     """The CPUs of server and client; None where the scheduler chooses."""
 
@@ -16,6 +16,9 @@ class Placement:
     """Where and when, if the run was not made here: it stands under every figure."""
     workers: tuple[int, ...] = ()
     """The CPUs that a server of several processes may use."""
+
+    def __repr__(self) -> str:
+        return str(self)
 
     @property
     def cpus(self) -> set[int]:

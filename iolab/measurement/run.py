@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from iolab.background import Server, runaways, start
+from iolab.background import Server, runaways, start, used_by_others
 from iolab.display import tables
 from iolab.kernel.interrupts import InOnePiece
 from iolab.listening import Respond
@@ -65,6 +65,8 @@ class Run(tables.Readable):
     """Servers that were stopped before, and still ran beside this one."""
     workers: Sequence[Mapping[str, Any]] = ()
     """What the parent and each worker did in this run, if the server has processes of its own; the parent is first."""
+    not_stopped: Mapping[str, float] = field(default_factory=dict)
+    """The share of one CPU that each server took which was started before and not stopped."""
 
     @property
     def cpu_us_per_request(self) -> float | None:
@@ -113,6 +115,9 @@ class Run(tables.Readable):
     def _surroundings(self) -> Iterator[Doubt]:
         if self.runaways:
             yield Doubt("runaway", {"names": ", ".join(self.runaways)})
+        for name, share in self.not_stopped.items():
+            if share > NEIGHBOUR_LIMIT:
+                yield Doubt("not stopped", {"name": name, "share": round(share, 3)})
         if self.neighbours_share is not None and self.neighbours_share > NEIGHBOUR_LIMIT:
             yield Doubt("busy neighbours", {"share": round(self.neighbours_share, 3)})
         if (step_ns := clock_step_ns()) > COARSE_NS:
@@ -185,11 +190,11 @@ def observe(server: Server, client: Client, placement: Placement, on_tick: OnTic
 
     client.connect()
     before, neighbours = usage(pids_of(workers)), Neighbours(placement.cpus, client.pid, workers)
-    rows = workers.rows if workers else []
+    rows, others_s = workers.rows if workers else [], used_by_others(server)
     read()
     records = client.run(read)
     read()
-    neighbours_share = neighbours.share()
+    neighbours_share, others_after_s = neighbours.share(), used_by_others(server)
     at_ns, cpu_ns, bytes_, counts = np.array(readings, dtype=np.int64).T
     memory_bytes = max(0, int(bytes_.max()) - empty_bytes)
     cpu = CpuSamples(at_ns, cpu_ns).since(records.start_ns)
@@ -205,6 +210,11 @@ def observe(server: Server, client: Client, placement: Placement, on_tick: OnTic
         server_threads=max(1, int(counts.max()) - threads),
         runaways=still_running,
         workers=what_each_did(rows, workers) if workers else (),
+        not_stopped={
+            name: round(float((used_s - others_s[name]) / (at_ns[-1] - at_ns[0]) * 1e9), 3)
+            for name, used_s in others_after_s.items()
+            if name in others_s
+        },
     )
 
 

@@ -15,12 +15,16 @@ KNOWN = (PARTS[0], "wake-up", "copy", *PARTS[2:])
 """The parts where the kernel told when the thread ran."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Anatomy:
     """The parts of many requests of one timeline: one row a request, in us, one column for each of `names`."""
 
     timeline: Timeline
     parts_us: NDArray[np.float64]
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{name} {median_us:.3g}" for name, median_us in self.median_us.items())
+        return f"{len(self.parts_us):,} requests of {self.timeline.model}, medians in µs: {parts}"
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -118,7 +118,7 @@ class Company:
     """Tasks that do all sorts of things on one loop, and the books on what the loop owes each of them.
 
     For each task that waits stands here what it waits for, how to see that it can go on, and for how many calls of
-    each other one it could. Nothing of that is a time, but for sleeps, which are over once the process has computed for longer.
+    each other one it could. A sleep counts as over once the process has computed for longer.
     """
 
     def __init__(self, loop: Any, draw: Any) -> None:

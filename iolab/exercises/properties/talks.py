@@ -243,7 +243,7 @@ def say_one_by_one(talk: Talk, trial: Trial) -> None:
 def say_much_at_once(talk: Talk, trial: Trial) -> None:
     """Have one with a long name say many short lines, and lines up to the longest with others right behind them."""
     speaker = talk.join(draw_longest(trial.draw, 3_000))
-    talk.say(speaker, draw_lines(trial.draw, 20, 5))  # a few bytes, of which much is to be made before all are silent
+    talk.say(speaker, draw_lines(trial.draw, 35, 5))  # a few bytes, of which much is to be made before all are silent
     talk.settle()
     for size in (LONGEST_BYTES, trial.draw.choice((LONGEST_BYTES - 1, LONGEST_BYTES * 19 // 20, LONGEST_BYTES // 2))):
         before, behind = (draw_lines(trial.draw, trial.draw.randrange(4), 30_000) for _ in range(2))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from iolab.notebook.explore import explore
     from iolab.notebook.my_progress import my_progress
     from iolab.notebook.predictions import predict
+    from iolab.notebook.try_out import try_out
     from iolab.playback.player import replay
     from iolab.trace.anatomy import anatomy
     from iolab.traffic import faults
@@ -59,6 +60,7 @@ __all__ = [
     "source",
     "start",
     "timeline",
+    "try_out",
 ]
 
 
@@ -74,6 +76,7 @@ LATER = {
     "predict": "iolab.notebook.predictions",
     "reference": "iolab.data.reference",
     "replay": "iolab.playback.player",
+    "try_out": "iolab.notebook.try_out",
 }
 """What is imported when it is first asked for, because it needs numpy, matplotlib or ipywidgets."""
 

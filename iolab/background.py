@@ -205,6 +205,11 @@ def list_servers() -> list[Server]:
     return sorted((each for each in _servers if each.listening.fileno() >= 0), key=lambda each: each.address)
 
 
+def report_runaway(thread: threading.Thread) -> None:
+    """Have a thread that goes on, though it was told to end, named by `runaways`."""
+    _runaways.add(thread)
+
+
 def runaways() -> list[str]:
     """Return the names of threads that go on though their server was stopped: they slow whatever runs beside them."""
     return sorted(thread.name.removeprefix("iolab ") for thread in _runaways if thread.is_alive())

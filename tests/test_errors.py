@@ -84,13 +84,19 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "source": (("epoll",), {}),
     "start": (("epoll",), {}),
     "timeline": (("epoll",), SMALL),
+    "try_out": (("02-send", lambda connection, unsent: ...), {}),
     "Table": (([],), {}),
     "Workload": ((), {}),
 }
 """A right call of everything on the face that can be called."""
 
-TAKES = {("source", "a class"), ("source", "a function of nothing"), ("check", "a function of nothing")}
-"""`source` shows the text of these; and a wrong answer is the judge's to find."""
+TAKES = {
+    ("source", "a class"),
+    ("source", "a function of nothing"),
+    ("check", "a function of nothing"),
+    ("try_out", "a function of nothing"),
+}
+"""`source` shows the text of these; and a wrong answer is the judge's to find, or the drill's."""
 
 
 @pytest.fixture

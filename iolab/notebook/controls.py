@@ -64,6 +64,11 @@ def card(tone: str, *parts: str) -> str:
     return f'<div style="border-left: 4px solid {TONES[tone]}; padding: 0.3rem 0.9rem; max-width: 46rem">{lines}</div>'
 
 
+def fold(summary: str, inside: str) -> str:
+    """Return HTML that is folded until somebody wants it."""
+    return f"<details><summary>{summary}</summary>{inside}</details>"
+
+
 def note(sentence: str) -> str:
     """Return a sentence as HTML, in the second colour of text."""
     return f'<span style="color: var(--jp-ui-font-color2, inherit)">{html.escape(sentence)}</span>'

@@ -14,7 +14,7 @@ import ipywidgets
 
 from iolab import progress
 from iolab.errors import UsageError, guard
-from iolab.notebook.controls import busy_note, card, note, present, status
+from iolab.notebook.controls import busy_note, card, fold, note, present, status
 from iolab.traffic.workload import Limits
 
 CLOSE = 2.0
@@ -164,7 +164,7 @@ class Score:
         tone = {None: "open", True: "right", False: "wrong"}[self.right]
         first = f"<b>{html.escape(self.verdict)}</b>"
         if self.right is None:
-            return card(tone, first, _fold("Show what was measured", html.escape(self.comparison)))
+            return card(tone, first, fold("Show what was measured", html.escape(self.comparison)))
         return card(tone, f"{first} {html.escape(self.comparison)}", html.escape(self.lesson), self._others())
 
     def _others(self) -> str:
@@ -173,16 +173,12 @@ class Score:
         if not self.right or not others:
             return ""
         rows = "".join(f"<li><b>{html.escape(name)}</b>: {html.escape(why)}</li>" for name, why in others.items())
-        return _fold("Why not the others?", f"<ul>{rows}</ul>")
+        return fold("Why not the others?", f"<ul>{rows}</ul>")
 
 
 def times_text(factor: float) -> str:
     """Return a factor as one would say it: 2.4, 12, 1,300."""
     return f"{factor:.1f}" if factor < 9.95 else f"{float(f'{factor:.2g}'):,.0f}"
-
-
-def _fold(summary: str, inside: str) -> str:
-    return f"<details><summary>{summary}</summary>{inside}</details>"
 
 
 def question_text(prediction: Prediction) -> str:

@@ -205,7 +205,12 @@ class Attempt:
     ) -> None:
         self._shut_down()
         if self._thread:
+            self._thread.join(LAST_STEP_S / INTERRUPTS)
+        self._close()
+        if self._thread:
             self._interrupt()
+
+    def _close(self) -> None:
         for each in self._sockets:
             for connection in each.accepted if isinstance(each, Listening) else ():
                 connection.close()

@@ -21,7 +21,7 @@ unexport PYTHONHOME PYTHONPATH
 given = $(and $(findstring command,$(origin $(1))),$($(1)),--$(2) '$($(1))')
 
 help:
-	@echo 'make lab         open the course in JupyterLab   (PORT=9000, IP=0.0.0.0 for other machines)'
+	@echo 'make lab         open your copy of the course, my-course, in JupyterLab   (PORT=9000, IP=0.0.0.0 for other machines)'
 	@echo 'make test        lint, types, unit, nbval and refused: all that must pass'
 	@echo 'make compare     measure the models in the terminal, draw build/compare.png   (ARGS=...)'
 	@echo
@@ -43,7 +43,7 @@ help:
 	@echo 'make binder      what a Binder does with the last commit: install it, run every lesson under its limits'
 	@echo 'make newcomer    from an empty machine: clone, make lab, Run All of lesson 01 in Chromium; each step timed'
 	@echo 'make lock        pin the dependencies of pyproject.toml   (ARGS=--upgrade for newer ones)'
-	@echo 'make clean       remove what make made, .venv too; notebooks and progress stay'
+	@echo 'make clean       remove what make made, .venv too; my-course, with your progress, stays'
 	@echo
 	@echo 'PYTHON=/path/to/python3 makes .venv from that Python (3.11 or newer).'
 
@@ -51,7 +51,7 @@ setup:
 	@tools/setup
 
 lab: setup
-	@$(bin)/python tools/lab.py $(call given,IP,ip) $(call given,PORT,port)
+	@$(bin)/python tools/lab.py $(call given,IP,ip) $(call given,PORT,port) $(call given,UPDATE,update)
 
 test: setup
 	@tools/steps lint types unit nbval refused

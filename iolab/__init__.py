@@ -21,6 +21,7 @@ from iolab.traffic.workload import Workload
 
 if TYPE_CHECKING:
     from iolab import claims, course, experiments, figures
+    from iolab.course.solutions import solution
     from iolab.data.reference import reference
     from iolab.notebook.explore import explore
     from iolab.notebook.my_progress import my_progress
@@ -57,6 +58,7 @@ __all__ = [
     "reference",
     "replay",
     "replies",
+    "solution",
     "source",
     "start",
     "timeline",
@@ -76,6 +78,7 @@ LATER = {
     "predict": "iolab.notebook.predictions",
     "reference": "iolab.data.reference",
     "replay": "iolab.playback.player",
+    "solution": "iolab.course.solutions",
     "try_out": "iolab.notebook.try_out",
 }
 """What is imported when it is first asked for, because it needs numpy, matplotlib or ipywidgets."""

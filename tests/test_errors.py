@@ -81,6 +81,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "profile": ((), {}),
     "reference": (("tlpi-63-9",), {}),
     "replay": ((None,), {}),
+    "solution": (("03-epoll",), {"ask": False}),
     "source": (("epoll",), {}),
     "start": (("epoll",), {}),
     "timeline": (("epoll",), SMALL),
@@ -110,6 +111,7 @@ def door_alone(monkeypatch: pytest.MonkeyPatch) -> None:
         (process, "load"),
     ):
         monkeypatch.setattr(module, name, lambda *_, **__: None)
+    monkeypatch.setattr("builtins.input", lambda _: "no")
     monkeypatch.setattr(sys.modules[grade.__module__], "grade", lambda *_, **__: None)
 
 

@@ -1,10 +1,12 @@
 """Live through what a Binder does with the course: `python -m tools.binder`, best as root.
 
-The committed course is cloned and installed as environment.yml says, by pip in an empty environment. Then
-every lesson runs from top to bottom, not as root, on one CPU, with 1 GB of memory, 1024 descriptors and no io_uring.
+The committed course is cloned and installed as environment.yml says, by pip in an empty environment; postBuild
+lays out the learner's copy, which JupyterLab has to show first. Then every lesson of that copy runs from top to
+bottom, not as root, on one CPU, with 1 GB of memory, 1024 descriptors and no io_uring.
 What could not be limited is said. PYTHON names another Python, which the user `nobody` must be able to read.
 """
 
+import json
 import os
 import re
 import resource
@@ -51,9 +53,10 @@ class Image:
 
     def as_nobody(self) -> dict[str, Any]:
         """Return what tells subprocess so; who is not root stays who they are."""
-        home, bin_ = self.folder / "home", self.folder / "environment/bin"
+        home, prefix = self.folder / "home", self.folder / "environment"
         kept = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_", "HTTP", "LD_"))}
-        env = kept | {"HOME": str(home), "PATH": f"{bin_}:/usr/bin:/bin", "LANG": "C.UTF-8"}
+        env = kept | {"HOME": str(home), "PATH": f"{prefix}/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
+        env["NB_PYTHON_PREFIX"] = str(prefix)  # as repo2docker names it to postBuild
         user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
         return {"cwd": self.course, "env": env, **user}
 
@@ -69,6 +72,7 @@ def build(image: Image) -> str:
     asked = yaml.safe_load((image.course / "environment.yml").read_text())["dependencies"][-1]["pip"]
     image.run(os.environ.get("PYTHON", sys.executable), "-m", "venv", image.folder / "environment")
     image.run("pip", "install", "--quiet", *(word for line in asked for word in line.split()))
+    image.run("./postBuild")
     size = image.run("du", "-sm", image.folder / "environment").stdout.split()[0]
     return (
         f"installed in {time.monotonic() - began:.0f} s, {size} MB, {image.run('python', '--version').stdout.strip()}"
@@ -119,7 +123,7 @@ def free() -> None:
 def lessons(image: Image) -> Iterator[tuple[str, float, str]]:
     """Run every lesson; yield its name, how long it took, and what stopped it."""
     run = ("python", "tools/without_io_uring.py", "jupyter", "nbconvert", "--execute", "--to", "notebook")
-    for lesson in sorted((image.course / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+    for lesson in sorted((image.course / "my-course/notebooks").glob("[0-9][0-9]_*.ipynb")):
         began, error = time.monotonic(), ""
         try:
             image.run(*run, "--output-dir", image.folder / "home", lesson)
@@ -129,7 +133,7 @@ def lessons(image: Image) -> Iterator[tuple[str, float, str]]:
 
 
 def start_s(image: Image) -> float:
-    """Start JupyterLab, and return how long it took until it answered."""
+    """Start JupyterLab, and return how long it took until it showed the first lesson, without outputs."""
     began = time.monotonic()
     command = [
         "jupyter",
@@ -142,19 +146,20 @@ def start_s(image: Image) -> float:
     options = image.as_nobody() | {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, **options) as lab:
         try:
-            while not _answers() and time.monotonic() - began < PATIENCE_S:
+            while not _shows_copy() and time.monotonic() - began < PATIENCE_S:
                 time.sleep(0.1)
             return time.monotonic() - began
         finally:
             lab.terminate()
 
 
-def _answers() -> bool:
+def _shows_copy() -> bool:
     try:
-        with urlopen(f"http://127.0.0.1:{PORT}/lab") as page:
-            return bool(page.status == 200)
+        with urlopen(f"http://127.0.0.1:{PORT}/api/contents/notebooks/00_start_here.ipynb") as page:
+            cells = json.load(page)["content"]["cells"]
     except (URLError, ConnectionError):
         return False
+    return not any(cell.get("outputs") for cell in cells)
 
 
 def main() -> int:
@@ -164,7 +169,7 @@ def main() -> int:
     try:
         print(build(image), flush=True)
         print("; ".join(limit()) + "; no io_uring", flush=True)
-        print(f"JupyterLab answers after {start_s(image):.1f} s", flush=True)
+        print(f"JupyterLab shows the copy after {start_s(image):.1f} s", flush=True)
         stopped = 0
         for name, seconds, error in lessons(image):
             print(f"{name}: {'stopped: ' + error if error else 'ran'} ({seconds:.0f} s)", flush=True)

@@ -1,4 +1,4 @@
-"""Open JupyterLab at the first lesson, with or without a browser, quiet, offline and on loopback only."""
+"""Lay out the learner's copy of the course, and open JupyterLab there: quiet, offline and on loopback only."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
 
-ROOT = Path(__file__).resolve().parent.parent
-FIRST_LESSON = Path("notebooks/00_start_here.ipynb")
+COPY = Path(__file__).resolve().parent.parent / "my-course"
+"""The learner's copy; git ignores it, and `make clean` leaves it."""
+
+FIRST_LESSON = "notebooks/00_start_here.ipynb"
 LOOPBACK = "127.0.0.1"
 WILDCARDS = ("0.0.0.0", "::")
 FIRST_PORT = 8888
@@ -46,12 +48,18 @@ ENCRYPTED = "--KernelManager.transport_encryption=auto"
 """Without it every kernel warns in the terminal that it can be eavesdropped on."""
 
 
-def landing(root: Path) -> str:
-    """Return JupyterLab's path for the first lesson, or the nearest thing to it that exists."""
-    if (root / FIRST_LESSON).exists():
-        return f"/lab/tree/{FIRST_LESSON.as_posix()}"
-    lessons = sorted(root.glob("notebooks/*.ipynb"))
-    return f"/lab/tree/notebooks/{lessons[0].name}" if lessons else "/lab"
+def lay_out(folder: Path, update: bool) -> list[str]:
+    """Lay out the learner's copy, and return a line for what the learner may want to know or decide."""
+    from iolab.course.lessons import copy  # after the errors of the command line
+    from iolab.errors import UsageError
+
+    try:
+        copies = copy(folder, update=update)
+    except UsageError as error:
+        sys.exit(f"lab: {error}")
+    lines = [f"Yours are now {', '.join(copies.moved)}."] if copies.moved else []
+    offer = f"{copies.offer[0].upper()}{copies.offer[1:]}: `make lab UPDATE=1` takes it, and keeps yours beside it."
+    return [*lines, offer] if copies.offered else lines
 
 
 def has_browser(env: dict[str, str], platform: str = sys.platform) -> bool:
@@ -145,12 +153,12 @@ def quiet_arguments() -> list[str]:
     return [*QUIET, *without, *([ENCRYPTED] if zmq.has("curve") else [])]
 
 
-def server_arguments(ip: str, port: int, env: dict[str, str]) -> list[str]:
+def server_arguments(folder: Path, ip: str, port: int, env: dict[str, str]) -> list[str]:
     """Return the settings of JupyterLab: given here, so that none is written to the learner's home."""
     return [
         *quiet_arguments(),
-        f"--ServerApp.root_dir={ROOT}",
-        f"--LabApp.default_url={landing(ROOT)}",
+        f"--ServerApp.root_dir={folder}",
+        f"--LabApp.default_url=/lab/tree/{FIRST_LESSON}",
         f"--ServerApp.ip={ip}",
         f"--ServerApp.port={port}",
         f"--ServerApp.open_browser={has_browser(env)}",
@@ -180,24 +188,27 @@ def announcement(server: ServerApp, env: dict[str, str]) -> str:
     return "\n".join([*lines, "Ctrl-C stops it."])
 
 
-def asked_for(arguments: list[str]) -> tuple[str, int | None]:
-    """Return the address and the port that the learner gave."""
+def read_options(arguments: list[str]) -> argparse.Namespace:
+    """Return what the learner gave: address, port, the folder of the copy, and whether to take updates."""
     parser = argparse.ArgumentParser(prog="make lab", description=__doc__)
     parser.add_argument("--ip", default=LOOPBACK)
     parser.add_argument("--port")
-    given = parser.parse_args(arguments)
-    return given.ip, port_number(given.port)
+    parser.add_argument("--copy", type=Path, default=COPY)
+    parser.add_argument("--update", default="")
+    return parser.parse_args(arguments)
 
 
 def main() -> None:
-    env = dict(os.environ)
-    ip, asked = asked_for(sys.argv[1:])
-    settings = server_arguments(ip, chosen_port(ip, asked), env)
+    env, given = dict(os.environ), read_options(sys.argv[1:])
+    port = chosen_port(given.ip, port_number(given.port))
+    folder = given.copy.absolute()
+    lines = lay_out(folder, given.update not in ("", "0"))
+    settings = server_arguments(folder, given.ip, port, env)
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, [str(SETTINGS), env.get("JUPYTER_CONFIG_PATH")]))
     from jupyterlab.labapp import LabApp  # type: ignore[import-untyped]  # a second or two: after the errors
 
     server = LabApp.initialize_server(argv=settings)
-    text = announcement(server, env)
+    text = "\n".join([*lines, announcement(server, env)])
     # The announcement shows the token: without this the server's log would, too.
     server.identity_provider.token_generated = False
     # The server binds its port in the first turn of the loop; this callback comes after it.

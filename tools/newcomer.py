@@ -178,6 +178,8 @@ def run_all(browser: str, address: str, token: str, clock: Clock) -> list[dict[s
         page.request.get(f"{address}/lab?token={token}")  # its cookie lets the page in
         with opened(page, address, LESSON) as lesson:
             clock.ended("lesson open and idle")
+            if any(cell["outputs"] for cell in lesson.cells()):
+                raise Failed("the lesson opens with outputs: the answers stand above the questions")
             lesson.run_all()
             clock.ended("Run All")
             cells = lesson.cells()

@@ -8,7 +8,7 @@ import click
 
 from iolab.cli.arguments import Commands
 
-NAMES = ("compare", "doctor", "experiment", "grade", "lessons", "load", "record", "serve", "timeline")
+NAMES = ("compare", "doctor", "experiment", "grade", "lessons", "load", "record", "serve", "solution", "timeline")
 
 
 class CourseCommands(Commands):

@@ -1,6 +1,5 @@
 """What there is to do in the course, lesson by lesson, and what the progress file has of it."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,13 +7,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from iolab import exercises, progress
-from iolab.course.lessons import lesson_files
+from iolab.course.lessons import lesson_files, read_cells, read_heading
 
 Mark = Literal["right", "wrong", "guessed", "open"]
 
 QUESTION = re.compile(r'iolab\.predict\(\s*"([^"]+)"')
 DRILL = re.compile(r'iolab\.try_out\(\s*"([^"]+)"')
-HEADING = re.compile(r"^# (?:\d\d · )?([^:\n]*)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -90,14 +88,12 @@ def next_step(course: list[Stage]) -> str:
 
 
 def _stage(path: Path, claims: Mapping[str, str], recorded: dict[str, Any]) -> Stage:
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    text = "\n".join("".join(cell["source"]) for cell in cells)
-    heading = HEADING.search(text)
+    text = "\n".join("".join(cell["source"]) for cell in read_cells(path))
     number = path.name[:2]
     guesses, scores, drills, verdicts, results = (progress.section(recorded, kind) for kind in progress.KINDS)
     return Stage(
         file=path.name,
-        title=heading[1] if heading else path.stem,
+        title=read_heading(path)[0],
         guesses={key: _mark(key, guesses, scores) for key in QUESTION.findall(text)},
         drills={key: _tried(drills.get(key)) for key in DRILL.findall(text)},
         verdicts={claim: _word(verdicts.get(claim)) for claim, lesson in claims.items() if lesson == number},

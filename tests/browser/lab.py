@@ -1,7 +1,6 @@
 """JupyterLab on a copy of the lessons, as a learner has it."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from iolab.course import lessons
 from tools import lab
 from tools.browser import START_S
 
@@ -33,7 +33,7 @@ class Lab:
 @contextmanager
 def running(folder: Path) -> Iterator[Lab]:
     """Run JupyterLab on a copy of the lessons, with folders of its own; nothing else on the machine is touched."""
-    shutil.copytree(ROOT / "notebooks", folder / "course/notebooks")
+    lessons.copy(folder / "course")
     settings_file = folder / "JUPYTERLAB_SETTINGS_DIR/@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
     settings_file.parent.mkdir(parents=True)
     settings_file.write_text('{"windowingMode": "none"}')  # or what is out of view is not on the page

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -109,21 +110,13 @@ def test_user_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lab.user_name() == "USER"
 
 
-def test_landing_falls_back_while_the_first_lesson_is_missing(tmp_path: Path) -> None:
-    assert lab.landing(tmp_path) == "/lab"
-    (tmp_path / "notebooks").mkdir()
-    for name, lands in (("01_blocking", "01_blocking"), ("00_start_here", "00_start_here")):
-        (tmp_path / f"notebooks/{name}.ipynb").touch()
-        assert lab.landing(tmp_path) == f"/lab/tree/notebooks/{lands}.ipynb"
-
-
 def makes(*arguments: str, **env: str) -> str:
     command = ["make", "--dry-run", "--directory", str(ROOT), *arguments]
     return subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True, check=True).stdout
 
 
 def test_make_passes_on_only_what_its_command_line_says() -> None:
-    assert "--ip '0.0.0.0' --port '9000'" in makes("lab", "IP=0.0.0.0", "PORT=9000")
+    assert "--ip '0.0.0.0' --port '9000' --update '1'" in makes("lab", "IP=0.0.0.0", "PORT=9000", "UPDATE=1")
     assert "--" not in next(line for line in makes("lab", IP="0.0.0.0", PORT="80").splitlines() if "lab.py" in line)
 
 
@@ -137,7 +130,7 @@ def test_opens_quietly_on_loopback_and_stops(tmp_path: Path) -> None:
     home.mkdir()
     folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
     env = {"PATH": os.environ["PATH"], "HOME": str(home), **{name: str(tmp_path / name) for name in folders}}
-    command = [sys.executable, str(LAB)]
+    command = [sys.executable, str(LAB), "--copy", str(tmp_path / "mine")]
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None and server.stderr is not None
         try:
@@ -146,6 +139,13 @@ def test_opens_quietly_on_loopback_and_stops(tmp_path: Path) -> None:
             address, token = opened.groups()
             assert server.stdout.readline().startswith("No browser here.")
             assert json.loads(read(f"{address}/api/status?token={token}"))["kernels"] == 0
+            lesson = json.loads(read(f"{address}/api/contents/{lab.FIRST_LESSON}?token={token}"))["content"]
+            assert not [cell for cell in lesson["cells"] if cell.get("outputs")], "it opens the lessons as run"
+            assert {path["name"] for path in json.loads(read(f"{address}/api/contents?token={token}"))["content"]} == {
+                "README.md",
+                "docs",
+                "notebooks",
+            }
             page = read(f"{address}/lab?token={token}")
             assert '"news": {"disabled": true}' in page and '"can_install": false' in page
             assert json.loads(read(f"{address}/lab/api/update?token={token}"))["notification"] is None
@@ -155,6 +155,34 @@ def test_opens_quietly_on_loopback_and_stops(tmp_path: Path) -> None:
             server.wait(timeout=30)
         stopped = re.sub(r"\[C [^\]]*\] received signal 15, stopping\n", "", server.stderr.read())
         assert stopped == "" and list(home.iterdir()) == []
+
+
+def test_an_update_is_offered_and_taken_when_asked_for(tmp_path: Path) -> None:
+    assert lab.lay_out(tmp_path, False) == []
+    (tmp_path / lab.FIRST_LESSON).write_text("mine")
+    (tmp_path / ".iolab-lessons.json").unlink()  # as a copy that an older course laid out
+    (says,) = lab.lay_out(tmp_path, False)
+    assert says.startswith(f"A newer text of {lab.FIRST_LESSON} is there: `make lab UPDATE=1` takes it")
+    assert lab.lay_out(tmp_path, True) == ["Yours are now notebooks/00_start_here-mine.ipynb."]
+    assert lab.lay_out(tmp_path, False) == []
+
+
+def test_a_copy_that_cannot_be_laid_out_ends_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "notebooks").touch()
+    assert "cannot write the lessons to" in one_line(run_lab("--copy", str(tmp_path)))
+
+
+def test_a_binder_lays_out_the_copy_and_opens_there(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "tools/jupyter", tmp_path / "tools/jupyter")
+    prefix, path = tmp_path / "prefix", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    env = {**os.environ, "NB_PYTHON_PREFIX": str(prefix), "PATH": path}
+    subprocess.run([ROOT / "postBuild"], cwd=tmp_path, env=env, check=True, capture_output=True)
+    settings = json.loads((prefix / "etc/jupyter/jupyter_server_config.json").read_text())
+    assert settings == {"ServerApp": {"root_dir": str(tmp_path / "my-course")}}
+    assert (tmp_path / "my-course" / lab.FIRST_LESSON).exists()
+    assert (prefix / "etc/jupyter/labconfig/page_config.json").exists()
+    badges = re.findall(r"urlpath=lab/tree/(\S+?)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert badges and all((tmp_path / "my-course" / each).exists() for each in badges)
 
 
 def test_a_learner_has_no_tools_of_a_teacher() -> None:

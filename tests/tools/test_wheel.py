@@ -12,20 +12,14 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
-import nbformat
 import pytest
 
 import iolab
 from iolab.course import lessons
-from iolab.data import places
-from iolab.errors import UsageError
-from iolab.exercises import EXERCISES
-from iolab.exercises.task import TASKS
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "iolab", "data", "docs", "notebooks")
 LESSONS = sorted(f"notebooks/{path.name}" for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-FIRST = "notebooks/00_start_here.ipynb"
 
 
 def clean() -> dict[str, str]:
@@ -102,68 +96,29 @@ class TestTheWheel:
     def test_it_gives_the_lessons_without_their_outputs(self, bin_: Path, tmp_path: Path) -> None:
         shown = json.loads(run(bin_ / "iolab", "lessons", "mine", "--json", folder=tmp_path))
         assert [name for name in shown["new"] if re.match(r"notebooks/\d", name)] == LESSONS
-        for name in (name for name in shown["new"] if "exercises" not in name):
+        for name in (*LESSONS, "docs/glossary.md"):
             assert (tmp_path / "mine" / name).read_bytes() == learner_copy(name)
+
+    def test_it_has_the_solutions_where_the_judge_lets_no_answer_read(self, bin_: Path, tmp_path: Path) -> None:
+        said = run(bin_ / "iolab", "solution", "03-epoll", "--yes", folder=tmp_path)
+        assert said.strip() == iolab.solution("03-epoll", ask=False)
+        code = "from iolab.course.solutions import HIDDEN; from iolab.exercises.sandbox import reach; print(HIDDEN); "
+        code += "print(*reach.list_readable(), sep='\\n')"
+        hidden, *readable = run(bin_ / "python", "-c", code, folder=tmp_path).splitlines()
+        assert readable and not [each for each in readable if Path(hidden).is_relative_to(each)]
 
     def test_every_link_of_a_copied_lesson_that_is_no_address_resolves(self, bin_: Path, tmp_path: Path) -> None:
         run(bin_ / "iolab", "lessons", tmp_path, folder=tmp_path)
-        for path in (tmp_path / "notebooks").rglob("*.ipynb"):
+        for path in tmp_path.rglob("notebooks/**/*.ipynb"):
             assert [link for link in links(path) if not (path.parent / link).exists()] == []
 
 
 def learner_copy(name: str) -> bytes:
     text = (ROOT / name).read_text(encoding="utf-8")
-    return (lessons.without_outputs(text) if name.endswith(".ipynb") else text).encode()
+    return (lessons.clear(text, Path(name).name[:2]) if name.endswith(".ipynb") else text).encode()
 
 
 def links(lesson: Path) -> list[str]:
     cells = json.loads(lesson.read_text(encoding="utf-8"))["cells"]
     text = "".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
     return [part.split(")")[0] for part in text.split("](")[1:] if "://" not in part.split(")")[0]]
-
-
-class TestCopies:
-    def test_no_output_and_no_trace_of_whoever_ran_it_is_left(self, tmp_path: Path) -> None:
-        done = lessons.copy(tmp_path)
-        cells = [cell for name in LESSONS for cell in json.loads((tmp_path / name).read_text())["cells"]]
-        code = [cell for cell in cells if cell["cell_type"] == "code"]
-        assert code and all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
-        assert not [cell for cell in cells if "execution" in cell["metadata"]]
-        assert sorted(path.name for path in tmp_path.rglob("*.*")) == sorted(Path(name).name for name in done.new)
-
-    def test_a_second_time_changes_nothing(self, tmp_path: Path) -> None:
-        first, second = lessons.copy(tmp_path), lessons.copy(tmp_path)
-        assert (second.new, second.same, second.kept) == ([], first.new, [])
-
-    def test_an_exercise_has_its_task_and_its_stub_and_nothing_of_a_solution(self, tmp_path: Path) -> None:
-        lessons.copy(tmp_path)
-        for name, exercise in EXERCISES.items():
-            book = nbformat.read(tmp_path / f"notebooks/exercises/{name}.ipynb", as_version=4)
-            nbformat.validate(book)
-            task, answer, _, check = (cell.source for cell in book.cells)
-            assert task == TASKS[name] and answer == exercise.stub.strip()
-            assert check == f'import iolab\n\niolab.check("{name}", {exercise.entry})'
-
-    def test_what_the_learner_changed_is_kept_and_named(self, tmp_path: Path) -> None:
-        lessons.copy(tmp_path)
-        (tmp_path / FIRST).write_text("mine")
-        done = lessons.copy(tmp_path)
-        assert done.kept == [FIRST] and (tmp_path / FIRST).read_text() == "mine"
-        assert any(FIRST in line and "--replace" in line for line in done.lines())
-
-    def test_what_is_replaced_is_named(self, tmp_path: Path) -> None:
-        lessons.copy(tmp_path)
-        (tmp_path / FIRST).write_text("mine")
-        done = lessons.copy(tmp_path, replace=True)
-        assert done.replaced == [FIRST] and (tmp_path / FIRST).read_bytes() == learner_copy(FIRST)
-        assert any("replaced" in line and FIRST in line for line in done.lines())
-
-    def test_a_folder_that_cannot_be_made(self, tmp_path: Path) -> None:
-        (tmp_path / "notebooks").write_text("a file")
-        with pytest.raises(UsageError, match=r"cannot write the lessons to .*: .*; name another folder"):
-            lessons.copy(tmp_path)
-
-    def test_an_installation_without_lessons(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(places, "folder", lambda name: tmp_path / name)
-        with pytest.raises(UsageError, match=r"expected the lessons in .*, found none"):
-            lessons.copy(tmp_path / "mine")

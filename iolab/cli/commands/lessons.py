@@ -11,9 +11,9 @@ from iolab.course.lessons import copy
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--replace", is_flag=True, help="Overwrite the lessons that you changed; your changes are lost.")
+@click.option("--update", is_flag=True, help="Take newer texts of what you changed; yours stays beside them.")
 @json_option
-def lessons(folder: Path, replace: bool, json_: bool) -> None:
-    """Copy the lessons to DIR; those that you changed there are left alone."""
-    copies = copy(folder, replace=replace)
+def lessons(folder: Path, update: bool, json_: bool) -> None:
+    """Lay out the lessons in DIR; what you changed there is left alone."""
+    copies = copy(folder, update=update)
     click.echo(json.dumps(copies.as_dict()) if json_ else "\n".join(copies.lines()))

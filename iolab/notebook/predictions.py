@@ -6,6 +6,7 @@ it the first guess is what counts, in every later run of the lesson.
 
 import html
 import math
+from bisect import bisect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +35,8 @@ class Prediction:
     choices: Sequence[str] = ()
     reasons: Mapping[str, str] = field(default_factory=dict)
     """By choice: why it tempts, and why it is wrong."""
+    bounds: Sequence[float] = ()
+    """Where one choice ends and the next begins, for choices that are ranges of what is measured."""
     low: float = 1.0
     high: float = 1e6
     unit: str = ""
@@ -63,7 +66,12 @@ class Prediction:
         return isinstance(guess, (int, float)) and self.low <= guess <= self.high
 
     def score(self, measured: Guess, seen: str = "") -> "Score":
-        """Compare the guess with what was measured, lock it, and record both; `seen` is the figure behind it."""
+        """Compare the guess with what was measured, lock it, and record both; `seen` is the figure behind it.
+
+        Of choices with bounds, a number is enough: it belongs to one of them, and is the figure behind it.
+        """
+        if self.bounds and not isinstance(measured, str):
+            measured, seen = self.choices[bisect(self.bounds, measured)], seen or self.write(measured)
         if self.choices and measured not in self.choices:
             raise UsageError(f"the answer {measured!r} is not one of {list(self.choices)}")
         score = Score(self, measured, seen)
@@ -265,6 +273,7 @@ def predict(
     question: str,
     choices: Mapping[str, str] | Sequence[str] = (),
     *,
+    bounds: Sequence[float] = (),
     low: float = 1.0,
     high: float = 1e6,
     unit: str = "",
@@ -273,16 +282,19 @@ def predict(
     """Ask the learner to commit a guess before the measurement: one of the choices, or a number.
 
     Choices are best a dict: each with the sentence that answers one who chose it, and was wrong. A
-    number is right within the factor `close`. Without a browser to click in, the guess stays None,
-    and the lesson runs on. A guess made earlier is taken from the progress file, and so is its score.
+    number is right within the factor `close`. Choices that are ranges have `bounds`, one between each
+    two, in rising order; then the score takes the number that was measured. Without a browser to click
+    in, the guess stays None, and the lesson runs on. A guess made earlier is taken from the progress
+    file, and so is its score.
     """
     if isinstance(choices, str) or not isinstance(choices, Mapping | Sequence):
         raise UsageError(f"expected choices to be texts in a list, such as ['yes', 'no'], not {choices!r:.80}")
     for name, bound in {"low": low, "high": high}.items():
         Limits(float).settle(name, bound)
     Limits(float, least=1).settle("close", close)
+    _require_bounds(bounds, len(choices) - 1)
     reasons = choices if isinstance(choices, Mapping) else {}
-    asked = Prediction(key, question, tuple(choices), reasons, low, high, unit, close)
+    asked = Prediction(key, question, tuple(choices), reasons, tuple(bounds), low, high, unit, close)
     recorded = progress.read()
     earlier = progress.section(recorded, "guesses").get(key)
     if asked.allows(earlier):
@@ -290,3 +302,9 @@ def predict(
         asked.guess, asked.receipt = earlier, progress.SAVED
         asked.locked = isinstance(scored, dict) and scored.get("guess") == earlier
     return asked
+
+
+def _require_bounds(bounds: Sequence[float], count: int) -> None:
+    is_list = isinstance(bounds, list | tuple) and all(isinstance(each, int | float) for each in bounds)
+    if not is_list or (bounds and (len(bounds) != count or list(bounds) != sorted(bounds))):
+        raise UsageError(f"expected bounds to be {count} rising numbers, between the choices, not {bounds!r:.80}")

@@ -1,9 +1,10 @@
-"""The drills of lesson 01: a server of one client at a time, and a loop that reads a number of bytes from a stream."""
+"""The drills of lesson 01: a server of one client at a time, a stream cut to size, patience, and buffers filled up."""
 
 import socket
+import time
 
 from iolab.course.delivery import unread
-from iolab.course.drills.attempt import GONE, Attempt
+from iolab.course.drills.attempt import GONE, LIMIT_S, Attempt
 from iolab.course.drills.drill import Drill
 from iolab.replies import upper
 
@@ -70,6 +71,50 @@ def _expect(attempt: Attempt, value: object, expected: bytes) -> None:
     raise attempt.wrong(f"Your function returned {value!r}, not {expected!r}.")
 
 
+PAUSE_S, PATIENCE_S = 0.05, 0.3
+"""A pause between two requests that is forgiven, and one that is not."""
+
+
+def check_patience(attempt: Attempt) -> str:
+    """Ask twice, with a short pause between, and then fall silent."""
+    server, client = attempt.pair()
+    attempt.begin(server, upper)
+    for request in (b"abc", b"de"):
+        client.sendall(request)
+        attempt.story = f"The client sent {request!r}."
+        if (reply := attempt.receive(client, len(request))) != upper(request):
+            raise attempt.wrong(f"It got {reply!r} back, and should get {upper(request)!r}.")
+        time.sleep(PAUSE_S)
+    attempt.story = "The client asked twice, and then said nothing more."
+    attempt.result()
+    if server.fileno() >= 0:
+        raise attempt.wrong("Your function returned, and left the connection open.")
+    return "A client that pauses is served; one that falls silent is let go."
+
+
+LEAST_BYTES = 100_000
+"""Less than any two buffers have room for."""
+
+
+def check_fill(attempt: Attempt) -> str:
+    """Play a server that does not read, and count afterwards what it could have read."""
+    server, client = attempt.pair()
+    client.settimeout(None)
+    attempt.story = "The server accepts, and does not read."
+    sent = attempt.call(client)
+    if not isinstance(sent, int):
+        raise attempt.wrong(f"Your function returned {sent!r:.80}, not the number of bytes that were taken.")
+    if client.fileno() < 0:
+        raise attempt.wrong("Your function closed the client, who should stay.")
+    client.close()
+    received = attempt.receive(server, 2 * sent + 1)
+    if len(received) != sent:
+        raise attempt.wrong(f"Your function says that {sent:,} bytes were taken, but {len(received):,} were.")
+    if sent < LEAST_BYTES:
+        raise attempt.wrong(f"It took {sent:,} bytes. There is room for more: go on until `send` raises TimeoutError.")
+    return f"You sent {sent:,} bytes into buffers that nobody empties, until they were full, and counted them all."
+
+
 DRILLS = {
     "01-serve": Drill(
         ("listening", "respond"),
@@ -110,6 +155,48 @@ def receive_exactly(connection, count):
             break
         received += chunk
     return received
+""",
+    ),
+    "01-patience": Drill(
+        ("connection", "respond"),
+        check_patience,
+        (
+            "A socket can be told how long its calls may wait. What do they do then, when the time is up?",
+            "`connection.settimeout(seconds)` sets the limit; a call that exceeds it raises `TimeoutError`. "
+            f"A pause of {PAUSE_S} s must be forgiven, and the whole try takes {LIMIT_S:g} s at most.",
+            f"The blanks, in order: `{PATIENCE_S}`, `TimeoutError`.",
+        ),
+        f"""\
+def converse(connection, respond):
+    connection.settimeout({PATIENCE_S})
+    with connection:
+        try:
+            while request := connection.recv(65536):
+                connection.sendall(respond(request))
+        except TimeoutError:
+            pass
+""",
+    ),
+    "01-fill": Drill(
+        ("client",),
+        check_fill,
+        (
+            "The client asks and asks, and never reads. At some point there is no room left, and `send` waits. "
+            "How do you notice, without waiting for ever?",
+            "Give the socket a time-out before the loop: a `send` that finds no room in that time raises "
+            "`TimeoutError`. A send that succeeds returns how many bytes it took.",
+            "The blanks, in order: `0.2`, `client.send(bytes(65536))`, `TimeoutError`.",
+        ),
+        """\
+def fill(client):
+    client.settimeout(0.2)
+    sent = 0
+    try:
+        while sent < 16_000_000:
+            sent += client.send(bytes(65536))
+    except TimeoutError:
+        pass
+    return sent
 """,
     ),
 }

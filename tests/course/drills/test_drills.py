@@ -1,5 +1,6 @@
 """What a learner types is run at once, in a bounded time, and told in a sentence."""
 
+import inspect
 import linecache
 import textwrap
 import threading
@@ -33,7 +34,7 @@ def write(text: str) -> Callable[..., Any]:
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
     names: dict[str, Any] = {"time": time}
     exec(compile(text, file, "exec"), names)
-    function: Callable[..., Any] = [value for value in names.values() if callable(value)][-1]
+    function: Callable[..., Any] = [value for value in names.values() if inspect.isfunction(value)][-1]
     return function
 
 
@@ -163,6 +164,43 @@ class TestReceiveExactly:
     def test_one_that_does_not_see_the_end_of_file_runs_for_ever(self) -> None:
         said = tell("01-exactly", change("01-exactly", "break", "continue"), 1)
         assert "sent 2, and then its end of file. Your function had not returned after 1 s. It is at line" in said
+
+
+class TestPatience:
+    @pytest.mark.parametrize(
+        ("old", "new", "says", "limit_s"),
+        [
+            ("connection.settimeout(0.3)", "pass", "said nothing more. Your function had not returned after 1 s", 1),
+            ("settimeout(0.3)", "settimeout(0.001)", "The client sent b'de'. It got b'' back", PATIENT_S),
+            (
+                "TimeoutError",
+                "ValueError",
+                "said nothing more. Your function raised TimeoutError: timed out",
+                PATIENT_S,
+            ),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, old: str, new: str, says: str, limit_s: float) -> None:
+        assert says in tell("01-patience", change("01-patience", old, new), limit_s)
+
+
+class TestFill:
+    @pytest.mark.parametrize(
+        ("old", "new", "says"),
+        [
+            ("TimeoutError", "ValueError", "does not read. Your function raised TimeoutError: timed out"),
+            ("+= client", "= client", "bytes were taken, but"),
+            ("while", "if", "There is room for more"),
+            ("return sent", "return client", "not the number of bytes that were taken"),
+            ("return sent", "client.close()\n    return sent", "Your function closed the client"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
+        assert says in tell("01-fill", change("01-fill", old, new))
+
+    def test_one_without_a_limit_waits_for_ever(self) -> None:
+        said = tell("01-fill", change("01-fill", "client.settimeout(0.2)", "pass"), 1)
+        assert "does not read. Your function had not returned after 1 s." in said
 
 
 class TestRound:

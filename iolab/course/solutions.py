@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from iolab import exercises
+from iolab.course.drills import DRILLS
 from iolab.course.lessons import FOLD, lesson_files, read_cells
 from iolab.data import places
 from iolab.display.source import Text
@@ -67,4 +68,6 @@ def _of_exercise(name: str) -> str:
 
 
 def _of_lesson(lesson: Path) -> list[str]:
-    return [fold.strip() for cell in read_cells(lesson) for fold in FOLD.findall("".join(cell["source"]))]
+    """Return what was typed in a lesson, filled in, and then what its last cells fold away."""
+    typed = [f"```python\n{drill.solution}```" for key, drill in DRILLS.items() if key.startswith(lesson.name[:2])]
+    return typed + [fold.strip() for cell in read_cells(lesson) for fold in FOLD.findall("".join(cell["source"]))]

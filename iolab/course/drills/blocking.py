@@ -163,7 +163,7 @@ def receive_exactly(connection, count):
         (
             "A socket can be told how long its calls may wait. What do they do then, when the time is up?",
             "`connection.settimeout(seconds)` sets the limit; a call that exceeds it raises `TimeoutError`. "
-            f"A pause of {PAUSE_S} s must be forgiven, and the whole try takes {LIMIT_S:g} s at most.",
+            f"A pause of 0.1 s must be forgiven, and the whole try takes {LIMIT_S:g} s at most.",
             f"The blanks, in order: `{PATIENCE_S}`, `TimeoutError`.",
         ),
         f"""\

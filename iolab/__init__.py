@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from iolab.notebook.explore import explore
     from iolab.notebook.my_progress import my_progress
     from iolab.notebook.predictions import predict
-    from iolab.notebook.try_out import try_out
     from iolab.playback.player import replay
     from iolab.trace.anatomy import anatomy
     from iolab.traffic import faults
@@ -62,7 +61,6 @@ __all__ = [
     "source",
     "start",
     "timeline",
-    "try_out",
 ]
 
 
@@ -79,7 +77,6 @@ LATER = {
     "reference": "iolab.data.reference",
     "replay": "iolab.playback.player",
     "solution": "iolab.course.solutions",
-    "try_out": "iolab.notebook.try_out",
 }
 """What is imported when it is first asked for, because it needs numpy, matplotlib or ipywidgets."""
 

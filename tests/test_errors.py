@@ -85,7 +85,6 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "source": (("epoll",), {}),
     "start": (("epoll",), {}),
     "timeline": (("epoll",), SMALL),
-    "try_out": (("02-send", lambda connection, unsent: ...), {}),
     "Table": (([],), {}),
     "Workload": ((), {}),
 }
@@ -95,7 +94,6 @@ TAKES = {
     ("source", "a class"),
     ("source", "a function of nothing"),
     ("check", "a function of nothing"),
-    ("try_out", "a function of nothing"),
 }
 """`source` shows the text of these; and a wrong answer is the judge's to find, or the drill's."""
 

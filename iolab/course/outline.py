@@ -12,7 +12,7 @@ from iolab.course.lessons import lesson_files, read_cells, read_heading
 Mark = Literal["right", "wrong", "guessed", "open"]
 
 QUESTION = re.compile(r'iolab\.predict\(\s*"([^"]+)"')
-DRILL = re.compile(r'iolab\.try_out\(\s*"([^"]+)"')
+DRILL = re.compile(r'course\.try_out\(\s*"([^"]+)"')
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,9 @@ def find_solution(name: str) -> Text:
     if name in exercises.EXERCISES:
         return Text(_of_exercise(name))
     if name in lessons:
-        return Prose("\n\n".join(_of_lesson(lessons[name])) or f"Lesson {name} has no solutions of its own.")
+        return Prose(
+            "\n\n".join(_typed(name) + _of_lesson(lessons[name])) or f"Lesson {name} has no solutions of its own."
+        )
     raise unknown("exercise", name, [*exercises.EXERCISES, *lessons])
 
 
@@ -67,7 +69,10 @@ def _of_exercise(name: str) -> str:
     return next(text.partition(begin)[2].partition(end)[0].strip() for text in texts if begin in text)
 
 
+def _typed(number: str) -> list[str]:
+    """Return what is typed in a lesson, filled in."""
+    return [f"```python\n{drill.solution}```" for key, drill in DRILLS.items() if key.startswith(number)]
+
+
 def _of_lesson(lesson: Path) -> list[str]:
-    """Return what was typed in a lesson, filled in, and then what its last cells fold away."""
-    typed = [f"```python\n{drill.solution}```" for key, drill in DRILLS.items() if key.startswith(lesson.name[:2])]
-    return typed + [fold.strip() for cell in read_cells(lesson) for fold in FOLD.findall("".join(cell["source"]))]
+    return [fold.strip() for cell in read_cells(lesson) for fold in FOLD.findall("".join(cell["source"]))]

@@ -13,8 +13,9 @@ from iolab import progress
 from iolab.claims.verdicts import LESSON
 from iolab.course.outline import Mark, Points, Stage, next_step, stages
 from iolab.display import tables
+from iolab.display.html import note
 from iolab.errors import UsageError, guard
-from iolab.notebook.controls import note, status
+from iolab.notebook.controls import status
 
 FILE = "iolab-progress.json"
 """What a saved copy is called in the learner's downloads."""

@@ -14,8 +14,9 @@ from typing import Any
 import ipywidgets
 
 from iolab import progress
+from iolab.display.html import card, fold, note
 from iolab.errors import UsageError, guard
-from iolab.notebook.controls import busy_note, card, fold, note, present, status
+from iolab.notebook.controls import busy_note, present, status
 from iolab.traffic.workload import Limits
 
 CLOSE = 2.0

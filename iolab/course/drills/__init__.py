@@ -4,10 +4,7 @@ A lesson has a module here, which plays the peer of each of its functions, and s
 wrong. What a check may use is in `attempt`.
 """
 
-from iolab.course.drills import blocking, nonblocking
 from iolab.course.drills.drill import UNFILLED, Drill, Outcome
+from iolab.course.drills.turn import DRILLS, Turn, try_out
 
-__all__ = ["DRILLS", "UNFILLED", "Drill", "Outcome"]
-
-DRILLS: dict[str, Drill] = {**blocking.DRILLS, **nonblocking.DRILLS}
-"""All drills by name: the number of the lesson, and a word."""
+__all__ = ["DRILLS", "UNFILLED", "Drill", "Outcome", "Turn", "try_out"]

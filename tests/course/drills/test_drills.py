@@ -14,8 +14,8 @@ import pytest
 from iolab.background import runaways
 from iolab.course.drills import DRILLS, UNFILLED, Outcome
 from iolab.course.drills.attempt import Attempt, Wrong
+from iolab.course.drills.turn import solved
 from iolab.errors import UsageError
-from iolab.notebook.try_out import solved
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

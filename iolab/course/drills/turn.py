@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from iolab import progress
-from iolab.course.drills import DRILLS, UNFILLED, Drill
+from iolab.course.drills import blocking, nonblocking
+from iolab.course.drills.drill import UNFILLED, Drill
+from iolab.display.html import card, fold
 from iolab.errors import guard, unknown
-from iolab.notebook.controls import card, fold
 
 TONES = {None: "open", True: "right", False: "wrong"}
+DRILLS: dict[str, Drill] = {**blocking.DRILLS, **nonblocking.DRILLS}
+"""All drills by name: the number of the lesson, and a word."""
+
 HINTS = ("A hint", "One more hint", "The last hint")
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 import iolab
+from iolab import course
 from iolab.course.drills import DRILLS, UNFILLED
-from iolab.notebook.try_out import solved
+from iolab.course.drills.turn import solved
 
 
 def blanks(connection: Any, unsent: Any) -> Any:
@@ -30,7 +31,7 @@ def right(connection: Any, unsent: Any) -> Any:
 
 
 def try_out(function: Callable[..., Any]) -> Any:
-    return iolab.try_out("02-send", function)
+    return course.try_out("02-send", function)
 
 
 class TestATurn:
@@ -61,12 +62,12 @@ class TestATurn:
         assert try_out(right).function is right
 
     def test_code_in_a_sentence_is_shown_as_code_and_nothing_is_markup(self) -> None:
-        page = iolab.try_out("01-serve", lambda listening, respond: "<b>")._repr_html_()
+        page = course.try_out("01-serve", lambda listening, respond: "<b>")._repr_html_()
         assert "<code>accept</code>" in page and "<b>&quot;" not in page
 
     def test_of_an_unknown_name_is_told_the_nearest(self) -> None:
         with pytest.raises(iolab.UsageError, match="there is no drill '02-sent'; did you mean 02-send"):
-            iolab.try_out("02-sent", right)
+            course.try_out("02-sent", right)
 
 
 class TestTheMap:

@@ -94,6 +94,7 @@ TAKES = {
     ("source", "a class"),
     ("source", "a function of nothing"),
     ("check", "a function of nothing"),
+    ("diff", "a function of nothing"),
 }
 """`source` shows the text of these; and a wrong answer is the judge's to find, or the drill's."""
 

@@ -82,21 +82,19 @@ DRILLS = {
         (
             "Ask each connection once. Three answers are possible: some bytes, the end of file, and `nothing yet`.",
             "`connection.recv(65536)` returns bytes, or `b''` at the end of file. "
-            "For `nothing yet` a non-blocking socket raises an exception, which you met at the top of this lesson.",
-            "The blanks, in order: `connection.recv(65536)`, `BlockingIOError`, `respond(request)`.",
+            "For `nothing yet` a non-blocking socket raises an exception, which you met at the top of this lesson; "
+            "`suppress` swallows it.",
+            "The blanks, in order: `BlockingIOError`, `connection.recv(65536)`, `respond(request)`.",
         ),
         """\
 def ask_all(connections, respond):
     for connection in list(connections):
-        try:
-            request = connection.recv(65536)
-        except BlockingIOError:
-            continue
-        if request:
-            connection.send(respond(request))
-        else:
-            connections.remove(connection)
-            connection.close()
+        with suppress(BlockingIOError):
+            if request := connection.recv(65536):
+                connection.send(respond(request))
+            else:
+                connections.remove(connection)
+                connection.close()
 """,
     ),
     "02-send": Drill(

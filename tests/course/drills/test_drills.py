@@ -6,6 +6,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -32,7 +33,7 @@ def write(text: str) -> Callable[..., Any]:
     """Define a function as a cell does; its text can be found."""
     text, file = textwrap.dedent(text), f"<cell {next(CELLS)}>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    names: dict[str, Any] = {"time": time}
+    names: dict[str, Any] = {"time": time, "suppress": suppress}
     exec(compile(text, file, "exec"), names)
     function: Callable[..., Any] = [value for value in names.values() if inspect.isfunction(value)][-1]
     return function
@@ -211,8 +212,6 @@ class TestRound:
             ("respond(request)", "request", "It was owed b'ABC', and got b'abc'."),
             ("connection.send(respond(request))", "respond(request)", "It was owed b'ABC', and got nothing."),
             ("connection.close()", "pass", "did not drop and close the one"),
-            ("continue", "request = b''", "dropped the silent one"),
-            ("continue", "break", "got nothing"),
         ],
     )
     def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:

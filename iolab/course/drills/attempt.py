@@ -163,6 +163,10 @@ class Attempt:
         return f"It is at {frame_line(frame, frame.f_lineno)}" if frame else ""
 
     def _run(self, *arguments: Any) -> None:
+        with suppress(Stopped):  # an interrupt may come when the function has just ended
+            self._call(*arguments)
+
+    def _call(self, *arguments: Any) -> None:
         try:
             self._value = self.function(*arguments)
         except BaseException as error:
@@ -178,7 +182,8 @@ class Attempt:
         assert self._thread
         for _ in range(INTERRUPTS):
             self._thread.join(LAST_STEP_S / INTERRUPTS)
-            if not self._thread.is_alive():
+            if self._ended.is_set() or not self._thread.is_alive():
+                self._thread.join()
                 return
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
                 ctypes.c_ulong(self._thread.ident or 0), ctypes.py_object(Stopped)

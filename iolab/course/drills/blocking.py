@@ -1,5 +1,6 @@
 """The drills of lesson 01: a server of one client at a time, a stream cut to size, patience, and buffers filled up."""
 
+import select
 import socket
 import time
 
@@ -82,6 +83,9 @@ def check_patience(attempt: Attempt) -> str:
     for request in (b"abc", b"de"):
         client.sendall(request)
         attempt.story = f"The client sent {request!r}."
+        attempt.until(lambda: select.select([client], [], [], 0)[0])  # or until nobody is there to reply
+        if attempt.has_returned:
+            raise attempt.wrong("Your function had returned by then.")
         if (reply := attempt.receive(client, len(request))) != upper(request):
             raise attempt.wrong(f"It got {reply!r} back, and should get {upper(request)!r}.")
         time.sleep(PAUSE_S)

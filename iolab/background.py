@@ -239,6 +239,11 @@ def list_servers() -> list[Server]:
     return sorted((each for each in _servers if not each._is_stopped), key=lambda each: each.address)
 
 
+def report_runaway(thread: threading.Thread) -> None:
+    """Have a thread that goes on, though it was told to end, named by `runaways`."""
+    _runaways[thread] = thread.name
+
+
 def runaways() -> list[str]:
     """Return the names of threads that go on though their server was stopped: they slow whatever runs beside them."""
     return sorted(what for thread, what in _runaways.items() if thread.is_alive())

@@ -81,7 +81,11 @@ def line_of(error: BaseException, file: str | None = None) -> str:
     lines = list(_lines(error, file))
     if not lines:
         return "no line of yours"
-    frame, number = lines[-1]
+    return frame_line(*lines[-1])
+
+
+def frame_line(frame: FrameType, number: int) -> str:
+    """Return a line of the file that a frame runs: its number, and its text where that is known."""
     code = linecache.getline(frame.f_code.co_filename, number, frame.f_globals).strip()
     return f"line {number}: {code}" if code else f"line {number}"
 

@@ -8,6 +8,7 @@ import inspect
 import os
 import select as system_calls  # a submodule is named `select`, and would take its place here
 import sys
+import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -234,12 +235,12 @@ def choose(models: "Iterable[str | Serve | Model]" = ()) -> list[Model]:
     return runnable
 
 
-def diff(before: str, after: str) -> str:
-    """Return the unified diff from one model's text to another's, without the cards.
+def diff(before: str | Callable[..., object], after: str | Callable[..., object]) -> str:
+    """Return the unified diff from the text of a model, without its card, or of a function, to that of another.
 
     Lines that differ in their indentation alone are the same line, as for `diff -w`.
     """
-    old, new = body(find(before)), body(find(after))
+    (old_name, old), (new_name, new) = map(_named_text, (before, after))
     matcher = difflib.SequenceMatcher(None, [line.strip() for line in old], [line.strip() for line in new])
     lines: list[str] = []
     for hunk in matcher.get_grouped_opcodes(2):
@@ -247,7 +248,17 @@ def diff(before: str, after: str) -> str:
         for kind, old_from, old_to, new_from, new_to in hunk:
             lines += [f"-{line}" for line in old[old_from:old_to] if kind != "equal"]
             lines += [f"{' ' if kind == 'equal' else '+'}{line}" for line in new[new_from:new_to]]
-    return "\n".join([f"--- {before}", f"+++ {after}", *lines] if lines else [])
+    return "\n".join([f"--- {old_name}", f"+++ {new_name}", *lines] if lines else [])
+
+
+def _named_text(model: str | Callable[..., object]) -> tuple[str, list[str]]:
+    if not inspect.isfunction(model):
+        found = find(model)  # type: ignore[arg-type]  # which refuses what is no name
+        return found.name, body(found)
+    try:
+        return model.__name__, textwrap.dedent(inspect.getsource(model)).splitlines()
+    except OSError:
+        raise UsageError(f"the text of {model!r} cannot be found; give a function written with `def`") from None
 
 
 def body(model: Model) -> list[str]:

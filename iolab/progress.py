@@ -1,4 +1,4 @@
-"""The learner's progress file: guesses, scores, verdicts and points, which can be saved and restored.
+"""The learner's progress file: guesses, scores, drills, verdicts and points, which can be saved and restored.
 
 A file that cannot be read is never written over: one that is damaged is set aside, and what is
 recorded next begins a new one. `iolab.notebook.my_progress` shows it.
@@ -18,7 +18,7 @@ from typing import Any
 from iolab.errors import UsageError
 from iolab.settings import PROGRESS
 
-KINDS = ("guesses", "scores", "verdicts", "exercises")
+KINDS = ("guesses", "scores", "drills", "verdicts", "exercises")
 REPLACED = "replaced"
 """The section in which a merge keeps values that differ from those recorded here."""
 

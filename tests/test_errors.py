@@ -95,8 +95,13 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
 }
 """A right call of everything on the face that can be called."""
 
-TAKES = {("source", "a class"), ("source", "a function of nothing"), ("check", "a function of nothing")}
-"""`source` shows the text of these; and a wrong answer is the judge's to find."""
+TAKES = {
+    ("source", "a class"),
+    ("source", "a function of nothing"),
+    ("check", "a function of nothing"),
+    ("diff", "a function of nothing"),
+}
+"""`source` shows the text of these; and a wrong answer is the judge's to find, or the drill's."""
 
 
 @pytest.fixture

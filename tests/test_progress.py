@@ -167,10 +167,11 @@ class TestTheMap:
             progress.record("guesses", key, 1)
             progress.record("scores", key, {"guess": 1, "right": right})
         progress.record("guesses", "01-busy", "about half")
+        progress.record("drills", "01-serve", True)
         progress.record("verdicts", "C1", {"word": "holds", "because": ""})
         progress.record("exercises", "01-threads", {"score": 20})
         text = str(iolab.my_progress())
-        assert "00 Start here        ✓✗ " in text and "01 Blocking          •○○" in text
+        assert "00 Start here        ✓✗ " in text and re.search(r"01 Blocking +•○○○ +✓○○○ +1 of 1", text)
         assert "1 of 1    01-break-it –/10, 01-threads 20/21" in text
         assert text.endswith("Next: go on with lesson 01, Blocking.")
         page = iolab.my_progress()._repr_html_()
@@ -181,6 +182,8 @@ class TestTheMap:
             for key in stage.guesses:
                 progress.record("guesses", key, 1)
                 progress.record("scores", key, {"guess": 1, "right": True})
+            for key in stage.drills:
+                progress.record("drills", key, False)
             for claim in stage.verdicts:
                 progress.record("verdicts", claim, {"word": "holds", "because": ""})
         assert str(iolab.my_progress()).endswith("Next: exercise 01-break-it.")
@@ -201,7 +204,7 @@ class TestTheButtons:
         drawn: list[str] = []
         _, restore, outcome = copy_buttons(iolab.my_progress(), lambda: drawn.append(str(iolab.my_progress()))).children
         upload(restore, "<old>.json", b'{"guesses": {"01-busy": "about half"}}')
-        assert "Restored &lt;old&gt;.json." in outcome.value and "•○○" in drawn[0]
+        assert "Restored &lt;old&gt;.json." in outcome.value and "•○○○" in drawn[0]
         upload(restore, "photo.json", b"\x89PNG")
         assert "Nothing was changed: photo.json is not saved progress" in outcome.value
 

@@ -20,6 +20,9 @@ PACKAGES = [each.name for each in pkgutil.iter_modules(iolab.__path__) if each.i
 """The parts of the package that have a page of the reference each; the rest shares one."""
 
 FIGURE = re.compile(r'<img[^>]* src="data:image/[^>]* alt="[^"]{10}')
+SHEET = re.compile(r'<a href=\\"exercises/[^>]*>([^<]*)</a>')
+"""A link to a sheet, in the JSON of a lesson."""
+
 FETCHED = re.compile(r'<(?:script|img|iframe|link)[^>]* (?:src|href)="(https?:[^"]+)')
 
 
@@ -28,6 +31,8 @@ def assemble(source: Path) -> None:
     for pattern in (*PAGES, LESSONS):
         for path in sorted(ROOT.glob(pattern)):
             _put(path, source / path.relative_to(ROOT))
+    for path in source.glob(LESSONS):
+        _unlink_sheets(path)
     for path in ROOT.glob(SETTINGS):
         _put(path, source / path.name)
     (source / "models.md").write_text(models(), encoding="utf-8")
@@ -75,6 +80,12 @@ def _section(name: str) -> str:
         "   :no-index:\n" if package and package.submodule_search_locations else ""
     )  # indexed where it is defined
     return f"{name}\n{'-' * len(name)}\n\n.. automodule:: {name}\n{passed_on}"
+
+
+def _unlink_sheets(lesson: Path) -> None:
+    """Leave the names of exercise sheets without their links: only a learner's copy has the sheets."""
+    text = lesson.read_text(encoding="utf-8")
+    lesson.write_text(SHEET.sub(r"\1", text), encoding="utf-8")
 
 
 def _put(path: Path, copy: Path) -> None:

@@ -12,6 +12,7 @@ from iolab.course.lessons import lesson_files, read_cells, read_heading
 Mark = Literal["right", "wrong", "guessed", "open"]
 
 QUESTION = re.compile(r'iolab\.predict\(\s*"([^"]+)"')
+DRILL = re.compile(r'course\.try_out\(\s*"([^"]+)"')
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,12 @@ class Points:
 
 @dataclass(frozen=True)
 class Stage:
-    """One lesson of the map: its questions, the claims it judges, its exercises, and how far the learner is."""
+    """One lesson of the map: its questions, drills, claims and exercises, and how far the learner is."""
 
     file: str
     title: str
     guesses: Mapping[str, Mark]
+    drills: Mapping[str, Mark]
     verdicts: Mapping[str, str | None]
     points: tuple[Points, ...]
 
@@ -53,13 +55,14 @@ class Stage:
 
     @property
     def done(self) -> bool:
-        """Whether every question of the lesson has been scored, and every claim judged."""
-        return not {"open", "guessed"} & set(self.guesses.values()) and None not in self.verdicts.values()
+        """Whether every question of the lesson has been scored, every drill tried, and every claim judged."""
+        marks = {*self.guesses.values(), *self.drills.values()}
+        return not {"open", "guessed"} & marks and None not in self.verdicts.values()
 
     @property
     def begun(self) -> bool:
         """Whether anything of the lesson is in the progress file."""
-        return any(mark != "open" for mark in self.guesses.values()) or self.judged > 0
+        return any(mark != "open" for mark in (*self.guesses.values(), *self.drills.values())) or self.judged > 0
 
     @property
     def open_exercises(self) -> list[str]:
@@ -87,11 +90,12 @@ def next_step(course: list[Stage]) -> str:
 def _stage(path: Path, claims: Mapping[str, str], recorded: dict[str, Any]) -> Stage:
     text = "\n".join("".join(cell["source"]) for cell in read_cells(path))
     number = path.name[:2]
-    guesses, scores, verdicts, results = (progress.section(recorded, kind) for kind in progress.KINDS)
+    guesses, scores, drills, verdicts, results = (progress.section(recorded, kind) for kind in progress.KINDS)
     return Stage(
         file=path.name,
         title=read_heading(path)[0],
         guesses={key: _mark(key, guesses, scores) for key in QUESTION.findall(text)},
+        drills={key: _tried(drills.get(key)) for key in DRILL.findall(text)},
         verdicts={claim: _word(verdicts.get(claim)) for claim, lesson in claims.items() if lesson == number},
         points=tuple(_points(number, results)),
     )
@@ -104,6 +108,10 @@ def _mark(key: str, guesses: dict[str, Any], scores: dict[str, Any]) -> Mark:
     if not isinstance(score, dict) or score.get("right") is None:
         return "guessed"
     return "right" if score["right"] else "wrong"
+
+
+def _tried(right: object) -> Mark:
+    return "open" if right is None else "right" if right is True else "wrong"
 
 
 def _word(verdict: object) -> str | None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from iolab import exercises
+from iolab.course.drills import DRILLS
 from iolab.course.lessons import FOLD, lesson_files, read_cells
 from iolab.data import places
 from iolab.display.source import Text
@@ -38,7 +39,9 @@ def find_solution(name: str) -> Text:
     if name in exercises.EXERCISES:
         return Text(_of_exercise(name))
     if name in lessons:
-        return Prose("\n\n".join(_of_lesson(lessons[name])) or f"Lesson {name} has no solutions of its own.")
+        return Prose(
+            "\n\n".join(_typed(name) + _of_lesson(lessons[name])) or f"Lesson {name} has no solutions of its own."
+        )
     raise unknown("exercise", name, [*exercises.EXERCISES, *lessons])
 
 
@@ -64,6 +67,11 @@ def _of_exercise(name: str) -> str:
         raise UsageError(f"expected the solution of {name} in {folder}, found none; install iolab again")
     texts = ("".join(cell["source"]) for cell in read_cells(sheet))
     return next(text.partition(begin)[2].partition(end)[0].strip() for text in texts if begin in text)
+
+
+def _typed(number: str) -> list[str]:
+    """Return what is typed in a lesson, filled in."""
+    return [f"```python\n{drill.solution}```" for key, drill in DRILLS.items() if key.startswith(number)]
 
 
 def _of_lesson(lesson: Path) -> list[str]:

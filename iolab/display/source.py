@@ -48,8 +48,8 @@ def source(model: str | Callable[..., Any]) -> Text:
 
 
 @guard
-def diff(before: str, after: str) -> Diff:
-    """Show what changes from one server to another."""
+def diff(before: str | Callable[..., Any], after: str | Callable[..., Any]) -> Diff:
+    """Show what changes from one server to another; either may be a function of yours."""
     return Diff(servers.diff(before, after))
 
 

@@ -31,13 +31,6 @@ WHILE_BUSY = """<style>
 </style>"""
 """JupyterLab says in the page when the kernel is busy, and a busy kernel hears no click; so the page must say it."""
 
-TONES = {
-    "open": "var(--jp-brand-color1, #1976d2)",
-    "right": "var(--jp-success-color1, #388e3c)",
-    "wrong": "var(--jp-warn-color1, #f57c00)",
-}
-"""The edge of a card by what it says; the words say it too."""
-
 
 def present(control: Any, text: str, page: str) -> None:
     """Show a control; a page without a kernel, such as nbconvert's, shows the HTML of `page` in its place.
@@ -50,17 +43,6 @@ def present(control: Any, text: str, page: str) -> None:
     styled = ipywidgets.VBox([ipywidgets.HTML(STYLE, layout={"display": "none"}), control])
     display({"text/plain": text, "text/html": f'{HIDE_TEXT}<div class="iolab-text">{page}</div>'}, raw=True)
     display(styled._repr_mimebundle_() | {"text/plain": "", "text/html": ""}, raw=True)
-
-
-def card(tone: str, *parts: str) -> str:
-    """Return lines of HTML with an edge in the colour of their tone."""
-    lines = "".join(f'<div style="margin: 0.15rem 0">{part}</div>' for part in parts if part)
-    return f'<div style="border-left: 4px solid {TONES[tone]}; padding: 0.3rem 0.9rem; max-width: 46rem">{lines}</div>'
-
-
-def note(sentence: str) -> str:
-    """Return a sentence as HTML, in the second colour of text."""
-    return f'<span style="color: var(--jp-ui-font-color2, inherit)">{html.escape(sentence)}</span>'
 
 
 def busy_note(sentence: str) -> Any:

@@ -11,11 +11,12 @@ from typing import Any
 
 import ipywidgets
 
+from iolab.display.html import card, note
 from iolab.errors import LoadFailed, ServerFailed, UsageError, guard
 from iolab.kernel import descriptors, threads
 from iolab.measurement.run import Run, measure
 from iolab.models import MODELS, choose, resolve
-from iolab.notebook.controls import LABELLED, busy_note, card, note, present, status, with_slider
+from iolab.notebook.controls import LABELLED, busy_note, present, status, with_slider
 from iolab.notebook.history import History, Setting
 from iolab.replies import busy, upper
 from iolab.settings import profile

@@ -4,6 +4,7 @@ import base64
 import html
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import ipywidgets
@@ -12,14 +13,16 @@ from iolab import progress
 from iolab.claims.verdicts import LESSON
 from iolab.course.outline import Mark, Points, Stage, next_step, stages
 from iolab.display import tables
+from iolab.display.html import note
 from iolab.errors import UsageError, guard
-from iolab.notebook.controls import note, status
+from iolab.notebook.controls import status
 
 FILE = "iolab-progress.json"
 """What a saved copy is called in the learner's downloads."""
 
+COLUMNS = ("Lesson", "Guesses", "Typed", "Verdicts", "Exercises")
 MARKS: dict[Mark, str] = {"right": "✓", "wrong": "✗", "guessed": "•", "open": "○"}
-KEY = "✓ right, ✗ not what was measured, • not scored yet, ○ no guess yet"
+KEY = "✓ right, ✗ not right, • guessed and not scored yet, ○ still open"
 
 
 @dataclass(frozen=True)
@@ -63,9 +66,7 @@ class MyProgress:
         warning = f"<p><b>{html.escape(trouble)}</b></p>" if trouble else ""
         upcoming = next((stage for stage in course if not stage.done), None)
         rows = "".join(_row(stage, stage is upcoming) for stage in course)
-        names = "".join(
-            f'<th scope="col" style="{LEFT}">{name}</th>' for name in ("Lesson", "Guesses", "Verdicts", "Exercises")
-        )
+        names = "".join(f'<th scope="col" style="{LEFT}">{name}</th>' for name in COLUMNS)
         table = f"<table><thead><tr>{names}</tr></thead><tbody>{rows}</tbody></table>"
         return f"{warning}<p><b>{html.escape(next_step(course))}</b></p>{table}<p>{note(KEY)}</p>"
 
@@ -88,6 +89,7 @@ def _rows(course: list[Stage]) -> list[dict[str, str]]:
         {
             "lesson": f"{stage.number} {stage.title}",
             "guesses": "".join(MARKS[mark] for mark in stage.guesses.values()) or "–",
+            "typed": "".join(MARKS[mark] for mark in stage.drills.values()) or "–",
             "verdicts": f"{sum(map(bool, stage.verdicts.values()))} of {len(stage.verdicts)}"
             if stage.verdicts
             else "–",
@@ -102,10 +104,13 @@ def _row(stage: Stage, upcoming: bool) -> str:
     where = progress.course_folder()
     title = html.escape(f"{stage.number} {stage.title}")
     link = title if where is None else f'<a href="{html.escape((where / stage.file).as_posix())}">{title}</a>'
-    guesses = " ".join(map(_dot, stage.guesses.values())) or "–"
+    guesses, drills = (
+        " ".join(map(_dot, marks.values(), repeat(never)))
+        for marks, never in ((stage.guesses, "no guess yet"), (stage.drills, "not tried yet"))
+    )
     verdicts = "<br>".join(map(html.escape, _verdicts(stage)))
     points = "<br>".join(f'<span style="white-space: nowrap">{_points(each)}</span>' for each in stage.points)
-    cells = "".join(f'<td style="{LEFT}">{cell or "–"}</td>' for cell in (guesses, verdicts, points))
+    cells = "".join(f'<td style="{LEFT}">{cell or "–"}</td>' for cell in (guesses, drills, verdicts, points))
     return f'<tr><th scope="row" style="{LEFT}; white-space: nowrap">{sign} {link}</th>{cells}</tr>'
 
 
@@ -116,8 +121,8 @@ def _verdicts(stage: Stage) -> Iterator[str]:
         yield f"not judged yet: {', '.join(waiting)}"
 
 
-def _dot(mark: Mark) -> str:
-    says = {"right": "right", "wrong": "not right", "guessed": "not scored yet", "open": "no guess yet"}[mark]
+def _dot(mark: Mark, never: str) -> str:
+    says = {"right": "right", "wrong": "not right", "guessed": "not scored yet", "open": never}[mark]
     return f'<span role="img" aria-label="{says}" title="{says}">{MARKS[mark]}</span>'
 
 

@@ -6,6 +6,7 @@ it the first guess is what counts, in every later run of the lesson.
 
 import html
 import math
+from bisect import bisect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,8 +14,9 @@ from typing import Any
 import ipywidgets
 
 from iolab import progress
+from iolab.display.html import card, fold, note
 from iolab.errors import UsageError, guard
-from iolab.notebook.controls import busy_note, card, note, present, status
+from iolab.notebook.controls import busy_note, present, status
 from iolab.traffic.workload import Limits
 
 CLOSE = 2.0
@@ -34,6 +36,8 @@ class Prediction:
     choices: Sequence[str] = ()
     reasons: Mapping[str, str] = field(default_factory=dict)
     """By choice: why it tempts, and why it is wrong."""
+    bounds: Sequence[float] = ()
+    """Where one choice ends and the next begins, for choices that are ranges of what is measured."""
     low: float = 1.0
     high: float = 1e6
     unit: str = ""
@@ -63,7 +67,12 @@ class Prediction:
         return isinstance(guess, (int, float)) and self.low <= guess <= self.high
 
     def score(self, measured: Guess, seen: str = "") -> "Score":
-        """Compare the guess with what was measured, lock it, and record both; `seen` is the figure behind it."""
+        """Compare the guess with what was measured, lock it, and record both; `seen` is the figure behind it.
+
+        Of choices with bounds, a number is enough: it belongs to one of them, and is the figure behind it.
+        """
+        if self.bounds and not isinstance(measured, str):
+            measured, seen = self.choices[bisect(self.bounds, measured)], seen or self.write(measured)
         if self.choices and measured not in self.choices:
             raise UsageError(f"the answer {measured!r} is not one of {list(self.choices)}")
         score = Score(self, measured, seen)
@@ -164,7 +173,7 @@ class Score:
         tone = {None: "open", True: "right", False: "wrong"}[self.right]
         first = f"<b>{html.escape(self.verdict)}</b>"
         if self.right is None:
-            return card(tone, first, _fold("Show what was measured", html.escape(self.comparison)))
+            return card(tone, first, fold("Show what was measured", html.escape(self.comparison)))
         return card(tone, f"{first} {html.escape(self.comparison)}", html.escape(self.lesson), self._others())
 
     def _others(self) -> str:
@@ -173,16 +182,12 @@ class Score:
         if not self.right or not others:
             return ""
         rows = "".join(f"<li><b>{html.escape(name)}</b>: {html.escape(why)}</li>" for name, why in others.items())
-        return _fold("Why not the others?", f"<ul>{rows}</ul>")
+        return fold("Why not the others?", f"<ul>{rows}</ul>")
 
 
 def times_text(factor: float) -> str:
     """Return a factor as one would say it: 2.4, 12, 1,300."""
     return f"{factor:.1f}" if factor < 9.95 else f"{float(f'{factor:.2g}'):,.0f}"
-
-
-def _fold(summary: str, inside: str) -> str:
-    return f"<details><summary>{summary}</summary>{inside}</details>"
 
 
 def question_text(prediction: Prediction) -> str:
@@ -269,6 +274,7 @@ def predict(
     question: str,
     choices: Mapping[str, str] | Sequence[str] = (),
     *,
+    bounds: Sequence[float] = (),
     low: float = 1.0,
     high: float = 1e6,
     unit: str = "",
@@ -277,16 +283,19 @@ def predict(
     """Ask the learner to commit a guess before the measurement: one of the choices, or a number.
 
     Choices are best a dict: each with the sentence that answers one who chose it, and was wrong. A
-    number is right within the factor `close`. Without a browser to click in, the guess stays None,
-    and the lesson runs on. A guess made earlier is taken from the progress file, and so is its score.
+    number is right within the factor `close`. Choices that are ranges have `bounds`, one between each
+    two, in rising order; then the score takes the number that was measured. Without a browser to click
+    in, the guess stays None, and the lesson runs on. A guess made earlier is taken from the progress
+    file, and so is its score.
     """
     if isinstance(choices, str) or not isinstance(choices, Mapping | Sequence):
         raise UsageError(f"expected choices to be texts in a list, such as ['yes', 'no'], not {choices!r:.80}")
     for name, bound in {"low": low, "high": high}.items():
         Limits(float).settle(name, bound)
     Limits(float, least=1).settle("close", close)
+    _require_bounds(bounds, len(choices) - 1)
     reasons = choices if isinstance(choices, Mapping) else {}
-    asked = Prediction(key, question, tuple(choices), reasons, low, high, unit, close)
+    asked = Prediction(key, question, tuple(choices), reasons, tuple(bounds), low, high, unit, close)
     recorded = progress.read()
     earlier = progress.section(recorded, "guesses").get(key)
     if asked.allows(earlier):
@@ -294,3 +303,9 @@ def predict(
         asked.guess, asked.receipt = earlier, progress.SAVED
         asked.locked = isinstance(scored, dict) and scored.get("guess") == earlier
     return asked
+
+
+def _require_bounds(bounds: Sequence[float], count: int) -> None:
+    is_list = isinstance(bounds, list | tuple) and all(isinstance(each, int | float) for each in bounds)
+    if not is_list or (bounds and (len(bounds) != count or list(bounds) != sorted(bounds))):
+        raise UsageError(f"expected bounds to be {count} rising numbers, between the choices, not {bounds!r:.80}")

@@ -45,3 +45,14 @@ class TestTexts:
     def test_an_unknown_model_is_told_the_names(self, ask: Any) -> None:
         with pytest.raises(UsageError, match="did you mean threads"):
             ask("thread")
+
+
+def test_functions_are_compared_too() -> None:
+    def one(a: int) -> int:
+        return a
+
+    def two(a: int) -> int:
+        return a + 1
+
+    text = iolab.diff(one, two)
+    assert text.startswith("--- one\n+++ two\n") and text.endswith("+    return a + 1")

@@ -71,6 +71,20 @@ class TestAGuess:
         with pytest.raises(UsageError, match=r"the answer 'other' is not one of \['faster', 'slower'\]"):
             choice().score("other")
 
+    @pytest.mark.parametrize(
+        ("measured", "choice"), [(0.4, "none"), (20, "half"), (79, "half"), (np.float64(99), "all")]
+    )
+    def test_a_number_belongs_to_the_choice_within_whose_bounds_it_is(self, measured: Any, choice: str) -> None:
+        asked = predict("k", "How busy?", {"none": "", "half": "", "all": ""}, bounds=(20, 80), unit="% of one CPU")
+        asked.commit(choice)
+        score = asked.score(measured)
+        assert score.right and f"Measured: {choice} ({measured:.3g} % of one CPU)." in str(score)
+
+    @pytest.mark.parametrize("bounds", [(1,), (2, 1), (1, 2, 3)])
+    def test_there_is_a_bound_between_each_two_choices(self, bounds: Any) -> None:
+        with pytest.raises(UsageError, match="expected bounds to be 2 rising numbers, between the choices"):
+            predict("k", "How busy?", {"none": "", "half": "", "all": ""}, bounds=bounds)
+
     @pytest.mark.parametrize("guess", ["other", 5, None])
     def test_so_is_a_guess_that_is_none(self, guess: Any) -> None:
         with pytest.raises(UsageError, match=f"the guess {guess!r} is not one of"):

@@ -1,0 +1,84 @@
+"""Try out what the learner has just typed: a sentence on it, hints one by one, and the solution last."""
+
+import html
+import inspect
+import linecache
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from iolab import progress
+from iolab.course.drills import blocking, nonblocking
+from iolab.course.drills.drill import UNFILLED, Drill
+from iolab.display.html import card, fold
+from iolab.errors import guard, unknown
+
+TONES = {None: "open", True: "right", False: "wrong"}
+DRILLS: dict[str, Drill] = {**blocking.DRILLS, **nonblocking.DRILLS}
+"""All drills by name: the number of the lesson, and a word."""
+
+HINTS = ("A hint", "One more hint", "The last hint")
+
+
+@dataclass(frozen=True, repr=False)
+class Turn:
+    """A function that the learner typed, and what came of running it."""
+
+    drill: Drill
+    right: bool | None
+    """None while there are blanks in it."""
+    sentence: str
+    function: Callable[..., Any]
+    """The learner's if it is right, else the course's, so that the lesson can go on with it."""
+
+    def __str__(self) -> str:
+        return self.sentence if self.right is None else f"{'Right.' if self.right else 'Not yet.'} {self.sentence}"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        head, _, rest = str(self).partition(". ") if self.right is not None else (UNFILLED, "", "")
+        first = f"<b>{html.escape(head)}{'.' * bool(rest)}</b> {inline_code(rest)}"
+        solution = f"<pre>{html.escape(self.drill.solution.rstrip())}</pre>"
+        if self.right:
+            return card("right", first, fold("How the course writes it", solution))
+        tried = self.right is False
+        return card(TONES[self.right], first, hints(self.drill, fold("The solution", solution) if tried else ""))
+
+
+def hints(drill: Drill, last: str) -> str:
+    """Return the hints folded, each in the one before it."""
+    for name, hint in reversed(list(zip(HINTS, drill.hints, strict=True))):
+        last = fold(name, f"<div>{inline_code(hint)}</div>{last}")
+    return last
+
+
+def inline_code(sentence: str) -> str:
+    """Return a sentence as HTML, with what stands between backticks as code."""
+    parts = html.escape(sentence).split("`")
+    return "".join(f"<code>{part}</code>" if number % 2 else part for number, part in enumerate(parts))
+
+
+@guard
+def try_out(key: str, function: Callable[..., Any]) -> Turn:
+    """Run a function that you completed, on real sockets, for two seconds at most, and say what it does.
+
+    With blanks (`...`) left in it nothing is run. What was right once stays so in the progress file.
+    """
+    if key not in DRILLS:
+        raise unknown("drill", key, DRILLS)
+    drill = DRILLS[key]
+    outcome = drill.run(function)
+    if outcome.right is not None and progress.section(progress.read(), "drills").get(key) is not True:
+        progress.record_or_warn("drills", key, outcome.right)
+    return Turn(drill, outcome.right, outcome.sentence, function if outcome.right else solved(key, drill))
+
+
+def solved(key: str, drill: Drill) -> Callable[..., Any]:
+    """Return the solution of a drill as a function whose text can be shown."""
+    file = f"<the course's {key}>"
+    linecache.cache[file] = (len(drill.solution), None, drill.solution.splitlines(keepends=True), file)
+    names: dict[str, Any] = {"suppress": suppress}  # which lessons import
+    exec(compile(drill.solution, file, "exec"), names)  # noqa: S102  a text of this package
+    return next(value for value in names.values() if inspect.isfunction(value))

@@ -1,0 +1,242 @@
+"""What a learner types is run at once, in a bounded time, and told in a sentence."""
+
+import inspect
+import linecache
+import textwrap
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import count
+from typing import Any
+
+import pytest
+
+from iolab.background import runaways
+from iolab.course.drills import DRILLS, UNFILLED, Outcome
+from iolab.course.drills.attempt import Attempt, Wrong
+from iolab.course.drills.turn import solved
+from iolab.errors import UsageError
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+PATIENT_S = 60
+"""For what ends by itself, on a machine of any speed."""
+
+SHORT_S = 0.3
+"""For what never ends by itself."""
+
+CELLS = count()
+
+
+def write(text: str) -> Callable[..., Any]:
+    """Define a function as a cell does; its text can be found."""
+    text, file = textwrap.dedent(text), f"<cell {next(CELLS)}>"
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    names: dict[str, Any] = {"time": time, "suppress": suppress}
+    exec(compile(text, file, "exec"), names)
+    function: Callable[..., Any] = [value for value in names.values() if inspect.isfunction(value)][-1]
+    return function
+
+
+def change(key: str, old: str, new: str) -> Callable[..., Any]:
+    assert old in DRILLS[key].solution
+    return write(DRILLS[key].solution.replace(old, new, 1))
+
+
+def tell(key: str, function: Callable[..., Any], limit_s: float = PATIENT_S) -> str:
+    outcome = DRILLS[key].run(function, limit_s)
+    assert outcome.right is False
+    return outcome.sentence
+
+
+@pytest.mark.parametrize("key", DRILLS)
+class TestEveryDrill:
+    def test_its_solution_is_right(self, key: str) -> None:
+        outcome = DRILLS[key].run(solved(key, DRILLS[key]), PATIENT_S)
+        assert outcome.right, outcome.sentence
+
+    def test_its_last_hint_fills_every_blank(self, key: str) -> None:
+        blanks = DRILLS[key].hints[-1].split("`")[1::2]
+        assert len(blanks) >= 2 and all(blank in DRILLS[key].solution for blank in blanks)
+
+    def test_another_signature_is_told(self, key: str) -> None:
+        said = tell(key, write("def answer(): pass"))
+        assert said == f"It takes (), and should be answer({', '.join(DRILLS[key].takes)})."
+
+    def test_one_that_raises_is_told_with_its_line(self, key: str) -> None:
+        said = tell(key, write(f"def answer({', '.join(DRILLS[key].takes)}):\n    1 / 0"))
+        assert "Your function raised ZeroDivisionError: division by zero, at line 2: 1 / 0" in said
+
+    def test_one_that_does_nothing_is_told(self, key: str) -> None:
+        assert tell(key, write(f"def answer({', '.join(DRILLS[key].takes)}):\n    pass"))
+
+    @pytest.mark.parametrize("line", ["while True: pass", "while True: time.sleep(0.01)"])
+    def test_one_that_never_returns_is_stopped(self, key: str, line: str) -> None:
+        before = set(threading.enumerate())
+        said = tell(key, write(f"def answer({', '.join(DRILLS[key].takes)}):\n    {line}"), SHORT_S)
+        assert "line 2" in said
+        for thread in set(threading.enumerate()) - before:
+            thread.join(PATIENT_S)
+            assert not thread.is_alive()
+
+
+class TestBlanks:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "def f(a, b):\n    x = ...",
+            "def f(a, b):\n    while ...:\n        a(b)",
+            "def f(a, b):\n    a.sendall(...)",
+            "def f(a, b):\n    def g():\n        return ...\n    return g",
+            "def f(a, b):\n    try:\n        a()\n    except ...:\n        pass",
+        ],
+    )
+    def test_a_blank_is_seen_and_nothing_is_run(self, text: str) -> None:
+        assert DRILLS["01-serve"].run(write(text)) == Outcome(None, UNFILLED)
+
+    def test_what_is_no_function_is_refused(self) -> None:
+        bad: Any = b"abc"
+        with pytest.raises(UsageError, match="expected your function, by its name alone, not b'abc'"):
+            DRILLS["01-serve"].run(bad)
+
+    @pytest.mark.parametrize("text", ["async def f(listening, respond): pass", "def f(listening, respond): yield"])
+    def test_a_coroutine_is_told(self, text: str) -> None:
+        assert "Write it with `def`" in tell("01-serve", write(text))
+
+
+class TestServe:
+    @pytest.mark.parametrize(
+        ("old", "new", "says"),
+        [
+            ("respond(request)", "request", "sent b'abc' and got b'abc' back; `respond` makes b'ABC' of it."),
+            (
+                "while True:\n        c",
+                "if True:\n        c",
+                "Your function had returned",
+            ),
+            ("not request", "request", "got nothing back: your function closed the connection"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
+        assert says in tell("01-serve", change("01-serve", old, new))
+
+    def test_one_that_does_not_see_the_end_of_file(self) -> None:
+        said = tell("01-serve", change("01-serve", "not request", "request is None"), SHORT_S)
+        assert "The first client closed its side, and your function did not close the connection. It is at line" in said
+
+    def test_one_that_waits_for_the_wrong_thing(self) -> None:
+        said = tell("01-serve", change("01-serve", "connection.recv(65536)", "listening.accept()"), SHORT_S)
+        assert said.startswith(f"The first client sent b'abc' and got nothing back in {SHORT_S} s. It is at line 6: ")
+
+    def test_one_that_cannot_be_stopped_is_told(self) -> None:
+        before = set(threading.enumerate())
+        loop = """
+            def serve(listening, respond):
+                end_s = time.monotonic() + 3
+                while time.monotonic() < end_s:
+                    try:
+                        one(listening, respond)
+                    except BaseException:
+                        pass
+            """
+        one = DRILLS["01-serve"].solution.replace("def serve", "def one")
+        assert "swallowed `Stopped`" in tell("01-serve", write(one + textwrap.dedent(loop)), 1)
+        for thread in set(threading.enumerate()) - before:  # an exception from outside ends it, or its own clock
+            assert "attempt" in runaways()
+            thread.join(PATIENT_S)
+
+
+class TestReceiveExactly:
+    @pytest.mark.parametrize(
+        ("old", "new", "says"),
+        [
+            ("< count:", "< 1:", "in two sends, 3 and 2. Your loop returned after the first 3: b'abc'."),
+            ("recv(count - len(received))", "recv(65536)", "5 were asked for. Your function returned b'12345678', not"),
+            ("    return received", "    received", "Your function returned None: is the `return` missing?"),
+            ("received += chunk", "received = chunk", "returned b'de', not b'abcde'"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
+        limit_s = SHORT_S if "returned b'de'" in says else PATIENT_S
+        said = tell("01-exactly", change("01-exactly", old, new), limit_s)
+        assert says in said or "had not returned" in said
+
+    def test_one_that_does_not_see_the_end_of_file_runs_for_ever(self) -> None:
+        said = tell("01-exactly", change("01-exactly", "break", "continue"), 1)
+        assert "sent 2, and then its end of file. Your function had not returned after 1 s. It is at line" in said
+
+
+class TestPatience:
+    @pytest.mark.parametrize(
+        ("old", "new", "says", "limit_s"),
+        [
+            ("connection.settimeout(0.3)", "pass", "said nothing more. Your function had not returned after 1 s", 1),
+            ("settimeout(0.3)", "settimeout(0.001)", "Your function had returned by then.", PATIENT_S),
+            (
+                "TimeoutError",
+                "ValueError",
+                "said nothing more. Your function raised TimeoutError: timed out",
+                PATIENT_S,
+            ),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, old: str, new: str, says: str, limit_s: float) -> None:
+        assert says in tell("01-patience", change("01-patience", old, new), limit_s)
+
+
+class TestFill:
+    @pytest.mark.parametrize(
+        ("old", "new", "says"),
+        [
+            ("TimeoutError", "ValueError", "does not read. Your function raised TimeoutError: timed out"),
+            ("+= client", "= client", "bytes were taken, but"),
+            ("while", "if", "There is room for more"),
+            ("return sent", "return client", "not the number of bytes that were taken"),
+            ("return sent", "client.close()\n    return sent", "Your function closed the client"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
+        assert says in tell("01-fill", change("01-fill", old, new))
+
+    def test_one_without_a_limit_waits_for_ever(self) -> None:
+        said = tell("01-fill", change("01-fill", "client.settimeout(0.2)", "pass"), 1)
+        assert "does not read. Your function had not returned after 1 s." in said
+
+
+class TestRound:
+    @pytest.mark.parametrize(
+        ("old", "new", "says"),
+        [
+            ("BlockingIOError", "ValueError", "Your function raised BlockingIOError: [Errno 11]"),
+            ("respond(request)", "request", "It was owed b'ABC', and got b'abc'."),
+            ("connection.send(respond(request))", "respond(request)", "It was owed b'ABC', and got nothing."),
+            ("connection.close()", "pass", "did not drop and close the one"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
+        assert says in tell("02-round", change("02-round", old, new))
+
+
+class TestSend:
+    @pytest.mark.parametrize(
+        ("old", "new", "says"),
+        [
+            ("unsent[sent:]", "sent", "it should return the bytes that are still to be sent"),
+            ("unsent[sent:]", "unsent", "returned them all, as if nothing had been sent"),
+            ("unsent[sent:]", "unsent[:sent]", "is not the end of what it was given"),
+            ("unsent[sent:]", "b''", "It received"),
+            ("BlockingIOError", "ValueError", "buffers are full. Your function raised BlockingIOError"),
+            ("sent = 0", "sent = len(unsent)", "others than were sent"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
+        limit_s = 2 if says == "It received" or "others" in says else PATIENT_S
+        assert says in tell("02-send", change("02-send", old, new), limit_s)
+
+
+def test_a_bare_except_does_not_keep_a_loop_alive() -> None:
+    function = write("def f(server):\n  while True:\n    try:\n      server.recv(1)\n    except: pass\n")
+    with pytest.raises(Wrong, match="had not returned"), Attempt(function, SHORT_S) as attempt:
+        attempt.call(attempt.pair()[0])
+    assert attempt._ended.wait(PATIENT_S)

@@ -104,7 +104,7 @@ record: setup
 	IOLAB_PROFILE=full $(bin)/iolab record --to data/recorded $(ARGS)
 
 bench: setup
-	$(bin)/python -m bench.clients
+	$(bin)/python -m bench.agreement
 	$(bin)/python -m bench.models $(ARGS)
 
 certified := $(bin)/pytest -m certify
@@ -115,11 +115,11 @@ certify-models: setup
 certify-interrupts: setup
 	$(certified) tests/test_interrupts.py
 certify-load: setup
-	$(certified) tests/traffic tests/trace tests/measurement tests/claims tests/bench
+	$(certified) tests/traffic tests/trace tests/measurement tests/experiments tests/claims tests/cli tests/bench
 certify-judge: setup
 	$(certified) tests/exercises tests/classroom
 certify-lessons: setup
-	$(certified) tests/browser
+	$(certified) tests/browser tests/playback
 	$(bin)/python tools/refused.py --both $(notebooks)
 certify-corpus: setup
 	$(bin)/python tools/corpus.py --busy $(or $(ARGS),--repeats 20)

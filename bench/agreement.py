@@ -13,10 +13,8 @@ where it idles for about as long as the hypervisor polls before it sleeps. So th
 short, and the percentiles of a round are those of all its turns together.
 """
 
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -106,21 +104,18 @@ def _ours(address: tuple[str, int], rate_per_s: int, cpu: int | None, spin: bool
 
 
 def _theirs(address: tuple[str, int], rate_per_s: int, cpu: int | None, spin: bool) -> Turn:
-    with tempfile.NamedTemporaryFile() as file:
-        result = floor.client(
-            address,
-            CONNECTIONS,
-            SIZE_BYTES,
-            seconds=SECONDS,
-            rate_per_s=rate_per_s,
-            cpu=cpu,
-            warm_up_s=WARM_UP_S,
-            spin=spin,
-            records=Path(file.name),
-        )
-        assert not result["errors"], result["error"]
-        due_ns, sent_ns, answered_ns, _ = np.fromfile(file.name, np.int64).reshape(-1, 4).T
-    return {"": answered_ns - sent_ns, "response ": answered_ns - due_ns}
+    result = floor.client(
+        address[1],
+        CONNECTIONS,
+        SIZE_BYTES,
+        seconds=SECONDS,
+        rate_per_s=rate_per_s,
+        cpu=cpu,
+        warm_up_s=WARM_UP_S,
+        spin=spin,
+    )
+    assert not result.errors, result.error
+    return {"": result.answered_ns - result.sent_ns, "response ": result.answered_ns - result.due_ns}
 
 
 if __name__ == "__main__":

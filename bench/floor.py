@@ -10,17 +10,22 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
-from iolab.errors import LoadFailed, ServerFailed, UsageError
+import numpy as np
+
+from iolab.errors import ServerFailed, UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "bench" / "floor"
 BUILD = ROOT / "build" / "floor"
 FLAGS = ("-O2", "-Wall", "-Wextra", "-Werror")
 CPUCLOCK_SCHED = 2  # the CPU clock of process p is (~p << 3) | CPUCLOCK_SCHED, for any process (linux/posix-timers.h)
+
+
+Column = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class NoFloor(RuntimeError):
@@ -104,9 +109,7 @@ class Server:
             usable = sorted(os.sched_getaffinity(0))
             raise UsageError(f"the C server can be pinned to one of the CPUs {usable}, not to {cpu}") from None
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property
@@ -129,47 +132,35 @@ class Server:
             self._process.wait()
 
 
+@dataclass(frozen=True)
+class Requests:
+    """What the C client did: every request (ns, CLOCK_MONOTONIC), how many it did not send, and what went wrong."""
+
+    due_ns: Column
+    sent_ns: Column
+    answered_ns: Column
+    connection: Column
+    unsent: int
+    errors: int
+    error: str
+
+
 def client(
-    address: tuple[str, int],
+    port: int,
     connections: int,
     size_bytes: int,
-    seconds: float | None = None,
-    requests: int | None = None,
-    rate_per_s: float | None = None,
-    cpu: int | None = None,
     *,
-    warm_up_s: float = 0.0,
-    patience_s: float = 5.0,
+    seconds: float = 0,
+    requests: int = 0,
+    rate_per_s: float = 0,
+    cpu: int | None = None,
+    warm_up_s: float = 0,
+    patience_s: float = 5,
     spin: bool = False,
-    records: Path | None = None,
-) -> dict[str, Any]:
-    """Run the C load client to its end, and return what it prints.
-
-    Without `rate_per_s` the loop is closed. `spin` never sleeps, and takes a whole CPU. `records` names
-    a file that takes due, sent, answered (ns, CLOCK_MONOTONIC) and connection of every request, as rows
-    of four 64-bit integers. What went wrong on the way is in `errors` and `error`, beside the data up to
-    then; the client waits `patience_s` for a reply. Raise UsageError for options that cannot work.
-    """
-    options = {
-        "connections": connections,
-        "size": size_bytes,
-        "seconds": seconds,
-        "requests": requests,
-        "rate": rate_per_s,
-        "cpu": cpu,
-        "warmup": warm_up_s,
-        "patience": patience_s,
-        "records": records,
-    }
-    words = [word for name, value in options.items() if value is not None for word in (f"--{name}", str(value))]
-    command = [str(build() / "client"), f"{address[0]}:{address[1]}", *words, *(["--spin"] if spin else [])]
-    return _result(subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True))
-
-
-def _result(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    if done.returncode == 2:
-        raise UsageError(done.stderr.strip())
-    if done.returncode not in (0, 1):
-        raise LoadFailed(f"the C client ended with status {done.returncode} and no result")
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
+) -> Requests:
+    """Run the C load client against a server of this machine to its end; it says what the numbers mean."""
+    numbers = (port, connections, size_bytes, seconds, requests, rate_per_s, warm_up_s, patience_s, int(spin))
+    where = -1 if cpu is None else cpu
+    done = subprocess.run([build() / "client", *map(str, (*numbers, where))], check=True, stdout=subprocess.PIPE)
+    head, _, rows = done.stdout.partition(b"\n")
+    return Requests(*np.frombuffer(rows, np.int64).reshape(-1, 4).T, **json.loads(head))

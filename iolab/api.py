@@ -48,14 +48,14 @@ def with_options(function: Callable[Options, Result]) -> Callable[Options, Resul
     call = guard(function)
 
     @wraps(function)
-    def known(*arguments: Options.args, **options: Options.kwargs) -> Result:
+    def checked_call(*arguments: Options.args, **options: Options.kwargs) -> Result:
         for name in options:
             if name not in allowed:
                 raise unknown("option", name, sorted(allowed))
         return call(*arguments, **options)
 
-    vars(known)["__signature__"] = signature.replace(parameters=[*own, *work])
-    return known
+    vars(checked_call)["__signature__"] = signature.replace(parameters=[*own, *work])
+    return checked_call
 
 
 @with_options

@@ -1,19 +1,25 @@
 """Run a server in a background thread of this process, and stop it without a trace."""
 
+import inspect
+import linecache
 import os
+import sys
 import threading
 import time
 import warnings
 import weakref
+from collections.abc import Collection
+from contextlib import suppress
 from socket import socket
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Self
 
-from iolab.errors import LoadFailed, ServerFailed, describe
+from iolab.errors import LoadFailed, ServerFailed, UsageError, describe, shorten
 from iolab.kernel import descriptors, threads
 from iolab.listening import ListeningSocket, Respond, Stopped, listen
 from iolab.models import Model, Serve
-from iolab.replies import upper
+from iolab.replies import Guarded, upper
+from iolab.workers.apart import WorkerError, Workers, require_importable
 
 STOP_S = 5.0
 """How long a stopped server may take to end; the models here take a few milliseconds."""
@@ -27,12 +33,10 @@ CHILDREN_S = 0.5
 """How long its threads may take to see that their connections are shut down."""
 
 _server_threads: "weakref.WeakSet[threading.Thread]" = weakref.WeakSet()
-_runaways: "weakref.WeakSet[threading.Thread]" = weakref.WeakSet()
+_runaways: "weakref.WeakKeyDictionary[threading.Thread, str]" = weakref.WeakKeyDictionary()
+"""Threads that went on after the stop of their server, each with what it runs."""
+
 _servers: "weakref.WeakSet[Server]" = weakref.WeakSet()
-
-
-class ReplyFailed(ConnectionAbortedError):
-    """Tell a server that there is no reply: it closes that connection, as after a reset."""
 
 
 class EarlyReturn(Exception):
@@ -46,22 +50,32 @@ class ReplyWarning(UserWarning):
     """Show the learner that a reply function raised."""
 
 
+class StillRunsWarning(UserWarning):
+    """Show the learner that the same cell started a server before, which nobody stopped."""
+
+
 class Server:
     """A server in a background thread, made by `start`; leaving its `with` block stops it."""
 
-    def __init__(self, name: str, serve: Serve, listening: ListeningSocket, respond: Respond, cpu: int | None) -> None:
+    def __init__(
+        self, name: str, serve: Serve, listening: ListeningSocket, respond: Respond, cpus: Collection[int] | None
+    ) -> None:
         self.name = name
-        self.cpu = cpu
+        self.cpus = cpus
         self.listening = listening
         self.address: tuple[str, int] = listening.getsockname()[:2]
         """The host and port that the server listens on."""
         self.reply_errors: list[Exception] = []
+        self._left: list[threading.Thread] = []
+        self._is_stopped = False
         self.others = set(threading.enumerate())
         """The threads that were there before: what this process uses beside them is the server's."""
         self._failure: BaseException | None = None
+        self._cell: tuple[tuple[str, int], int] | None = None
         # Not join(): up to Python 3.12, one that Ctrl-C interrupts takes a thread that runs for one that has ended.
         self._ended = threading.Event()
         self._serve, self._respond = serve, respond
+        self._guarded = Guarded(respond, self.reply_errors.append, lambda: listening.stopping)
         self._thread = threading.Thread(target=self._run, name=f"iolab {name}", daemon=True)
         _server_threads.add(self._thread)
         _servers.add(self)
@@ -76,9 +90,19 @@ class Server:
         """The kernel's number of the server's thread (`gettid(2)`)."""
         return self._thread.native_id
 
+    @property
+    def workers(self) -> Workers | None:
+        """The processes that serve in the place of this one; None if the server has none."""
+        workers: Workers | None = self.listening.workers
+        return workers
+
     def wait(self) -> None:
         """Sleep until the server's thread ends, which it does only when stopped or broken."""
-        self._ended.wait()
+        try:
+            self._ended.wait()
+        except KeyboardInterrupt as error:
+            shorten(error, f"wait was interrupted; {self!r}")
+            raise
 
     def stop(self) -> None:
         """Stop the server and close what it left open.
@@ -86,43 +110,57 @@ class Server:
         Raise ServerFailed if it had ended by itself, or does not end within STOP_S.
         Warn with ReplyWarning if its reply function raised.
         """
-        if self.listening.fileno() < 0:
+        if self._is_stopped:
             return
+        self._is_stopped = True
         self.listening.stop()
         if self._ends():
             self._thread.join()  # which has nothing left to do
-        self.listening.close()
+        if self._ended.is_set():  # else its thread does: a closed socket would not wake it when it comes back to wait
+            self.listening.close()
         _servers.discard(self)
         if self.reply_errors:
             count, first = len(self.reply_errors), self.reply_errors[0]
             warnings.warn(
                 f"respond raised {'once' if count == 1 else f'{count} times'}, and the connection was closed; "
-                f"the first: {describe(first, self._respond)}",
+                f"the first: {first if isinstance(first, WorkerError) else describe(first, self._respond)}",
                 ReplyWarning,
                 stacklevel=2,
             )
         if not self._ended.is_set():
-            _runaways.add(self._thread)
-            raise ServerFailed(f"{self.name} still runs {STOP_S:.0f} s after it was stopped: {self._still()}")
+            self._left.append(self._thread)
+        if left := [thread for thread in self._left if thread.is_alive()]:
+            raise ServerFailed(self._describe_runaway(left[0]))
         if self._failure is not None:
             raise ServerFailed(f"{self.name} ended by itself: {self._why()}") from self._failure
 
-    def _still(self) -> str:
-        """Say whether a thread that does not end computes or waits, by its CPU clock (`pthread_getcpuclockid(3)`)."""
-        clock = time.pthread_getcpuclockid(self._thread.ident or 0)
+    def _describe_runaway(self, thread: threading.Thread) -> str:
+        """Say what a thread runs that does not end, and whether it computes or waits (`pthread_getcpuclockid(3)`)."""
+        frames = _frames_of(thread)
+        codes, respond = [frame.f_code for frame in frames], Guarded.__call__.__code__
+        own = frames[codes.index(respond) + 1 :] if respond in codes else []
+        what = f"respond of {self.name}" if own else self.name
+        _runaways[thread] = what
+        where = f", in respond at line {own[0].f_lineno}" if own else ""
+        clock = time.pthread_getcpuclockid(thread.ident or 0)
         before_s = time.clock_gettime(clock)
-        if self._ended.wait(LOOK_S):
-            return "now it has ended"
-        if time.clock_gettime(clock) - before_s > LOOK_S / 10:
-            return "it computes, and slows whatever you run next; restart the kernel"
-        return "it waits for something other than its sockets; restart the kernel to be rid of it"
+        thread.join(LOOK_S)
+        # One that waits uses nothing; one that computes on a busy machine may get little, and then waits for a CPU.
+        if not thread.is_alive():
+            still = "now it has ended"
+        elif time.clock_gettime(clock) - before_s > LOOK_S / 200 or threads.is_runnable(thread.native_id or 0):
+            still = f"it computes{where}, and slows whatever you run next; restart the kernel"
+        else:
+            still = f"it waits for something other than its sockets{where}; restart the kernel to be rid of it"
+        return f"{what} still runs, though {self.name} was stopped: {still}"
 
     def __repr__(self) -> str:
-        if self.listening.fileno() < 0:
+        if self._is_stopped:
             return f"{self.name}, stopped"
         host, port = self.address
         others = len(list_servers()) - 1
-        more = f"; {others} more run, see iolab.list_servers()" if others else ""
+        runs = "1 other server runs" if others == 1 else f"{others} other servers run"
+        more = f"; {runs}, see iolab.list_servers()" if others else ""
         return f"{self.name} on {host}:{port}, running; stop it with `.stop()`{more}"
 
     def _why(self) -> str:
@@ -150,8 +188,8 @@ class Server:
     def _run(self) -> None:
         held: list[socket] = []
         try:
-            if self.cpu is not None:
-                os.sched_setaffinity(0, {self.cpu})  # 0 is this thread, and its children inherit it
+            if self.cpus is not None:
+                os.sched_setaffinity(0, self.cpus)  # 0 is this thread, and its children inherit it
             self._serve(self.listening, self._guarded)
             if not self.listening.stopping:
                 raise EarlyReturn
@@ -170,18 +208,8 @@ class Server:
                 held.clear()
             finally:
                 self._ended.set()
-
-    def _guarded(self, request: bytes) -> bytes:
-        if self.listening.stopping:  # a thousand replies of a round would keep a server for seconds, and go nowhere
-            raise ReplyFailed(f"{self.name} is being stopped")
-        try:
-            reply = self._respond(request)
-            if not isinstance(reply, bytes):  # or each model would break in a way of its own
-                raise TypeError(f"expected bytes as a reply, not {type(reply).__name__}")
-            return reply
-        except Exception as error:
-            self.reply_errors.append(error)
-            raise ReplyFailed(f"respond raised {error!r}") from error
+                if self._is_stopped:
+                    self.listening.close()
 
     def _clear(self) -> None:
         # Threads of the server see their connection shut down and close it. What a
@@ -189,10 +217,16 @@ class Server:
         deadline = time.monotonic() + CHILDREN_S
         for child in self._children():
             child.join(max(0.0, deadline - time.monotonic()))
-            if child.is_alive():
-                _runaways.add(child)
+            if child.is_alive() and self._runs_in(child):
+                self._left.append(child)
         for connection in self.listening.connections():
             connection.close()
+
+    def _runs_in(self, thread: threading.Thread) -> bool:
+        """Whether a thread is in the text of this server, or in its reply: it may be one that the learner began."""
+        text = getattr(inspect.unwrap(self._serve), "__code__", None)
+        files, reply = {text.co_filename} if text else set(), Guarded.__call__.__code__
+        return any(frame.f_code is reply or frame.f_code.co_filename in files for frame in _frames_of(thread))
 
     def _children(self) -> set[threading.Thread]:
         # One that has not begun is listed too, and cannot be joined.
@@ -202,17 +236,53 @@ class Server:
 
 def list_servers() -> list[Server]:
     """Return the servers of this process that were started and not stopped."""
-    return sorted((each for each in _servers if each.listening.fileno() >= 0), key=lambda each: each.address)
+    return sorted((each for each in _servers if not each._is_stopped), key=lambda each: each.address)
 
 
-def report_runaway(thread: threading.Thread) -> None:
-    """Have a thread that goes on, though it was told to end, named by `runaways`."""
-    _runaways.add(thread)
+def report_runaway(thread: threading.Thread, what: str) -> None:
+    """Have a thread that goes on, though it was told to end, named by `runaways` as what it runs."""
+    _runaways[thread] = what
 
 
 def runaways() -> list[str]:
     """Return the names of threads that go on though their server was stopped: they slow whatever runs beside them."""
-    return sorted(thread.name.removeprefix("iolab ") for thread in _runaways if thread.is_alive())
+    return sorted(what for thread, what in _runaways.items() if thread.is_alive())
+
+
+def _frames_of(thread: threading.Thread) -> list[FrameType]:
+    """Return what a thread is in, from the outermost call on."""
+    frames: list[FrameType] = []
+    frame = sys._current_frames().get(thread.ident or 0)
+    while frame:
+        frames.insert(0, frame)
+        frame = frame.f_back
+    return frames
+
+
+def used_by_others(server: Server) -> dict[str, float]:
+    """Return the CPU time in seconds of each other server that was not stopped, by its name and address."""
+    used = {}
+    for each in list_servers():
+        if each is not server and each._thread.is_alive() and hasattr(time, "pthread_getcpuclockid"):
+            clock = time.pthread_getcpuclockid(each._thread.ident or 0)
+            with suppress(OSError):  # it has just ended
+                used[f"{each.name} on {each.address[0]}:{each.address[1]}"] = time.clock_gettime(clock)
+    return used
+
+
+def require_cpu(cpu: int) -> None:
+    """Raise UsageError for a CPU that a thread of this process cannot be pinned to (`sched_setaffinity(2)`)."""
+    if not hasattr(os, "sched_setaffinity"):
+        raise UsageError("expected no cpu: this system pins no threads")
+    here = os.sched_getaffinity(0)
+    if cpu in here:
+        return
+    try:
+        os.sched_setaffinity(0, {cpu})
+    except (OSError, OverflowError, ValueError):
+        numbers = ", ".join(map(str, sorted(here)))
+        raise UsageError(f"expected cpu to be one that this process may use ({numbers}), not {cpu}") from None
+    os.sched_setaffinity(0, here)
 
 
 def start(
@@ -223,14 +293,51 @@ def start(
     port: int = 0,
     expose: bool = False,
     listening: ListeningSocket | None = None,
-    cpu: int | None = None,
+    cpu: int | Collection[int] | None = None,
 ) -> Server:
     """Start a server in a background thread, and return it.
 
-    `cpu` pins its thread (`sched_setaffinity(2)`); a listening socket of your own takes the
+    `cpu`, one or several, pins its thread (`sched_setaffinity(2)`); a listening socket of your own takes the
     place of host and port. Raise UsageError for a model that cannot run here or an address that
     cannot be listened on.
     """
     model.require()
+    if model.apart:
+        require_importable(respond)
+    if isinstance(cpu, int):
+        require_cpu(cpu)
     descriptors.raise_limit()
-    return Server(model.name, model.serve, listening or listen(host, port, expose=expose), respond, cpu)
+    listening = listening or listen(host, port, expose=expose)
+    listening.workers = Workers() if model.apart else None
+    server = Server(model.name, model.serve, listening, respond, {cpu} if isinstance(cpu, int) else cpu)
+    if server.workers:
+        server.workers.ready.wait()
+    _warn_of_earlier(server)
+    return server
+
+
+def _warn_of_earlier(server: Server) -> None:
+    """Name the servers that the same line of the same cell started in an earlier run of that cell."""
+    server._cell = _running_cell()
+    if server._cell is None:
+        return
+    line, count = server._cell
+    for each in list_servers():
+        if each._cell and each._cell[0] == line and each._cell[1] != count:
+            host, port = each.address
+            warnings.warn(
+                f"this cell was run before, and the {each.name} that it started then still runs on {host}:{port}; "
+                "stop all of them: for server in iolab.list_servers(): server.stop()",
+                StillRunsWarning,
+                stacklevel=2,
+            )
+
+
+def _running_cell() -> tuple[tuple[str, int], int] | None:
+    """Return the learner's line that runs, and the number of the run of its cell; None away from a notebook."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    for frame in reversed(_frames_of(threading.current_thread())):
+        if shell and frame.f_globals is shell.user_ns:
+            text = "".join(linecache.getlines(frame.f_code.co_filename))  # its name may hold the number of the run
+            return (text, frame.f_lineno), shell.execution_count
+    return None

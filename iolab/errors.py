@@ -9,11 +9,11 @@ import inspect
 import linecache
 import numbers
 import traceback
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial, wraps
 from pathlib import Path
-from types import FrameType, UnionType
-from typing import Any, ParamSpec, TypeVar, get_args
+from types import FrameType, FunctionType, UnionType
+from typing import Any, ParamSpec, TypeVar, get_args, get_origin
 
 Options = ParamSpec("Options")
 Result = TypeVar("Result")
@@ -32,8 +32,17 @@ WORDS = {
     "Anatomy": "an anatomy from iolab.anatomy",
     "Result": "a result of iolab.experiments",
     "ListeningSocket": "a listening socket of the course",
+    "bytes": "bytes, such as b'hello'",
+    "socket": "a socket",
+    "Path": "a pathlib.Path",
+    "AbstractEventLoop": "an event loop of asyncio",
+    "BaseException": "an exception",
 }
-"""What to write for each class that the door looks at."""
+"""What to write for each class that the door looks at; the course's other values have their own names."""
+
+LISTS = (Sequence, Collection, list)
+OTHERS_KNOW = ("respond", "answer", "workload")
+"""What others say more of: functions that must do more than be called, and what options can spell out."""
 
 MODEL = "the name of a model, such as 'epoll'"
 
@@ -133,11 +142,23 @@ def guard(function: Callable[Options, Result]) -> Callable[Options, Result]:
         try:
             return function(*arguments, **options)
         except KeyboardInterrupt as error:
-            error.args = error.args or (f"{function.__name__} was interrupted; what it began has ended",)
-            vars(error).setdefault("_render_traceback_", partial(brief, error))
+            shorten(error, f"{function.__name__} was interrupted; what it began has ended")
             raise
 
     return call
+
+
+def guard_face(names: dict[str, Any]) -> None:
+    """Guard every function that a module offers in `__all__`; below the face they call each other unguarded."""
+    for name in names["__all__"]:
+        if isinstance(names[name], FunctionType):
+            names[name] = guard(names[name])
+
+
+def shorten(error: KeyboardInterrupt, sentence: str) -> None:
+    """Let a notebook show an interrupt in two lines: the learner's, and this sentence."""
+    error.args = error.args or (sentence,)
+    vars(error).setdefault("_render_traceback_", partial(brief, error))
 
 
 def _names(signature: inspect.Signature) -> str:
@@ -147,7 +168,8 @@ def _names(signature: inspect.Signature) -> str:
 def _require(parameter: inspect.Parameter, value: Any) -> None:
     kind = parameter.annotation
     kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
-    if not all(getattr(kind, "__name__", "") in WORDS for kind in kinds):
+    is_callback = get_origin(kind) is Callable
+    if parameter.name in OTHERS_KNOW or not (is_callback or all(map(_is_known, kinds))):
         return
     for each in value if parameter.kind is inspect.Parameter.VAR_POSITIONAL else (value,):
         if not any(_fits(each, kind) for kind in kinds):
@@ -155,13 +177,49 @@ def _require(parameter: inspect.Parameter, value: Any) -> None:
             raise UsageError(f"expected {parameter.name} to be {expected}, not {each!r:.80}")
 
 
-def _in_words(kinds: Iterable[type]) -> str:
-    return " or ".join(WORDS[kind.__name__] for kind in kinds)
+def _is_known(kind: Any) -> bool:
+    """Whether the door can look at this; names, models and what is gone through once it leaves to others."""
+    if get_origin(kind) in (*LISTS, Mapping, tuple):
+        return True
+    return isinstance(kind, type) and (kind.__name__ in WORDS or kind.__module__.startswith("iolab."))
 
 
-def _fits(value: Any, kind: type) -> bool:
+def _in_words(kinds: Iterable[Any]) -> str:
+    return " or ".join(map(_word, kinds))
+
+
+def _word(kind: Any) -> str:
+    if (origin := get_origin(kind)) is Callable:
+        return "a function"
+    if not origin:
+        return WORDS.get(kind.__name__, f"a value of the class {kind.__name__}")
+    items = [_word(item) if _is_known(item) else "" for item in get_args(kind)]
+    if origin is tuple:
+        return f"a pair: {' and '.join(items)}"
+    numbers_in = "a list of numbers" if set(get_args(kind)) & {int, float} else "a list"
+    name = "a dict" if origin is Mapping else numbers_in
+    return f"{name}, each {items[-1]}" if items[-1] else name
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    if get_origin(kind) is Callable:
+        return callable(value) and not isinstance(value, type)
+    if get_origin(kind):
+        return _fits_all(value, get_origin(kind), get_args(kind))
     flag = isinstance(value, bool) or type(value).__name__ in ("bool", "bool_")  # numpy's is no bool
     if kind is bool:
         return flag
     number = {int: numbers.Integral, float: numbers.Real}.get(kind)
-    return isinstance(value, number) and not flag if number else isinstance(value, kind)
+    if not number:
+        return isinstance(value, kind)
+    return isinstance(value, number) and not flag and value == value  # what is not a number equals nothing
+
+
+def _fits_all(value: Any, origin: Any, kinds: Sequence[Any]) -> bool:
+    """Whether a list, a dict or a pair holds what it should; what the door does not know in it may be anything."""
+    if isinstance(value, str | bytes | type) or not isinstance(value, Mapping if origin is Mapping else Collection):
+        return False
+    if origin is tuple:
+        return len(value) == len(kinds) and all(map(_fits, value, kinds))
+    items: Iterable[Any] = value.values() if isinstance(value, Mapping) and origin is Mapping else value
+    return not _is_known(kinds[-1]) or all(_fits(item, kinds[-1]) for item in items)

@@ -15,13 +15,16 @@ from iolab.measurement.placement import place
 from iolab.models import MODELS
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Finding:
     """One thing that the doctor looks at: what it is, and what that means for the course."""
 
     what: str
     value: str
     means: str = ""
+
+    def __repr__(self) -> str:
+        return f"{self.what}: {self.value}{f' ({self.means})' if self.means else ''}"
 
 
 @dataclass(frozen=True, repr=False)

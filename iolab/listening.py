@@ -11,6 +11,7 @@ import numbers
 import os
 import select
 import socket
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any, Self
@@ -37,10 +38,13 @@ class ListeningSocket(socket.socket):
     def __init__(self, family: int = -1, address: tuple[Any, ...] | None = None, *, fileno: int | None = None) -> None:
         super().__init__(family, socket.SOCK_STREAM, fileno=fileno)
         self.stopping = False
+        self.workers: Any = None
+        """Who serves it in the place of this process (`iolab.workers.apart.Workers`), if anybody does."""
         self._shared = fileno is not None
         self._accepted: dict[int, weakref.ref[socket.socket]] = {}
         self._kept: list[socket.socket] = []
         self._spare: int | None = None
+        self._turn = threading.Lock()
         if address is not None:
             self._bind(address)
         self._keep_spare()
@@ -143,15 +147,16 @@ class ListeningSocket(socket.socket):
         # accept takes its descriptor, or fails, before there is a connection.
         if not self.getblocking() and not self._somebody_waits():
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-        self._drop_spare()
-        try:
-            connection, peer = super().accept()
-        finally:
-            self._keep_spare()
-        if self._spare is None:
-            connection.close()
-            self._keep_spare()
-            raise ConnectionAbortedError(errno.ECONNABORTED, "no descriptor left for this connection")
+        with self._turn:  # of many threads in accept each would let go of the one spare, and keep another
+            self._drop_spare()
+            try:
+                connection, peer = super().accept()
+            finally:
+                self._keep_spare()
+            if self._spare is None:
+                connection.close()
+                self._keep_spare()
+                raise ConnectionAbortedError(errno.ECONNABORTED, "no descriptor left for this connection")
         return connection, peer
 
     def _somebody_waits(self) -> bool:

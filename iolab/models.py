@@ -55,6 +55,13 @@ def needs_low_descriptors() -> str | None:
     return "select takes descriptors below 1024 only, and this process has those in use; close some, or restart it"
 
 
+def needs_fork() -> str | None:
+    """Say why servers of several processes cannot run here, or return None."""
+    if sys.platform != "linux":
+        return "its processes are ended by PR_SET_PDEATHSIG and watched by pidfd_open, which Linux alone has"
+    return None
+
+
 def needs_package(name: str, *, on_windows: bool = True) -> Probe:
     """Return a probe that says whether a package is missing; it looks for it without importing it."""
 
@@ -85,6 +92,8 @@ class Model:
     spins: bool = False
     descriptors_below: int | None = None
     """A connection whose descriptor is this or more is turned away; None: the process's limit is the only one."""
+    apart: bool = False
+    """Whether its connections are served by processes of its own, beside this one."""
     wrap: Wrap | None = None
     """How a payload becomes a request, where the server speaks a protocol; None: the bytes are the request."""
     plain_connections: bool = False
@@ -156,6 +165,12 @@ MODELS: dict[str, Model] = {
         Model("uvloop", needs_package("uvloop", on_windows=False), colour="black"),
         Model("gevent", needs_package("gevent"), colour="orange"),
         Model("trio", needs_package("trio"), colour="vermilion", plain_connections=True),
+        Model("pool", colour="green"),
+        Model("processes", needs_fork, colour="black", apart=True),
+        Model("prefork", needs_fork, colour="orange", apart=True),
+        Model("prefork-exclusive", needs_fork, colour="vermilion", apart=True),
+        Model("reuseport", needs_fork, colour="sky", apart=True),
+        Model("handoff", needs_fork, colour="purple", apart=True),
     )
 }
 """All models by name, in the order of the lessons."""

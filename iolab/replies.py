@@ -2,6 +2,8 @@
 
 import inspect
 import time
+from collections.abc import Callable
+from functools import partial
 
 from iolab.errors import UsageError, guard
 from iolab.listening import Respond
@@ -10,6 +12,32 @@ from iolab.listening import Respond
 def upper(request: bytes) -> bytes:
     """Answer with the bytes in upper case, as the servers of the source text do."""
     return request.upper()
+
+
+class ReplyFailed(ConnectionAbortedError):
+    """Tell a server that there is no reply: it closes that connection, as after a reset."""
+
+
+class Guarded:
+    """A reply function whose errors end a connection, and not the server."""
+
+    def __init__(
+        self, respond: Respond, on_error: Callable[[Exception], object], stopping: Callable[[], bool] = lambda: False
+    ) -> None:
+        self.respond, self.on_error, self._stopping = respond, on_error, stopping
+
+    def __call__(self, request: bytes) -> bytes:
+        """Return the reply; raise ReplyFailed if there is none."""
+        if self._stopping():  # a thousand replies of a round would keep a server for seconds, and go nowhere
+            raise ReplyFailed("the server is being stopped")
+        try:
+            reply = self.respond(request)
+            if not isinstance(reply, bytes):  # or each model would break in a way of its own
+                raise TypeError(f"expected bytes as a reply, not {type(reply).__name__}")
+            return reply
+        except Exception as error:
+            self.on_error(error)
+            raise ReplyFailed(f"respond raised {error!r}") from error
 
 
 def require_reply(respond: object) -> None:
@@ -36,25 +64,26 @@ def require_reply(respond: object) -> None:
 @guard
 def slow(seconds: float, respond: Respond = upper) -> Respond:
     """Return a reply that sleeps first, without the GIL, as a call to a database does."""
-
-    def answer(request: bytes) -> bytes:
-        time.sleep(seconds)
-        return respond(request)
-
-    return answer
+    return partial(_sleep, seconds, respond)
 
 
 @guard
 def busy(seconds: float, respond: Respond = upper) -> Respond:
     """Return a reply that takes CPU time first: it holds the GIL, and gives it up every 5 ms on request."""
+    return partial(_compute, seconds, respond)
 
-    def answer(request: bytes) -> bytes:
-        end_ns = time.thread_time_ns() + int(seconds * 1e9)
-        while time.thread_time_ns() < end_ns:
-            pass
-        return respond(request)
 
-    return answer
+# Not closures: a worker in another process imports them by name.
+def _sleep(seconds: float, respond: Respond, request: bytes) -> bytes:
+    time.sleep(seconds)
+    return respond(request)
+
+
+def _compute(seconds: float, respond: Respond, request: bytes) -> bytes:
+    end_ns = time.thread_time_ns() + int(seconds * 1e9)
+    while time.thread_time_ns() < end_ns:
+        pass
+    return respond(request)
 
 
 @guard

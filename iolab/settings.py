@@ -18,7 +18,7 @@ RECORD = "IOLAB_RECORD"
 """Set to 1, every run that has a name is made and saved."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Profile:
     """The sizes that lessons use: seconds of a run, repeats, and how many connections are many."""
 
@@ -26,6 +26,9 @@ class Profile:
     seconds: float
     repeats: int
     many: int
+
+    def __repr__(self) -> str:
+        return f"{self.name}: runs of {self.seconds:g} s, repeats {self.repeats}, many connections are {self.many:,}"
 
 
 PROFILES = {

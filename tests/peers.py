@@ -7,10 +7,12 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Self
 
 Address = tuple[str, int]
+DEAD: Address = ("127.0.0.1", 1)
+"""Where nobody listens, and nobody will: a port that was free a moment ago is soon given to a test beside this one."""
+
 Converse = Callable[[socket.socket, int], None]
 """What a server does with a connection and its number, in a thread of that connection."""
 
@@ -51,9 +53,7 @@ class Peer:
         self.threads[0].start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.die()
         for thread in self.threads:
             thread.join()
@@ -113,13 +113,6 @@ def ask(connection: socket.socket, request: bytes = b"question") -> bytes:
     while len(reply) < len(request) and (chunk := connection.recv(65536)):
         reply += chunk
     return reply
-
-
-def dead_address() -> Address:
-    """Return an address of this machine on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        address: Address = listening.getsockname()
-    return address
 
 
 @contextmanager

@@ -1,8 +1,10 @@
-"""`iolab serve` in a process of its own."""
+"""Processes beside a test: `iolab serve`, and one that wants all of a CPU."""
 
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tests.peers import Address
@@ -32,3 +34,16 @@ class Serving:
     def __exit__(self, *_: Any) -> None:
         with self.process:
             self.process.kill()
+
+
+@contextmanager
+def busy_process(cpu: int) -> Iterator[None]:
+    """Yield while another process wants all of this CPU."""
+    spin = f"import os; os.sched_setaffinity(0, {{{cpu}}}); print(flush=True)\nwhile True: pass"
+    with subprocess.Popen([sys.executable, "-c", spin], stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        try:
+            yield
+        finally:
+            process.kill()

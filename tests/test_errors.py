@@ -2,9 +2,13 @@
 
 import functools
 import inspect
+import re
 import sys
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable as CallableKind
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_origin
 
 import numpy as np
 import pytest
@@ -15,6 +19,7 @@ from iolab.errors import LoadFailed, ServerFailed, UsageError, brief
 from iolab.exercises import grade
 from iolab.listening import ListeningSocket, Respond
 from iolab.measurement import comparison, run
+from iolab.measurement.run import Run
 from iolab.trace import timeline
 from iolab.traffic import process
 
@@ -237,3 +242,92 @@ def test_a_notebook_shows_two_lines_and_the_rest_on_demand(capsys: pytest.Captur
         f"line 2: {CELLS['an interrupt'].splitlines()[1]}    (%tb shows the rest)",
         "KeyboardInterrupt: measure was interrupted; what it began has ended",
     ]
+
+
+OWN: dict[Any, Any] = {
+    int: 1,
+    float: 1.0,
+    str: "x",
+    bytes: b"x",
+    tuple[str, int]: ("127.0.0.1", 9),
+    Path: Path(),
+}
+
+
+def blank(kind: Any) -> Any:
+    """Return some value that a parameter of this kind takes."""
+    kind = next(iter(get_args(kind)), kind) if isinstance(kind, UnionType) else kind
+    if kind in OWN:
+        return OWN[kind]
+    if get_origin(kind) is Mapping:
+        return {}
+    if get_origin(kind) in (Sequence, Collection):
+        return []
+    return (lambda: None) if get_origin(kind) is CallableKind else kind.__new__(kind)
+
+
+def functions_of_packages() -> dict[str, Callable[..., Any]]:
+    packages = (iolab.claims, iolab.course, iolab.experiments, iolab.faults, iolab.figures)
+    every = {f"{each.__name__}.{name}": getattr(each, name) for each in packages for name in each.__all__}
+    return {
+        name: each
+        for name, each in every.items()
+        if inspect.isfunction(each) or isinstance(each, iolab.experiments.Experiment)
+    }
+
+
+FUNCTIONS = functions_of_packages()
+
+
+def call_with(function: Any, wrong: inspect.Parameter, value: Any) -> BaseException | None:
+    """Call a function with this value for one of its parameters, and what they take for those that it needs."""
+    arguments: list[Any] = []
+    for each in inspect.signature(getattr(function, "run", function)).parameters.values():
+        if each.name == wrong.name and each.default is each.empty:
+            arguments.append(value)
+        elif each.default is each.empty and each.kind is not each.VAR_POSITIONAL:
+            arguments.append(blank(each.annotation))
+    options = {} if wrong.default is wrong.empty else {wrong.name: value}
+    return outcome(functools.partial(function, *arguments, **options))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_what_no_parameter_of_a_package_takes_is_refused_in_two_lines(name: str) -> None:
+    function, bad = FUNCTIONS[name], []
+    for parameter in inspect.signature(getattr(function, "run", function)).parameters.values():
+        takes = {"a function of nothing"} if get_origin(parameter.annotation) is CallableKind else set()
+        for what in WRONG.keys() - takes:
+            error = call_with(function, parameter, WRONG[what])
+            if not (isinstance(error, OURS) and len(brief(error)) == 2):
+                bad.append((parameter.name, what, error))
+    assert not bad, "\n".join(map(str, bad))
+    with pytest.raises(UsageError, match=r"it takes|there is no option"):
+        function(no_such_option=1)
+
+
+def test_lists_are_looked_into() -> None:
+    with pytest.raises(UsageError, match="expected labels to be a list, each a text in quotes, not 3"):
+        face.figures.percentiles(object.__new__(Run), labels=3)
+    with pytest.raises(UsageError, match="expected labels to be a list, each a text in quotes, not 'one'"):
+        face.figures.percentiles(object.__new__(Run), labels="one")
+    with pytest.raises(UsageError, match="there is no selector 'EpollSelect'; did you mean EpollSelector"):
+        face.experiments.takes_files(["EpollSelect"])
+
+
+def test_a_cpu_that_is_not_there_is_refused() -> None:
+    for cpu in (-1, 99_999, 10**30):
+        with pytest.raises(UsageError, match=r"expected cpu to be one that this process may use \(\d"):
+            iolab.start("epoll", cpu=cpu)
+
+
+def test_a_wait_that_is_interrupted_says_that_the_server_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with iolab.start("epoll") as server, monkeypatch.context() as patch:
+        patch.setattr(server._ended, "wait", interrupt)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            server.wait()
+        lines = vars(caught.value)["_render_traceback_"]()
+    assert len(lines) == 2 and "server.wait()" in lines[0]
+    assert re.match(r"KeyboardInterrupt: wait was interrupted; epoll on \S+, running; stop it with", lines[1])

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from iolab.errors import UsageError
-from iolab.listening import ListeningSocket, Stopped, listen, resolve
+from iolab.listening import ListeningSocket, Stopped, listen
 from tests.peers import ask, connect
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -70,11 +70,6 @@ class TestWhere:
     def test_a_host_that_does_not_resolve_is_named(self, host: str) -> None:
         with pytest.raises(UsageError, match=r"does not resolve .*; 127\.0\.0\.1 always does"):
             listen(host)
-
-    @pytest.mark.parametrize("port", [-1, 65536, 70_000])
-    def test_no_port_is_taken_for_another(self, port: int) -> None:
-        with pytest.raises(UsageError, match=str(port)):
-            resolve("127.0.0.1", port)
 
     def test_a_restarted_server_gets_its_port_back(self, listening: ListeningSocket) -> None:
         port = listening.getsockname()[1]

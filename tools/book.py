@@ -66,8 +66,8 @@ def reference() -> dict[str, str]:
 
 
 def _modules(path: Iterable[str], prefix: str) -> list[str]:
-    found = pkgutil.walk_packages(path, f"{prefix}.")
-    return [each.name for each in found if each.name.rpartition(".")[2] != "__main__"]
+    packages = pkgutil.walk_packages(path, f"{prefix}.")
+    return [each.name for each in packages if each.name.rpartition(".")[2] != "__main__"]
 
 
 def _page(title: str, names: list[str]) -> str:
@@ -95,20 +95,20 @@ def _put(path: Path, copy: Path) -> None:
 
 def complaints(source: Path, html: Path) -> list[str]:
     """Return what the site lacks: figures of the lessons, or their alternative text; and what it would fetch."""
-    found = []
+    faults = []
     for lesson in sorted(source.glob(LESSONS)):
         page = (html / lesson.relative_to(source).with_suffix(".html")).read_text(encoding="utf-8")
-        figures, shown = len(FIGURE.findall(_outputs(lesson))), len(FIGURE.findall(page))
-        found += [f"{lesson.name}: {shown} of {figures} figures have come through"] if figures != shown else []
+        figures, arrived = len(FIGURE.findall(_outputs(lesson))), len(FIGURE.findall(page))
+        faults += [f"{lesson.name}: {arrived} of {figures} figures have come through"] if figures != arrived else []
     for page_ in sorted(html.rglob("*.html")):
-        found += [f"{page_.name} would fetch {url}" for url in FETCHED.findall(page_.read_text(encoding="utf-8"))]
-    return found
+        faults += [f"{page_.name} would fetch {url}" for url in FETCHED.findall(page_.read_text(encoding="utf-8"))]
+    return faults
 
 
 def _outputs(lesson: Path) -> str:
     cells = json.loads(lesson.read_text(encoding="utf-8"))["cells"]
-    shown = (output.get("data", {}).get("text/html", "") for cell in cells for output in cell.get("outputs", ()))
-    return "".join("".join(each) for each in shown)
+    pages = (output.get("data", {}).get("text/html", "") for cell in cells for output in cell.get("outputs", ()))
+    return "".join("".join(each) for each in pages)
 
 
 def main() -> int:
@@ -120,9 +120,9 @@ def main() -> int:
     shutil.rmtree(out, ignore_errors=True)
     assemble(source)
     status = build(["-q", "-W", "--keep-going", "-d", str(out / "trees"), str(source), str(html)])
-    found = [] if status else complaints(source, html)
-    print("\n".join(found or [f"{html}/index.html"]) if not status else "the pages have warnings")
-    return status or bool(found)
+    faults = [] if status else complaints(source, html)
+    print("\n".join(faults or [f"{html}/index.html"]) if not status else "the pages have warnings")
+    return status or bool(faults)
 
 
 if __name__ == "__main__":

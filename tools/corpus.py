@@ -1,10 +1,7 @@
 """Judge every answer of the corpus again and again, and write the result into docs/exercises.md.
 
-Each judgement goes into build/corpus.jsonl at once: run again, this goes on where it was ended, as long as
+Each judgement goes into build/corpus at once: run again, this goes on where it was ended, as long as
 judge and corpus are the same. Exit status 1, and no page, if the judge was wrong once.
-
-`--folder` judges answers that stand elsewhere, as EXERCISE/NAME.py, and writes no page. The first line of each says
-what its author thinks of it: `# expect: right`, or `# expect: wrong: ` and why.
 """
 
 from __future__ import annotations
@@ -13,32 +10,31 @@ import argparse
 import contextlib
 import datetime
 import hashlib
-import json
+import shelve
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+from iolab.archive.provenance import commit  # noqa: E402
 from iolab.exercises import EXERCISES, Report, grade  # noqa: E402
 from iolab.measurement.machine import machine  # noqa: E402
 from tests.exercises.corpus import ANSWERS, TAMPERING  # noqa: E402
 from tests.exercises.corpus.answers import Answer  # noqa: E402
-from tools.matrix import commit  # noqa: E402
 
 PAGE = ROOT / "docs" / "exercises.md"
 MUTANTS = "## Mutants"
 """Where the table begins that `tools/mutants.py` writes."""
 
-LOG, WRITING = ROOT / "build" / "corpus.jsonl", threading.Lock()
+LOG = ROOT / "build" / "corpus"
 
 
 @dataclass(frozen=True)
@@ -49,18 +45,16 @@ class Round:
     busy: bool
     seed: int
 
+    def key(self, answer: Answer) -> str:
+        return f"{self.version} {self.busy} {self.seed} {answer}"
+
 
 @dataclass(frozen=True)
 class Judgement:
-    """One answer in one round: the report on it, and how long that took."""
+    """The report on an answer in one round, and how long that took."""
 
-    answer: str
     report: Report
     seconds: float
-
-    def as_line(self, round_: Round) -> str:
-        line = asdict(round_) | {"answer": self.answer, "seconds": self.seconds, "report": self.report.as_dict()}
-        return json.dumps(line) + "\n"
 
 
 @dataclass(frozen=True)
@@ -100,51 +94,22 @@ def read_version() -> str:
     return hashlib.sha256(git.stdout.encode()).hexdigest()
 
 
-def read_log() -> dict[tuple[str, Round], Judgement]:
-    """Return the judgements that are there already, by answer and round."""
-    judgements = {}
-    for line in LOG.read_text(encoding="utf-8").splitlines() if LOG.exists() else []:
-        values = json.loads(line)
-        judgement = Judgement(values["answer"], Report.from_dict(values["report"]), values["seconds"])
-        judgements[judgement.answer, Round(values["version"], values["busy"], values["seed"])] = judgement
-    return judgements
-
-
-def judge(answer: Answer, round_: Round) -> Judgement:
-    """Judge one answer, and write the judgement into the log; not of one that is no part of the corpus."""
+def judge(answer: Answer, seed: int) -> Judgement:
     start_s = time.monotonic()
-    report = grade(answer.exercise, answer.text, round_.seed)
-    judgement = Judgement(str(answer), report, time.monotonic() - start_s)
-    if round_.version:
-        with WRITING, LOG.open("a", encoding="utf-8") as file:
-            file.write(judgement.as_line(round_))
-    return judgement
-
-
-def read_folder(folder: Path) -> list[Answer]:
-    """Return the answers of a folder; a wrong one may have all points but one at most."""
-    answers = []
-    for exercise, file in ((name, file) for name in EXERCISES for file in sorted((folder / name).glob("*.py"))):
-        text = file.read_text(encoding="utf-8")
-        most = sum(each.points for each in EXERCISES[exercise].properties) - 1
-        head, _, expects = text.partition("\n")[0].partition("expect: ")
-        if not head.startswith("#") or not expects.startswith(("right", "wrong")):
-            raise SystemExit(f"corpus: {file} should begin with `# expect: right` or `# expect: wrong: WHY`")
-        name = f"{file.stem} ({expects})"
-        answers.append(Answer(exercise, name, text, at_most=most if expects.startswith("wrong") else None))
-    return answers
+    report = grade(answer.exercise, answer.text, seed)
+    return Judgement(report, time.monotonic() - start_s)
 
 
 def run(answers: list[Answer], rounds: list[Round], at_once: int) -> list[Verdicts]:
     """Judge what was not judged yet, round by round, and return the verdicts on each answer."""
     LOG.parent.mkdir(exist_ok=True)
-    judgements = read_log()
-    left = [(answer, each) for each in rounds for answer in answers if (str(answer), each) not in judgements]
-    with ThreadPoolExecutor(at_once) as pool:
-        for (answer, each), judgement in zip(left, pool.map(lambda pair: judge(*pair), left), strict=True):
-            judgements[str(answer), each] = judgement
+    with shelve.open(LOG) as log, ThreadPoolExecutor(at_once) as pool:
+        to_do = [(answer, each) for each in rounds for answer in answers if each.key(answer) not in log]
+        results = pool.map(lambda pair: judge(pair[0], pair[1].seed), to_do)
+        for (answer, each), judgement in zip(to_do, results, strict=True):
+            log[each.key(answer)] = judgement
             tell(Verdicts(answer, [judgement]))
-    return [Verdicts(answer, [judgements[str(answer), each] for each in rounds]) for answer in answers]
+        return [Verdicts(answer, [log[each.key(answer)] for each in rounds]) for answer in answers]
 
 
 def tell(verdicts: Verdicts) -> None:
@@ -212,20 +177,18 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="seed of the first round (default 1)")
     parser.add_argument("--at-once", type=int, default=2, help="answers judged at the same time (default 2)")
     parser.add_argument("--only", default="", help="only answers whose name holds this; nothing is written")
-    parser.add_argument("--folder", type=Path, help="answers of this folder in place of the corpus")
     parser.add_argument("--busy", action="store_true", help="the same again, with one CPU kept busy")
     options = parser.parse_args()
-    all_answers = read_folder(options.folder) if options.folder else [*ANSWERS, *TAMPERING]
-    answers = [answer for answer in all_answers if options.only in str(answer)]
+    answers = [answer for answer in [*ANSWERS, *TAMPERING] if options.only in str(answer)]
     seeds, verdicts = range(options.seed, options.seed + options.repeats), {}
-    version = "" if options.folder else read_version()
+    version = read_version()
     for busy in (False, True) if options.busy else (False,):
         with keep_busy() if busy else contextlib.nullcontext():
             verdicts[busy] = run(answers, [Round(version, busy, seed) for seed in seeds], options.at_once)
     wrong = sum(len(each.wrong()) for all_ in verdicts.values() for each in all_)
     if wrong:
         raise SystemExit(f"corpus: {wrong} judgements were wrong; nothing is written")
-    if not options.only and not options.folder:
+    if not options.only:
         command = (
             f"python tools/corpus.py --repeats {options.repeats} --seed {options.seed} --at-once {options.at_once}"
         )

@@ -35,11 +35,11 @@ def licence(metadata: Any) -> str:
 
 def licences() -> dict[str, str]:
     """Return the licence of every locked package that is installed."""
-    found = {}
+    by_name = {}
     for name in names():
         with suppress(PackageNotFoundError):  # another system's, or the book's
-            found[name] = licence(distribution(name).metadata)
-    return dict(sorted(found.items()))
+            by_name[name] = licence(distribution(name).metadata)
+    return dict(sorted(by_name.items()))
 
 
 def main() -> None:

@@ -28,10 +28,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+from iolab.archive.provenance import commit  # noqa: E402
 from iolab.exercises import EXERCISES, grade  # noqa: E402
 from iolab.exercises.judge import secure  # noqa: E402
 from iolab.exercises.peers import Violated  # noqa: E402
-from iolab.exercises.properties import faults, talks  # noqa: E402
+from iolab.exercises.properties import faults, loops, talks  # noqa: E402
 from iolab.exercises.rest import Invariants, Rest  # noqa: E402
 from iolab.exercises.stories import Fault, Player, Step, Story  # noqa: E402
 from iolab.exercises.trial import Trial  # noqa: E402
@@ -39,7 +40,6 @@ from iolab.measurement.machine import machine  # noqa: E402
 from iolab.models import MODELS  # noqa: E402
 from tests.exercises.corpus import ANSWERS  # noqa: E402
 from tools.corpus import MUTANTS, PAGE  # noqa: E402
-from tools.matrix import commit  # noqa: E402
 
 COURSE = {
     "01-threads": "threads",
@@ -107,12 +107,12 @@ def walk_bodies(tree: ast.AST) -> Iterator[tuple[list[ast.stmt], int]]:
 
 def drop_statements(tree: ast.AST) -> Iterator[tuple[str, Callable[[], None]]]:
     """Leave a statement out."""
-    seen = set()
+    past = set()
     for body, place in walk_bodies(tree):
         statement = body[place]
         simple = isinstance(statement, ast.Expr | ast.Assign | ast.AugAssign | ast.Delete | ast.Return | ast.Continue)
-        if simple and id(statement) not in seen:
-            seen.add(id(statement))
+        if simple and id(statement) not in past:
+            past.add(id(statement))
             yield f"without `{ast.unparse(statement)}`", partial(body.__setitem__, place, ast.Pass())
 
 
@@ -199,6 +199,7 @@ def rename_all(tree: ast.AST) -> Iterator[tuple[str, Callable[[], None]]]:
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     names |= {each.arg for node in functions for each in node.args.args} - {"self"}
     methods = {each for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for each in node.body}
+    names -= {each.id for node in methods for each in ast.iter_child_nodes(node) if isinstance(each, ast.Name)}
     own = {node.name for node in functions if node not in methods}
     keywords = {node.arg for node in ast.walk(tree) if isinstance(node, ast.keyword)}
 
@@ -215,10 +216,16 @@ def rename_all(tree: ast.AST) -> Iterator[tuple[str, Callable[[], None]]]:
 
 
 def change_sizes(tree: ast.AST) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Receive less or more in one call."""
+    """Receive less or more in one call; never more than a caller asks for, who says how much it takes."""
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".recv")]
     for size in (1_000, 4_096, 16_384, 100_000):
-        yield f"receives {size:,} bytes", partial(_set_all, calls, "args", [ast.Constant(size)])  # type: ignore[arg-type]
+        yield f"receives {size:,} bytes", partial(_receive, calls, size)
+
+
+def _receive(calls: list[ast.Call], size: int) -> None:
+    for call in calls:
+        asks, own = call.args[0], ast.Constant(size)
+        call.args = [own if isinstance(asks, ast.Constant) else ast.Call(ast.Name("min"), [asks, own], [])]
 
 
 def turn_branches(tree: ast.AST) -> Iterator[tuple[str, Callable[[], None]]]:
@@ -287,6 +294,8 @@ def prove_wrong(mutant: Mutant, stories: int) -> str:
     exercise = EXERCISES[mutant.exercise]
     if exercise.entry == "chat":
         return prove_chat_wrong(exercise.complete(mutant.text), stories)
+    if exercise.entry == "Loop" and (says := prove_loop_wrong(exercise.complete(mutant.text), stories)):
+        return says
     idle = any(each.name == "idle" for each in exercise.properties)
     one_thread = mutant.exercise not in SEVERAL_THREADS
     rest = Invariants(idle=idle, descriptors=True, one_thread=one_thread, model=mutant.exercise)
@@ -304,6 +313,17 @@ def prove_wrong(mutant: Mutant, stories: int) -> str:
             faults.check_memory(trial)
     except (Violated, OSError) as error:
         return str(error)
+    return ""
+
+
+def prove_loop_wrong(answer: tuple[str, str], stories: int) -> str:
+    """Return how a loop fails in acts of the judge's tasks; nothing if it does not."""
+    look = loops.look_for_acts(" ".join(loops.DEEDS), lambda trial: "")
+    for seed in range(1_000, 1_000 + stories):
+        try:
+            look(*answer, random.Random(seed))
+        except (Violated, OSError) as error:
+            return str(error)
     return ""
 
 
@@ -329,8 +349,10 @@ def list_answers(exercise: str, kind: str) -> dict[str, str]:
     if kind == "tune" and (model := COURSE[exercise]):
         return {"the course": MODELS[model].source}
     texts = {each.name: each.text for each in ANSWERS if each.exercise == exercise and each.expected() == "all points"}
-    known = {model.source for model in MODELS.values() if model.source}
-    ours = {name for name, text in texts.items() if text in known or not (COURSE[exercise] or name.startswith("blind"))}
+    servers = {model.source for model in MODELS.values() if model.source}
+    ours = {
+        name for name, text in texts.items() if text in servers or not (COURSE[exercise] or name.startswith("blind"))
+    }
     return {name: text for name, text in texts.items() if (name in ours) == (kind == "tune")}
 
 

@@ -60,13 +60,13 @@ def begin(way: Way, cpu: int, notebooks: list[str], folder: Path) -> subprocess.
     )
 
 
-def ended(way: Way, run: subprocess.Popen[str], start_s: float) -> bool:
+def await_end(way: Way, run: subprocess.Popen[str], start_s: float) -> bool:
     """Wait for a run, say how it went, and show what it said if it went wrong."""
-    said, _ = run.communicate()
-    last = said.strip().splitlines()[-1] if said.strip() else "it said nothing"
+    output, _ = run.communicate()
+    last = output.strip().splitlines()[-1] if output.strip() else "it said nothing"
     print(f"{way.name}, on one CPU: {last} ({time.monotonic() - start_s:.0f} s)", flush=True)
     if run.returncode:
-        print(said, flush=True)
+        print(output, flush=True)
     return run.returncode == 0
 
 
@@ -82,9 +82,9 @@ def main() -> None:
         start_s = time.monotonic()
         if len(cpus) > 1:
             runs = [begin(way, cpu, share, Path(folder)) for (way, share), cpu in zip(work, cpus, strict=False)]
-            fine = [ended(way, run, start_s) for (way, _), run in zip(work, runs, strict=True)]
+            fine = [await_end(way, run, start_s) for (way, _), run in zip(work, runs, strict=True)]
         else:
-            fine = [ended(way, begin(way, cpus[0], share, Path(folder)), start_s) for way, share in work]
+            fine = [await_end(way, begin(way, cpus[0], share, Path(folder)), start_s) for way, share in work]
     sys.exit(0 if all(fine) else 1)
 
 

@@ -1,31 +1,40 @@
 /* The C load client: an independent instrument to check iolab's with.
  *
- * Without --rate the loop is closed: a connection sends again when its reply has come. With it
- * the loop is open: requests fall due evenly, on one connection after the other, and are timed
- * both from when they were due (response) and from when they were sent (service). A connection
- * has at most one request under way. A reply has come when the kernel stamped it (SO_TIMESTAMPING). Every reply is compared byte by byte; a connection that
- * fails, or waits longer than the patience, is closed and counted as an error.
- * Prints one JSON object. Exit status: 0, 1 after an error, 2 for arguments that cannot work.
+ * usage: client PORT CONNECTIONS SIZE_BYTES SECONDS REQUESTS RATE_PER_S WARM_UP_S PATIENCE_S SPIN CPU
+ *
+ * bench/floor.py calls it, with 0 for what is not asked for, and -1 for no CPU; the server is on 127.0.0.1. Without a
+ * rate the loop is closed: a connection sends again when its reply has come. With one the loop is open: requests fall
+ * due evenly, on one connection after the other, and are timed both from when they were due (response) and from when
+ * they were sent (service). A connection has at most one request under way. A reply has come when the kernel stamped it
+ * (SO_TIMESTAMPING). Every reply is compared byte by byte; a connection that fails, or waits longer than the patience,
+ * is closed and counted as an error. With SPIN it never sleeps: it uses a whole CPU, and no time contains its wake-up.
+ * Prints one line of JSON, and behind it due, sent, answered (ns, CLOCK_MONOTONIC) and connection of every request, as
+ * 64-bit integers.
  */
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/net_tstamp.h>
 #include <math.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "options.h"
-
 enum { MOST_READY = 512, PERIOD = 4099, TICK_NS = 50000000 };
+
+static struct {
+    double port, connections, size_bytes, seconds, requests, rate_per_s, warm_up_s, patience_s, spin, cpu;
+} asked;
 
 struct request {
     int64_t due_ns, sent_ns, answered_ns, connection;
@@ -44,39 +53,12 @@ static struct connection *connections;
 static struct request *records;
 static int64_t count, size, live, under_way, begun, counted, recorded, room, errors;
 static int64_t turn, scheduled, warm_ups; /* the open loop: turns taken, all turns, those that do not count */
-static int64_t start_ns, measured_from_ns, stop_ns, last_answered_ns, cpu_from_ns;
+static int64_t start_ns, measured_from_ns, stop_ns;
 
 static int64_t read_ns(clockid_t clock) {
     struct timespec now;
     clock_gettime(clock, &now);
     return now.tv_sec * 1000000000LL + now.tv_nsec;
-}
-
-/* Order two 64-bit integers, for qsort(3). */
-static int ascending(const void *left, const void *right) {
-    int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
-    return (a > b) - (a < b);
-}
-
-/* Interpolate between the two nearest ranks, as numpy.percentile does by default. */
-static double percentile(const int64_t *sorted, int64_t count, double percent) {
-    double rank = (count - 1) * percent / 100, below = floor(rank);
-    int64_t low = sorted[(int64_t)below], high = sorted[(int64_t)ceil(rank)];
-    return low + (high - low) * (rank - below);
-}
-
-static void print_percentiles(const char *prefix, int from_due) {
-    static const char *names[] = {"p50", "p90", "p99", "p999", "max"};
-    static const double percents[] = {50, 90, 99, 99.9, 100};
-    int64_t *took_ns = calloc(recorded + 1, sizeof *took_ns);
-    for (int64_t i = 0; i < recorded; i++)
-        took_ns[i] = records[i].answered_ns - (from_due ? records[i].due_ns : records[i].sent_ns);
-    qsort(took_ns, recorded, sizeof *took_ns, ascending);
-    for (int i = 0; i < 5; i++) {
-        printf(", \"%s%s_us\": ", prefix, names[i]);
-        recorded ? printf("%.4f", percentile(took_ns, recorded, percents[i]) / 1e3) : printf("null");
-    }
-    free(took_ns);
 }
 
 /* Count an error, and keep the words of the first. */
@@ -86,21 +68,9 @@ static void note(const char *what, const char *why) {
 }
 
 static void report(void) {
-    double cpu_ns = read_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_from_ns, wall_ns = read_ns(CLOCK_MONOTONIC) - measured_from_ns;
-    double schedule_s = asked.rate_per_s ? (scheduled - warm_ups) / asked.rate_per_s : 0;
-    double elapsed_s = recorded ? fmax(schedule_s, (last_answered_ns - measured_from_ns) / 1e9) : 0;
-    if (asked.records && (fwrite(records, sizeof *records, recorded, asked.records) != (size_t)recorded || fclose(asked.records)))
-        note("records", strerror(errno));
-    const char *quote = errors ? "\"" : "";
-    printf("{\"connections\": %ld, \"size_bytes\": %ld, \"rate_per_s\": ", count, size);
-    asked.rate_per_s ? printf("%.3f", asked.rate_per_s) : printf("null");
-    printf(", \"requests\": %ld, \"elapsed_s\": %.9f, \"per_s\": %.3f", recorded, elapsed_s, recorded ? recorded / elapsed_s : 0);
-    print_percentiles("", 0);
-    print_percentiles("response_", 1);
-    printf(", \"cpu_us_per_request\": %.4f, \"cpu_share\": %.4f", recorded ? cpu_ns / 1e3 / recorded : 0, cpu_ns / wall_ns);
-    printf(", \"unsent\": %ld, \"errors\": %ld", asked.rate_per_s ? scheduled - warm_ups - counted : 0, errors);
-    printf(", \"error\": %s%s%s}\n", quote, errors ? error : "null", quote);
-    exit(errors > 0);
+    printf("{\"unsent\": %ld, \"errors\": %ld, \"error\": \"%s\"}\n", asked.rate_per_s ? scheduled - warm_ups - counted : 0, errors, error);
+    fwrite(records, sizeof *records, recorded, stdout);
+    exit(0);
 }
 
 static void give_up(const char *what) {
@@ -164,7 +134,7 @@ static void begin_next(struct connection *connection, int64_t now_ns) {
 }
 
 static void record(struct connection *connection, int64_t answered_ns) {
-    connection->request.answered_ns = last_answered_ns = answered_ns;
+    connection->request.answered_ns = answered_ns;
     if (recorded == room) {
         room = room ? 2 * room : 1 << 20;
         if (!(records = realloc(records, room * sizeof *records)))
@@ -269,8 +239,6 @@ static void run(void) {
             handle(&ready[i]);
         now_ns = read_ns(CLOCK_MONOTONIC);
         begin_due(now_ns);
-        if (now_ns < measured_from_ns)
-            cpu_from_ns = read_ns(CLOCK_PROCESS_CPUTIME_ID);
         if (now_ns >= tick_ns) {
             drop_late(now_ns);
             tick_ns = now_ns + TICK_NS;
@@ -281,12 +249,14 @@ static void run(void) {
 static void open_connection(struct connection *connection) {
     int on = 1, stamps = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
     struct timeval patience = {asked.patience_s, fmod(asked.patience_s, 1) * 1e6};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(asked.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     connection->descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     setsockopt(connection->descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience); /* bounds connect(2) */
     setsockopt(connection->descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(connection->descriptor, SOL_SOCKET, SO_TIMESTAMPING, &stamps, sizeof stamps);
     live++;
-    if (connect(connection->descriptor, (void *)&asked.address, sizeof asked.address) < 0) {
+    if (connect(connection->descriptor, (void *)&address, sizeof address) < 0) {
         drop(connection, errno == EINPROGRESS ? "no answer to connect within the patience" : strerror(errno));
         report();
     }
@@ -309,7 +279,7 @@ static void make_room(void) {
 /* Set the times and, for an open loop, the schedule. */
 static void plan(void) {
     double turns = ceil(asked.rate_per_s * asked.seconds - 1e-6);
-    start_ns = read_ns(CLOCK_MONOTONIC), cpu_from_ns = read_ns(CLOCK_PROCESS_CPUTIME_ID);
+    start_ns = read_ns(CLOCK_MONOTONIC);
     measured_from_ns = start_ns + (int64_t)(asked.warm_up_s * 1e9);
     stop_ns = asked.seconds ? measured_from_ns + (int64_t)(asked.seconds * 1e9) : INT64_MAX;
     if (!asked.rate_per_s)
@@ -320,9 +290,20 @@ static void plan(void) {
     stop_ns = due_ns_of(scheduled) + (int64_t)(asked.patience_s * 1e9); /* what is late is still sent, up to here */
 }
 
-int main(int argc, char **argv) {
-    parse(argc, argv);
+int main(int given, char **argument) {
+    struct rlimit limit;
+    cpu_set_t set;
+    for (int i = 1; i < given; i++)
+        ((double *)&asked)[i - 1] = strtod(argument[i], NULL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (asked.cpu >= 0) {
+        CPU_ZERO(&set);
+        CPU_SET((int)asked.cpu, &set);
+        sched_setaffinity(0, sizeof set, &set);
+    }
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
     interest = epoll_create1(EPOLL_CLOEXEC), timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
     epoll_ctl(interest, EPOLL_CTL_ADD, timer, &(struct epoll_event){.events = EPOLLIN});
     make_room();

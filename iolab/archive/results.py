@@ -56,7 +56,7 @@ def read(path: Path) -> Result:
             return result
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         pass
-    raise UsageError(f"{path.name} is no recorded run; `iolab record` writes one")
+    raise reference.no_run(path)
 
 
 def side_by_side(here: Result, there: Result) -> list[dict[str, Any]]:

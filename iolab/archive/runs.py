@@ -108,8 +108,8 @@ def _plain(entry: Entry) -> dict[str, Any]:
 def run(values: Mapping[str, Any]) -> Run:
     """Return the run of a file."""
     cpu = CpuSamples(_column(values["cpu"], "at_ns"), _column(values["cpu"], "cpu_ns"))
-    runaways = tuple(values.get("runaways", ()))
-    return Run(**_parts(Run, values) | {"cpu": cpu, "usage": Usage(**values["usage"]), "runaways": runaways})
+    lists = {name: tuple(values.get(name, ())) for name in ("runaways", "workers")}
+    return Run(**_parts(Run, values) | {"cpu": cpu, "usage": Usage(**values["usage"])} | lists)
 
 
 def timeline(values: Mapping[str, Any]) -> Timeline:
@@ -120,7 +120,9 @@ def timeline(values: Mapping[str, Any]) -> Timeline:
 
 
 def _parts(kind: type[Entry], values: Mapping[str, Any]) -> dict[str, Any]:
-    parts = {"placement": Placement(**values["placement"]), "records": records(values["records"])}
+    placement = values["placement"]
+    cpus = {"workers": tuple(placement.get("workers", ()))}
+    parts = {"placement": Placement(**placement | cpus), "records": records(values["records"])}
     return {field.name: values[field.name] for field in fields(kind) if field.name in values} | parts
 
 
@@ -143,8 +145,8 @@ def records(values: Mapping[str, Any]) -> Records:
     reply_ns = np.cumsum(gap + late + service)
     order = np.argsort(reply_ns, kind="stable")
     connection = np.repeat(np.arange(len(values["counts"]), dtype=np.int32), values["counts"])
-    sent = reply_ns - service
-    columns = {"connection": connection, "due_ns": sent - late, "sent_ns": sent, "answered_ns": reply_ns}
+    sent_ns = reply_ns - service
+    columns = {"connection": connection, "due_ns": sent_ns - late, "sent_ns": sent_ns, "answered_ns": reply_ns}
     if "in_client_ns" in values:
         columns["arrived_ns"] = reply_ns - _column(values, "in_client_ns")
     ordered: dict[str, Any] = {name: column[order] for name, column in columns.items()}

@@ -7,6 +7,7 @@ from iolab.claims.multiplexing import judge_epoll, judge_growth, judge_multiplex
 from iolab.claims.nonblocking import judge_nonblocking, judge_spinning
 from iolab.claims.selectors import judge_default_selector
 from iolab.claims.verdicts import CLAIMS, Verdict, Verdicts, ledger
+from iolab.errors import guard_face
 
 __all__ = [
     "CLAIMS",
@@ -28,3 +29,5 @@ __all__ = [
     "judge_write_list",
     "ledger",
 ]
+
+guard_face(globals())

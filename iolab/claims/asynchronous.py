@@ -1,6 +1,6 @@
 """The judges of what lesson 06 claims."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from iolab.claims.verdicts import Verdict, Word, conclude
 from iolab.course.delivery import Delivery
@@ -11,7 +11,7 @@ LIBRARY, KERNEL = "aio", "io_uring"
 """The asynchronous models; the best of them stands for asynchronous I/O."""
 
 
-def judge_asynchronous(deliveries: Iterable[Delivery]) -> Verdict:
+def judge_asynchronous(deliveries: Collection[Delivery]) -> Verdict:
     """Judge C10 by what the server's ring brought while the program made no call, where `poll` brings nothing.
 
     A ring without flags stands beside it, and has no say: it brings the bytes by interrupting the program.

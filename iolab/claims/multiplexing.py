@@ -24,17 +24,17 @@ POLL_IS_ASKED_OF_ALL = 200809
 
 def judge_multiplexing(timeline: Timeline) -> Verdict:
     """Judge C4 by the calls of a multiplexing server: one thread, every connection served, hardly a call in vain."""
-    asked = timeline.find("accept", "recv", "send")
-    threads, connections = len({call.thread for call in asked}), timeline.records.workload.connections
-    served = len({call.connection for call in asked if call.name == "send" and call.result != EAGAIN})
-    if len(asked) < 10 or connections < 2:
-        few = f"{len(asked)} calls for {connections} connections were seen; 10 for 2 are needed"
+    calls = timeline.find("accept", "recv", "send")
+    threads, connections = len({call.thread for call in calls}), timeline.records.workload.connections
+    served = len({call.connection for call in calls if call.name == "send" and call.result != EAGAIN})
+    if len(calls) < 10 or connections < 2:
+        few = f"{len(calls)} calls for {connections} connections were seen; 10 for 2 are needed"
         return conclude("C4", "cannot tell", few)
-    vain = sum(call.result == EAGAIN for call in asked) / len(asked)
+    vain = sum(call.result == EAGAIN for call in calls) / len(calls)
     alone = threads == 1 and served >= connections
     word: Word = "fails" if not alone or vain > 0.5 else "cannot tell" if vain > 0.1 else "holds"
     who = "one thread" if threads == 1 else f"{threads} threads"
-    because = f"{who} served {served} of {connections} connections; {vain:.0%} of {len(asked):,} calls were in vain"
+    because = f"{who} served {served} of {connections} connections; {vain:.0%} of {len(calls):,} calls were in vain"
     return conclude("C4", word, because)
 
 

@@ -35,7 +35,7 @@ def _socket(timeline: Timeline, copies_us: Mapping[int, float]) -> tuple[Word, s
     asked_us = np.median([call.end_ns - call.start_ns for call in in_vain]) / 1e3
     gap_us = np.median(gaps_ns) / 1e3
     word: Word = "holds" if asked_us < 0.1 * gap_us else "fails" if asked_us > 0.5 * gap_us else "cannot tell"
-    copies = ", ".join(f"{_bytes_take(size)} {taken:,.1f} µs" for size, taken in copies_us.items())
+    copies = ", ".join(f"{_bytes_take(size)} {copy_us:,.1f} µs" for size, copy_us in copies_us.items())
     because = (
         f"a recv with nothing to give came back after {asked_us:,.1f} µs, and data came every {gap_us:,.0f} µs "
         f"(medians); the copy is still yours to wait for: {copies}"
@@ -72,10 +72,10 @@ def judge_spinning(
 
 
 def _burns(spinning: Timeline, waiting: Timeline, burnt: Mapping[str, float]) -> tuple[Word, str]:
-    asked = {timeline.model: timeline.find(*ASKS) for timeline in (spinning, waiting)}
-    if min(map(len, asked.values())) < ENOUGH:
+    calls_of = {timeline.model: timeline.find(*ASKS) for timeline in (spinning, waiting)}
+    if min(map(len, calls_of.values())) < ENOUGH:
         return "cannot tell", f"a server made fewer than {ENOUGH} calls on its sockets"
-    vain = {model: sum(call.result == EAGAIN for call in calls) / len(calls) for model, calls in asked.items()}
+    vain = {model: sum(call.result == EAGAIN for call in calls) / len(calls) for model, calls in calls_of.items()}
     alone, cured = burnt[spinning.model], burnt[waiting.model]
     burns, wastes = alone > 10 * cured, vain[spinning.model] > 0.5 > vain[waiting.model]
     spares = alone < 2 * cured or vain[spinning.model] < 0.1

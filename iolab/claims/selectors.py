@@ -32,7 +32,7 @@ def judge_default_selector(costs: WaitCost, takes: Mapping[str, bool], default: 
 def _cost(costs: WaitCost, watched: int, default: str, once: str) -> tuple[Word, str] | None:
     """Hold the default against the cheapest other one; None where one of the two has no figure."""
     kinds = {row["call"] for row in costs.rows if row["call"].endswith(", once") == bool(once)}
-    cost_us = {kind: taken for kind in kinds if (taken := costs.value(watched=watched, call=kind))}
+    cost_us = {kind: us_per_wait for kind in kinds if (us_per_wait := costs.value(watched=watched, call=kind))}
     mine_us = cost_us.pop(default + once, None)
     if mine_us is None or not cost_us:
         return None

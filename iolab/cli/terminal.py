@@ -44,12 +44,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Table:
         key: heading for key, heading in tables.columns(rows).items() if not ("model" in rows[0] and key in NARROW)
     }
     for key, heading in headings.items():
-        is_name = key in (
-            "model",
-            "worker",
-            "call",
-            "time",
-        )  # where space is short a name may be broken, a figure may not
+        is_name = key in NAMES
         grid.add_column(heading, justify="left" if is_name else "right", no_wrap=not is_name, overflow="fold")
     for row in rows:
         grid.add_row(*(Text(tables.cell(key, row)) for key in headings))

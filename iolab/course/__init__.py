@@ -4,5 +4,8 @@ from iolab.course.advice import growth, guide
 from iolab.course.drills import try_out
 from iolab.course.files import read_file
 from iolab.course.sigio import taps
+from iolab.errors import guard_face
 
 __all__ = ["growth", "guide", "read_file", "taps", "try_out"]
+
+guard_face(globals())

@@ -24,7 +24,7 @@ RING_LIMIT_S = 0.01
 """How long to wait for a ring: it has no thread that could be late, so what is not there at once does not come."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Delivery:
     """How often bytes that were asked for were in the program's memory before it made another call."""
 
@@ -34,6 +34,9 @@ class Delivery:
     why_not: str | None = None
     copied_by: str | None = None
     """Whose thread copied; None where the kernel's tracepoints may not be seen."""
+
+    def __repr__(self) -> str:
+        return ", ".join(f"{name}: {value}" for name, value in self.row().items() if value)
 
     def row(self) -> dict[str, str | int]:
         """Return the delivery as a row of a table."""

@@ -12,7 +12,7 @@ APART_BYTES = 64 << 10
 PERSISTENT = Path("/var/tmp")  # noqa: S108  /tmp is in memory on many machines, this folder is not (hier(7))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FileReads:
     """Reads of a file that is opened with O_NONBLOCK and not in memory: how many slept, and how many said EAGAIN."""
 
@@ -22,6 +22,9 @@ class FileReads:
     """How many slept when the same was read again, from memory."""
     refused: int
     why_not: str | None = None
+
+    def __repr__(self) -> str:
+        return self.why_not or ", ".join(f"{name} {count}" for name, count in self.row().items())
 
     def row(self) -> dict[str, str | int]:
         """Return the reads as a row of a table."""

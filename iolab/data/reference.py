@@ -67,7 +67,12 @@ def read(path: Path) -> Reference:
     except UsageError:
         raise
     except (ValueError, KeyError, AttributeError, TypeError):
-        raise UsageError(f"{path.name} is no recorded run; `iolab record` writes one") from None
+        raise no_run(path) from None
+
+
+def no_run(path: Path) -> UsageError:
+    """Return the error of a file that is no recorded run."""
+    return UsageError(f"{path.name} is no recorded run; `iolab record` writes one")
 
 
 def parse_table(name: str, text: str) -> Reference:

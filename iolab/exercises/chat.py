@@ -33,69 +33,86 @@ class Member:
             pass
 
 
-def chat(listening: socket) -> None:
-    """Pass every line of a client on to all others, behind its name."""
-    listening.setblocking(False)
-    members: dict[int, Member] = {}
+class Room:
+    """All members by their descriptors, and the epoll that says which of them are ready."""
 
-    def accept() -> None:
+    def __init__(self, listening: socket, interest: epoll) -> None:
+        self.listening, self.interest = listening, interest
+        self.members: dict[int, Member] = {}
+
+    def serve(self, descriptor: int, events: int) -> None:
+        """Do what one socket is ready for."""
         try:
-            connection, _ = listening.accept()
+            if descriptor == self.listening.fileno():
+                self.accept()
+            elif descriptor in self.members and events & EPOLLOUT:
+                self.pay(descriptor)
+            elif descriptor in self.members:
+                self.receive(descriptor)
+        except BlockingIOError:
+            pass
+        except OSError:  # gone, or reset
+            self.close(descriptor)
+
+    def accept(self) -> None:
+        """Accept a client, who has no name yet."""
+        try:
+            connection, _ = self.listening.accept()
         except OSError:  # the peer gave up while it waited in the backlog
             return
-        members[connection.fileno()] = Member(connection)
-        interest.register(connection, EPOLLIN)
+        self.members[connection.fileno()] = Member(connection)
+        self.interest.register(connection, EPOLLIN)
 
-    def receive(descriptor: int) -> None:
-        member = members[descriptor]
+    def receive(self, descriptor: int) -> None:
+        """Receive once: the first line is a name, and all later ones are for the others."""
+        member = self.members[descriptor]
         news = []
         for line in member.receive():
             if member.name:
                 news.append(member.name + b": " + line + b"\n")
             else:
                 member.name = line
-                owe(descriptor, b"welcome " + line + b"\n")
+                self.owe(descriptor, b"welcome " + line + b"\n")
         if news:
-            spread(descriptor, b"".join(news))
+            self.spread(descriptor, b"".join(news))
 
-    def spread(speaker: int, news: bytes) -> None:
-        for descriptor in [number for number, member in members.items() if member.name and number != speaker]:
-            owe(descriptor, news)
+    def spread(self, speaker: int, news: bytes) -> None:
+        """Owe lines to all who have a name, but for the one who said them."""
+        for descriptor in [number for number, member in self.members.items() if member.name and number != speaker]:
+            self.owe(descriptor, news)
 
-    def owe(descriptor: int, news: bytes) -> None:
-        member = members[descriptor]
+    def owe(self, descriptor: int, news: bytes) -> None:
+        """Send now if nothing waits before it, and disconnect who is owed too much."""
+        member = self.members[descriptor]
         waits = bool(member.unsent)
         member.unsent += news
         if not waits:
-            pay(descriptor)
-        if descriptor in members and len(member.unsent) > MOST_BYTES:
-            close(descriptor)
+            self.pay(descriptor)
+        if descriptor in self.members and len(member.unsent) > MOST_BYTES:
+            self.close(descriptor)
 
-    def pay(descriptor: int) -> None:
-        member = members[descriptor]
+    def pay(self, descriptor: int) -> None:
+        """Send what is owed, and ask to be told of room if some of it is left."""
+        member = self.members[descriptor]
         try:
             member.send()
         except OSError:
-            close(descriptor)
+            self.close(descriptor)
         else:
-            interest.modify(descriptor, EPOLLIN | EPOLLOUT if member.unsent else EPOLLIN)
+            self.interest.modify(descriptor, EPOLLIN | EPOLLOUT if member.unsent else EPOLLIN)
 
-    def close(descriptor: int) -> None:
-        interest.unregister(descriptor)
-        members.pop(descriptor).connection.close()
+    def close(self, descriptor: int) -> None:
+        """Forget a member."""
+        self.interest.unregister(descriptor)
+        self.members.pop(descriptor).connection.close()
 
+
+def chat(listening: socket) -> None:
+    """Pass every line of a client on to all others, behind its name."""
+    listening.setblocking(False)
     with epoll() as interest:
         interest.register(listening, EPOLLIN)
+        room = Room(listening, interest)
         while True:
             for descriptor, events in interest.poll():
-                try:
-                    if descriptor == listening.fileno():
-                        accept()
-                    elif descriptor in members and events & EPOLLOUT:
-                        pay(descriptor)
-                    elif descriptor in members:
-                        receive(descriptor)
-                except BlockingIOError:
-                    pass
-                except OSError:  # gone, or reset
-                    close(descriptor)
+                room.serve(descriptor, events)

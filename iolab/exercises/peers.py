@@ -170,6 +170,13 @@ class Peer:
                 raise Violated(f"{who} received {len(received):,} bytes too many")
             return
 
+    def was_turned_away(self) -> bool:
+        """Say whether the connection ended before a byte of a reply came."""
+        try:
+            return not self.connection.recv(1, socket.MSG_PEEK)
+        except ConnectionError:
+            return True
+
     def half_close(self) -> None:
         """Say that nothing more will be asked."""
         with suppress(OSError):

@@ -59,6 +59,8 @@ class ServerLaunch(Launch):
     factor: int
     pace_ms: int
     """How long a call of `respond` takes at least."""
+    notes: bool = False
+    """Whether the judge is told of each call by which it receives and sends."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from iolab.display import tables
+from iolab.exercises.meanings import MEANINGS
 from iolab.exercises.protocol import Check, Malformed, build
 
 
@@ -56,8 +57,9 @@ class Report(tables.Readable):
         return f"{self.exercise}: {self.score} of {self.out_of} points (seed {self.seed})"
 
     def parts(self) -> list[tables.Part]:
-        """Return the checks as one table."""
-        return [tables.Part(self.rows(), str(self))]
+        """Return the checks as one table, and what those that failed ask for as another."""
+        lacks = [{"property": name, "what it means": MEANINGS[name]} for name in self.failed() if name in MEANINGS]
+        return [tables.Part(self.rows(), str(self)), *([tables.Part(lacks, "What is missing")] if lacks else [])]
 
 
 def _write_row(check: Check) -> dict[str, Any]:

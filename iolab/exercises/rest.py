@@ -24,6 +24,9 @@ WAKES, WAKES_PER_S = 3, 15
 GROWTH_BYTES, CLIENT_BYTES = 16 * MIB, MIB // 4
 """How much memory may be added in all, and for each client that is there."""
 
+FROZEN_BYTES = 16 * MIB
+"""How much memory may be added in all while many clients do not read, and replies are as long as requests."""
+
 THREAD_NS = 20_000
 """CPU time that threads may have used that are gone; none starts and ends for so little."""
 
@@ -43,6 +46,10 @@ class Invariants:
     waits_in: frozenset[str] = frozenset()
     """The calls that its threads may sleep in; none: any."""
     one_thread: bool = False
+    operations: bool = False
+    """Whether it receives and sends by no calls of its own."""
+    idle_when_full: bool = False
+    """Whether it does nothing when its descriptors have run out."""
     model: str = ""
 
 
@@ -60,10 +67,16 @@ class Rest:
         self._threads = read_threads(trial.pid)
         self._ended_ns = self._measure_ended_ns()
 
-    def expect(self, clients: int, owing: int) -> None:
-        """Raise Violated unless the server is at rest as one is that serves so many clients, and owes some of them."""
+    def expect(self, clients: int, owing: int, *, full: bool = False) -> None:
+        """Raise Violated unless the server is at rest as one is that serves so many clients, and owes some of them.
+
+        It is full if it has no descriptor for another one.
+        """
         self._ask()
         self.wait()
+        self._expect_operations()
+        if full and self._invariants.idle_when_full:
+            expect_idle(self._trial, "when descriptors have run out and nobody asks", owing)
         self._expect_memory(clients, owing)
         if self._invariants.descriptors:
             self._expect_descriptors(clients)
@@ -97,6 +110,24 @@ class Rest:
         grown = watch.measure_largest_bytes(self._trial.pid) - self._resident
         if self._invariants.memory and grown > GROWTH_BYTES + (clients + owing * 8) * CLIENT_BYTES:
             raise Violated(f"the server's memory had grown by {grown / MIB:.0f} MiB, with {clients} clients connected")
+
+    def _expect_operations(self) -> None:
+        calls = self._trial.notes.calls if self._trial.notes else None
+        if self._invariants.operations and calls:
+            name, times = calls.most_common(1)[0]
+            raise Violated(
+                f"the server called `{name}` on a connection itself ({times} time{'s' * (times > 1)}); "
+                f"this exercise asks for {self._invariants.model}"
+            )
+
+    def expect_frozen(self, clients: int) -> None:
+        """Raise Violated if more was added than so many clients may cost that ask on and on, and read nothing."""
+        grown = watch.measure_largest_bytes(self._trial.pid) - self._resident
+        if grown > FROZEN_BYTES:
+            raise Violated(
+                f"the server's memory had grown by {grown / MIB:.0f} MiB while {clients} clients asked and read "
+                "nothing; stop reading from a client while you owe it bytes"
+            )
 
     def _expect_descriptors(self, clients: int) -> None:
         patience = Patience(self._trial)
@@ -244,12 +275,6 @@ def read_pending(pid: int) -> list[int]:
     ]
     texts = "".join(watch.read(f"/proc/{pid}/fdinfo/{number}") for number in rings)
     return [int(number) for number in re.findall(r"op=(\d+)", texts)]
-
-
-def blocks_signals(pid: int, task: int) -> bool:
-    """Say whether a thread blocks all signals that may be blocked (`proc_pid_status(5)`)."""
-    blocked = re.search(r"SigBlk:\s*(\w+)", watch.read(f"/proc/{pid}/task/{task}/status"))
-    return blocked is not None and int(blocked[1], 16).bit_count() > 50
 
 
 def count_wakes(pid: int) -> int:

@@ -16,14 +16,16 @@ it fails.
 
 import random
 import re
+import select
+import socket
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 from iolab.exercises.exercise import Look
-from iolab.exercises.peers import Peer, Violated, describe_difference
+from iolab.exercises.peers import Patience, Peer, Violated, describe_difference, expect_clean_exit
 from iolab.exercises.rest import Invariants, Rest, has_limit
 from iolab.exercises.sandbox import watch
 from iolab.exercises.trial import Trial
@@ -43,6 +45,12 @@ SILENCE_S = 10.5
 PROCESSES = 50
 """A server with a process for each client is asked to serve no more: its judge ends one that has many (`confined`)."""
 
+FLOOD_BYTES, QUIET_ROUNDS = 48 << 20, 3
+"""So much is asked at most by those who do not read; and so often nothing must be taken before no more will be."""
+
+SPARE = 12
+"""Descriptors that a server may keep for other ends than the next client."""
+
 FOREIGN_BYTES = 8
 """The replies to so many bytes in a row that another client was owed are no chance."""
 
@@ -51,10 +59,11 @@ FOREIGN_BYTES = 8
 class Step:
     """What one client does: `open`, `ask`, `read`, `half-close`, `reset` or `leave`.
 
-    Or all: `settle`, `wait`, `silence`; `pause` and `resume` are the server's. The amount is bytes to ask or to read
-    (0: all that is due), or milliseconds to wait or to be silent: longer, where the server may be counting. To open a
-    connection it is 0 for one that is read wherever the story settles, 2 for one that is not, 1 for one that takes
-    little at a time too.
+    Or all: `settle`, `wait`, `silence`, and `flood`, in which those that do not read ask until no byte more is taken;
+    `pause`, `resume` and `stop` are the server's. The amount is bytes to ask or to read (0: all that is due), or
+    milliseconds to wait or to be silent: longer, where the server may be counting. To open a connection it is 0 for one
+    that is read wherever the story settles, 2 for one that is not, 1 for one that takes little at a time too, and 3 for
+    one that may have no place: it is served, turned away, or waits, but not while there is a descriptor for it.
     """
 
     act: str
@@ -86,6 +95,7 @@ class Client:
 
     peer: Peer
     slow: bool
+    may_wait: bool = False
     due: bytearray = field(default_factory=bytearray)
     history: bytearray = field(default_factory=bytearray)
     asks: int = 0
@@ -128,6 +138,12 @@ class Player:
                 time.sleep(step.amount / 1000)
             case "silence":
                 self._be_silent(step.amount / 1000)
+            case "flood":
+                self._flood([(number, each) for number, each in self._clients.items() if each.slow])
+            case "stop":
+                self._trial.listening.stop()
+                self._resume()
+                expect_clean_exit(self._trial, "serve")
             case "pause" if not self._pausing:
                 self._pausing = ExitStack()
                 self._stack.enter_context(self._pausing).enter_context(self._trial.pause())
@@ -164,7 +180,8 @@ class Player:
             self._full = self._count_processes() > PROCESSES // 2
         if self._full and len(self._clients) >= PROCESSES:
             return
-        client = Client(self._stack.enter_context(Peer(self._trial, narrow=kind == 1)), slow=kind > 0)
+        peer = self._stack.enter_context(Peer(self._trial, narrow=kind == 1))
+        client = Client(peer, slow=kind in (1, 2), may_wait=kind == 3)
         self._clients[number] = client
         self._owed[number] = client.history
 
@@ -179,10 +196,47 @@ class Player:
     def _ask(self, step: Step, client: Client) -> None:
         client.asks += 1
         request = random.Random(f"{self._seed} {step.client} {client.asks}").randbytes(step.amount)
-        client.peer.send(request)
+        if client.may_wait:
+            with suppress(OSError):  # it was turned away
+                client.peer.connection.send(request)
+        else:
+            client.peer.send(request)
+        self._owe(client, request)
+
+    def _owe(self, client: Client, request: bytes) -> None:
         reply = self._trial.due(request)
         client.due += reply
         client.history += reply
+
+    def _flood(self, clients: list[tuple[int, Client]]) -> None:
+        """Ask without reading until no byte is taken in several rounds, at each of which the server has come to rest.
+
+        What is asked at once is little: what the kernel holds is not the server's, and takes time to read.
+        """
+        quiet, most = 0, FLOOD_BYTES
+        for _, each in clients:
+            each.peer.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 15)
+        while quiet < QUIET_ROUNDS and most > 0:
+            count = sum(self._send_what_is_taken(number, each) for number, each in clients)
+            quiet, most = 0 if count else quiet + 1, most - count
+            self._rest.wait()
+            self._rest.expect_frozen(len(clients))
+
+    def _send_what_is_taken(self, number: int, client: Client) -> int:
+        client.asks += 1
+        block, sent = random.Random(f"{self._seed} {number} {client.asks}").randbytes(1 << 17), 0
+        connection, look_s = client.peer.connection, client.peer.connection.gettimeout()
+        connection.setblocking(False)
+        try:
+            while sent < len(block):
+                sent += connection.send(memoryview(block)[sent:])
+        except BlockingIOError:
+            pass
+        except OSError:
+            raise Violated(f"the server closed the connection of a client that asked; {client.peer.why()}") from None
+        connection.settimeout(look_s)
+        self._owe(client, block[:sent])
+        return sent
 
     def _receive(self, number: int, length: int) -> None:
         client = self._clients[number]
@@ -205,15 +259,47 @@ class Player:
 
     def _settle(self) -> None:
         self._resume()
+        full = self._seat()
         for number, client in list(self._clients.items()):
-            if client.slow and client.due:
+            if client.may_wait or (client.slow and client.due):
                 continue
             self._receive(number, len(client.due))
             if client.half_closed:
                 client.peer.expect_end(f"client {number}")
                 self._clients.pop(number).peer.connection.close()
-        owing = sum(bool(client.due) for client in self._clients.values())
-        self._rest.expect(len(self._clients), owing)
+        seated = [client for client in self._clients.values() if not client.may_wait]
+        self._rest.expect(len(seated), sum(bool(client.due) for client in seated), full=full)
+
+    def _seat(self) -> bool:
+        """Find out who of those that may have no place was served; say whether others were turned away or wait."""
+        guests = {number: client for number, client in self._clients.items() if client.may_wait}
+        patience, place, full = Patience(self._trial), select.poll(), False
+        for client in guests.values():
+            place.register(client.peer.connection, select.POLLIN)
+        while guests:
+            ready = {descriptor for descriptor, _ in place.poll(50)}
+            for number, client in list(guests.items()):
+                connection = client.peer.connection
+                if connection.fileno() in ready:
+                    place.unregister(connection)
+                    guests.pop(number).may_wait = False
+                    patience.renew()
+                    if client.peer.was_turned_away():
+                        self._clients.pop(number).peer.connection.close()
+                        full = True
+            if guests and patience.over():
+                self._expect_full(list(guests))
+                return True
+        return full
+
+    def _expect_full(self, waiting: list[int]) -> None:
+        """Raise Violated if a client waits although the server has a descriptor for it."""
+        free = self._trial.limits["RLIMIT_NOFILE"] - len(watch.list_folder(f"/proc/{self._trial.pid}/fd"))
+        if free > SPARE:
+            who = f"client {waiting[0]}" + (f" and {len(waiting) - 1} more" if len(waiting) > 1 else "")
+            raise Violated(
+                f"{who} waited in vain, though the server had {free} descriptors left; {Patience(self._trial).why()}"
+            )
 
     def _resume(self) -> None:
         if self._pausing:
@@ -250,7 +336,8 @@ def tell_story(
         seed = draw.randrange(1 << 32)
 
         def play(story: Story, patience_s: float = STORY_WAITS_S) -> Fault | None:
-            trial = Trial(answer, entry, random.Random(seed), factor=factor, limits=limits)
+            notes = invariants.operations
+            trial = Trial(answer, entry, random.Random(seed), factor=factor, limits=limits, notes=notes)
             trial.patience_s = patience_s
             with ExitStack() as stack:
                 stack.enter_context(trial)
@@ -276,7 +363,7 @@ def tell_story(
 def shrink(story: Story, fault: Fault, play: Callable[..., Fault | None]) -> tuple[Story, Fault]:
     """Return the shortest story that was found to fail in the same way, and its fault."""
     begin_s, left_s = time.monotonic(), min(SHRINK_S, SHRINK_ALL_S - sum(shrinking_s))
-    if any(step.act == "silence" for step in story[: fault.step]):
+    if any(step.act in ("silence", "flood") for step in story[: fault.step + 1]):
         left_s = 0.0  # once is long enough
     shortest, end_s, tries = (list(story[: fault.step + 1]), fault), begin_s + left_s, SHRINK_TRIES
 

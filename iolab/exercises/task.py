@@ -4,10 +4,15 @@ from iolab.exercises.catalogue import EXERCISES
 from iolab.exercises.exercise import Exercise
 from iolab.exercises.flaws import FLAWS
 from iolab.exercises.grading import GRADE_WAITS_FOR_JUDGE_S
+from iolab.exercises.meanings import MEANINGS
+from iolab.exercises.properties import chats
+from iolab.exercises.properties.scenes import FROZEN
+from iolab.exercises.rest import FROZEN_BYTES
 from iolab.exercises.sandbox.confined import ANSWER_LOADS_IN_S, LIMITS, MIB, PROCESSES, RESIDENT_BYTES
 from iolab.kernel.namespaces import FOLDER_MIB
 
 ONE_THREAD = "The process has one thread, and no other process works for it."
+IDLE = "Idle is less than 1 % of a CPU, and fewer than 15 wake-ups a second."
 WAITS = "A call with a timeout of 0 looks, and does not wait; `time.sleep` waits, even for 0 s."
 
 RULES = {
@@ -27,8 +32,8 @@ RULES = {
     ),
     "03-epoll": (
         f"{ONE_THREAD} The listening socket and every connection are registered with one `epoll`.",
-        "Level-triggered: ask for EPOLLOUT only while bytes are owed to that client. "
-        "Edge-triggered (EPOLLET): you may ask for it all the time, since it is told once.",
+        "Level-triggered: ask for EPOLLOUT only while bytes are owed to that client; a wake-up in vain at its arrival "
+        "does no harm. Edge-triggered (EPOLLET): you may ask for it all the time, since it is told once.",
     ),
     "04-selectors": (
         f"{ONE_THREAD} It waits in `select()` of a class of the module `selectors`; which class is up to you. "
@@ -44,56 +49,105 @@ RULES = {
         "At most 16 signals wait in the queue in one of the tests; when it was full, SIGIO arrives instead.",
     ),
     "06-completion": (
-        "Receiving and sending are operations of io_uring or `aio`. "
-        "Asking the ring only whether a socket is ready (a poll) is not one, nor is a thread for each connection.",
-        "Accepting may be done in one thread of its own: `aio` has no accept. "
-        "`iolab.kernel.uring` and `iolab.kernel.aio` may be used. What `MultishotAccept` is told of the listening "
-        "socket is not always an accept: hand all of it to its `connection`.",
+        "Receiving and sending on a connection are operations of io_uring or of `aio`, from the first byte to the "
+        "last: no `send`, `recv`, `read` or `write` of your own, not as a first try, nor for the rest. Asking the "
+        "ring only whether a connection is ready (a poll) is not such an operation, and a thread for each connection "
+        "is none.",
+        "Either of the two will do; `aio` also where io_uring is allowed.",
+        "Accepting is up to you: an operation of the ring; a poll of the listening socket in the ring, and then "
+        "`listening.accept()`; or one thread of its own, since `aio` has no accept. Such a thread may wake the ring "
+        "by a pipe or a pair of sockets of yours, and these you may read and write as you like.",
+        "While a send is under way, one receive may be under way on the same connection.",
+        "`iolab.kernel.ring`, `iolab.kernel.uring` and `iolab.kernel.aio` may be imported, and so may `ctypes`. What "
+        "`MultishotAccept` is told of the listening socket is not always an accept, it may be a poll: hand all of it "
+        "to its `connection`.",
     ),
     "07-event-loop": (
-        f"{ONE_THREAD} It waits in a selector, and while nothing is due it uses no CPU.",
-        "`spawn(task)` may be called before `run()` and by tasks, and the task begins once `run()` comes to it. "
-        "`run()` returns when every task has ended; it may be called again.",
-        "A task that raises ends alone, whatever the exception (KeyboardInterrupt is one), but for SystemExit: that "
-        "one leaves `run()`.",
+        f"{ONE_THREAD} It waits in a selector: `select`, `poll`, `epoll_wait` or a class of `selectors`, by itself or "
+        f"inside of asyncio or trio. A call with a timeout of 0 looks, and does not wait; `time.sleep` does. {IDLE}",
+        "`spawn(task)` only takes note of a task: it begins once `run()` comes to it. It may be called before `run()`, "
+        "by tasks, and between two runs. `run()` returns when every task has ended, at once if there is none; then it "
+        "may be called again.",
+        "A task that raises ends alone, whatever the exception (KeyboardInterrupt and GeneratorExit are two), but for "
+        "SystemExit: `run()` raises that at once, whoever else sleeps or waits, and the loop is not used again. It may "
+        "raise it by itself or inside of an exception group. No task of the judge's raises a group with a SystemExit "
+        "inside.",
         "`sleep(seconds)` never ends early, and at most 30 ms late on a quiet machine; those due at the same time all "
-        "wake. `sleep(0)` lets all others have a turn first.",
-        "`recv(connection, size)` returns at most `size` bytes as soon as there are any, and `b''` at the end of file. "
-        "`send` returns when all is sent. Both raise an OSError in the task that asked, and one task may receive on a "
-        "connection while another one sends on it. `accept` goes on when a client gave up before it.",
-        "All three give the others a turn, even where they need not wait: a task whose client always has more to ask "
-        "holds up nobody.",
+        "end. It takes 0 s and hours alike.",
+        "Every call of `sleep`, `accept`, `recv` and `send` gives the others a turn, even where it need not wait, as "
+        "`sleep(0)`. The others are all tasks that can go on: one that was spawned, one whose sleep is over, one whose "
+        "socket is ready. None of them waits for more than ten calls of any other one: a task whose client always has "
+        "more to ask holds up nobody.",
+        "`accept(listening)` returns the connection alone, not a pair with the address. It goes on when a client gave "
+        "up before it, which `listening.accept()` tells by an OSError.",
+        "`recv(connection, size)` returns at most `size` bytes, and at least one, as soon as there are any; `b''` at "
+        "the end of file. `send(connection, data)` returns when all is sent, and need not give a turn if `data` is "
+        "empty; nobody looks at what it returns. Where the other side has reset the connection, both raise an OSError "
+        "in the task that asked. Where the connection was closed on this side before, both raise an OSError or a "
+        "ValueError in it.",
+        "Sockets are stream sockets, TCP or Unix, and non-blocking: the judge's tasks see to that. At any time at most "
+        "one task accepts on a socket, at most one receives on a connection, and at most one sends on it; those two "
+        "may be different ones. No task closes a connection on which another one waits.",
+        "What serves clients are tasks of the judge's on your loop, one for each of up to 200 clients; `respond` is "
+        "theirs. Once they have seen enough, `listening.accept()` raises `Stopped`, a kind of SystemExit: let it leave "
+        "`run()` like any other.",
+        "A client may be silent for as long as it likes, close its sending half, or reset. Keep no more bytes than one "
+        "call needs: while clients do not read, the memory grows by less than 16 MiB.",
     ),
     "08-chat": (
-        "A line ends with a line feed, and may come in any pieces. It is bytes: not always UTF-8, at most 256 KiB. "
-        "(asyncio's streams take 64 KiB unless you say `limit=`.)",
+        "A line ends with a line feed, and may come in any pieces. It is bytes: not always UTF-8, at most 256 KiB "
+        "(262,144 bytes) before the line feed. (asyncio's streams take 64 KiB unless you say `limit=`.)",
         "All before the line feed belongs to it, blanks and carriage returns too. "
         "An empty line is passed on as `NAME: `, a colon and a blank. What ends without a line feed is not passed on.",
-        "A name is the first line, any bytes, and not empty. Name and lines may arrive together. "
+        "A name is the first line, and like any other line, but that no client has an empty one. Name and lines may "
+        "arrive together. "
         "Two clients may have the same name: a line goes to all connections but the one that it came from.",
         "A client that has not sent its name yet hears nothing. Whoever has been welcomed hears all later lines, "
         "and those of one speaker in their order.",
-        "A client that stops reading still hears, and is still heard, while no more than 1 MiB is owed to it. "
-        "Then it may be disconnected, or may miss whole lines; it gets no part of one, but before it is disconnected. "
-        "The memory grows by less than 16 MiB for each such client, and others hear all lines at once.",
-        "There are up to 500 clients, and 1,024 descriptors. "
-        "A line may cost 10 times the CPU that it costs in the course's own chat.",
+        "A client that closes its sending half has left: one that closes its connection looks no different. Close "
+        "yours then, at once or when `send` has taken what it is owed. The lines that it sent before are passed on, "
+        "but for those that a reset destroys before you receive them.",
+        "What is owed to a client is what you have for it and `send` has not taken yet; what the kernel has taken does "
+        "not count. A client that does not read still hears, and is still heard, while no more than 1 MiB (1,048,576 "
+        "bytes) is owed to it. A line that would make it more may be missed, whole, or you may disconnect the client. "
+        "It may get a part of a line only as the last thing before it is disconnected.",
+        "The memory grows by less than 16 MiB for each client that does not read, however short the lines are. "
+        "Others do not wait for it: on a quiet machine, a line reaches all who read within 0.2 s.",
+        "However much one client says, the others have their turns: receive from it once, and see who else is ready. "
+        "The kernel holds some 64 KiB of what it said at most.",
+        f"A client may say nothing for as long as it likes. {IDLE} That holds while clients do not read, too.",
+        "There are up to 500 clients. To pass a short line on to the others in a chat of 30 may cost 10 times the CPU "
+        "that it costs in the course's own chat, whether all of them read, or 20 do not and are owed up to 1 MiB each.",
     ),
 }
 """What the sentence of each exercise leaves open, answered."""
 
 ENDS = (
     "`listening` is a listening socket. Once the judge has seen enough, `listening.accept()` raises `Stopped`, a kind "
-    "of SystemExit: let it end your function, by itself or inside of an exception group."
+    "of SystemExit: let it end your function, by itself or inside of an exception group. You may catch it to clean up, "
+    "and then return or raise it again. In another thread it ends that thread alone, without a word: have that thread "
+    "hand it to your function."
 )
 
 OF_SERVERS = (
-    f"{ENDS} `respond` turns bytes that were received into those of the reply; how many at once is up to you.",
+    ENDS,
+    "Whatever clients there are then, silent, slow, or owed bytes: the function ends within a second. Threads that go "
+    "on after it do no harm.",
+    "`respond` turns bytes that were received (`bytes`, `bytearray` or a `memoryview`) into those of the reply; how "
+    "many at once is up to you. It returns `bytes`, from 1 to 100 for each byte that it was given, so no reply is "
+    "empty.",
     "However much one client asks, the others have their turns: receive once from it, and see who else is ready.",
     "A client that closes its sending half gets all that it is owed, and then the end of file.",
     "A client may be silent for as long as it likes. Idle is less than 1 % of a CPU, and fewer than 15 wake-ups a "
-    "second. While a client does not read, the memory grows by less than 16 MiB: stop reading from it while you owe it "
-    "bytes. The buffers of the kernel are as small as the judge made them: SO_SNDBUF and SO_RCVBUF do nothing.",
+    "second: a wait may have a time-out that is long enough for that.",
+    f"While clients do not read, up to {FROZEN} at once, the memory grows by less than {FROZEN_BYTES // MIB} MiB in "
+    "all, where replies are as long as requests. Stop reading from a client while you owe it bytes; to read a little "
+    "ahead of it is no fault. The buffers of the kernel are as small as the judge made them: SO_SNDBUF and SO_RCVBUF "
+    "do nothing.",
+    "When descriptors run out, `listening.accept()` closes the connection that it cannot keep, and raises "
+    "ConnectionAbortedError: go on. Whoever accepts in another way gets EMFILE. Then clients may be turned away or "
+    "wait, the others are served, and the server is idle when nobody asks; when others leave, those who wait are "
+    "served.",
 )
 
 OF_CLIENTS = (
@@ -106,14 +160,15 @@ def write_task(exercise: Exercise) -> str:
     """Return the text above the answer's cell, in Markdown."""
     parts = [f"# Exercise {exercise.name}", exercise.asks, _list(_choose_rules(exercise))]
     parts += ["The judge runs your answer in a process of its own, and looks at it from outside for these properties:"]
-    parts += [_write_table(exercise), _write_limits()]
+    parts += [_write_table(exercise), _write_limits(exercise)]
     return "\n\n".join(parts)
 
 
 def _choose_rules(exercise: Exercise) -> tuple[str, ...]:
     if exercise.name in FLAWS:
         return OF_CLIENTS
-    return (*RULES[exercise.name], *(OF_SERVERS if "respond" in exercise.parameters else (ENDS,)))
+    more = {"serve": OF_SERVERS, "chat": (ENDS,)}
+    return (*RULES[exercise.name], *more.get(exercise.entry, ()))
 
 
 def _list(rules: tuple[str, ...]) -> str:
@@ -121,18 +176,23 @@ def _list(rules: tuple[str, ...]) -> str:
 
 
 def _write_table(exercise: Exercise) -> str:
-    rows = [f"| {each.name} | {each.points} |" for each in exercise.properties]
-    return "\n".join(["| property | points |", "|---|---|", *rows])
+    if exercise.name in FLAWS:
+        rows = [f"| {each.name} | {each.points} |" for each in exercise.properties]
+        return "\n".join(["| property | points |", "|---|---|", *rows])
+    rows = [f"| {each.name} | {MEANINGS.get(each.name, '')} | {each.points} |" for each in exercise.properties]
+    return "\n".join(["| property | what it means | points |", "|---|---|---|", *rows])
 
 
-def _write_limits() -> str:
+def _write_limits(exercise: Exercise) -> str:
+    limits = LIMITS | (chats.LIMITS if exercise.entry == "chat" else {})
     return (
         "Write your answer into the cell below. It may use helper functions, in the same cell or in others, and any "
         "package that is installed. It can read Python, its packages and `iolab`, but not the course's servers; "
         f"write up to {FOLDER_MIB} MiB into the folder that it starts in, and connect nowhere else. "
         f"Its imports and all else at the top level have {ANSWER_LOADS_IN_S:.0f} s, a process "
-        f"{LIMITS['RLIMIT_CPU']} s of CPU and {LIMITS['RLIMIT_NOFILE']} descriptors, all together {PROCESSES} "
-        f"processes and {RESIDENT_BYTES // MIB:,} MiB, the judge {GRADE_WAITS_FOR_JUDGE_S:.0f} s for everything."
+        f"{limits['RLIMIT_CPU']} s of CPU and {limits['RLIMIT_NOFILE']:,} descriptors, all together {PROCESSES} "
+        f"processes (threads do not count) and {RESIDENT_BYTES // MIB:,} MiB, "
+        f"the judge {GRADE_WAITS_FOR_JUDGE_S:.0f} s for everything."
     )
 
 

@@ -36,6 +36,7 @@ class Trial(Confined):
         pace_ms: int = 0,
         table: bytes = b"",
         limits: Mapping[str, int] | None = None,
+        notes: bool = False,
     ) -> None:
         self.draw = draw
         self.table = table or draw_derangement(draw)
@@ -44,10 +45,11 @@ class Trial(Confined):
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             self.listening.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES)  # accepted sockets inherit it
         self.address: faults.Address = self.listening.getsockname()[:2]
-        granted = LIMITS | dict(limits or {})
+        self.limits = granted = LIMITS | dict(limits or {})
         super().__init__(
-            lambda folder: ServerLaunch(answer, entry, folder, granted, self.table.hex(), factor, pace_ms),
+            lambda folder: ServerLaunch(answer, entry, folder, granted, self.table.hex(), factor, pace_ms, notes),
             self.listening.fileno(),
+            self.address[1],
         )
         self._stack.enter_context(self.listening)
 

@@ -3,6 +3,7 @@
 What they find is kept in files by `iolab.archive`, and drawn by `iolab.figures`.
 """
 
+from iolab.errors import guard_face
 from iolab.experiments.catalogue import (
     EXPERIMENTS,
     Experiment,
@@ -55,3 +56,5 @@ __all__ = [
     "takes_files",
     "wait_cost",
 ]
+
+guard_face(globals())

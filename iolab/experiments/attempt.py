@@ -50,14 +50,6 @@ def duration(seconds: float) -> float:
     return LIMITS["seconds"].settle("seconds", seconds)
 
 
-def open_descriptors() -> int:
-    """Return how many descriptors this process has open; 0 where no folder tells."""
-    try:
-        return len(os.listdir("/dev/fd"))  # noqa: PTH208  pathlib holds a descriptor of its own
-    except OSError:
-        return 0
-
-
 @contextmanager
 def pinned(cpu: int | None) -> Iterator[None]:
     """Keep the calling thread on one CPU, and let it go where it might before; None leaves it alone."""

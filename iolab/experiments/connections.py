@@ -151,8 +151,10 @@ def _run(model: Model, work: Workload) -> Run | str:
 def _figures(run: Run, count: int) -> Row:
     # The one that asks was opened last: its first reply says that the server has taken on all before it.
     setup_ns = run.records.connect_ns + int(run.records.service_ns[0])
-    held = {"memory": run.memory_bytes, **{kind: run.kernel_bytes.get(kind) for kind in KERNEL}}
-    each = {f"{kind}_bytes_per_connection": None if size is None else size / count for kind, size in held.items()}
+    sizes_bytes = {"memory": run.memory_bytes, **{kind: run.kernel_bytes.get(kind) for kind in KERNEL}}
+    each = {
+        f"{kind}_bytes_per_connection": None if size is None else size / count for kind, size in sizes_bytes.items()
+    }
     figures = each | {"setup_us_per_connection": setup_ns / count / 1e3}
     return {**_nothing(""), **{name: None if value is None else round(value, 1) for name, value in figures.items()}}
 

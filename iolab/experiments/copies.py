@@ -171,8 +171,8 @@ def _sleeps(
         with _sender(sending, size, rounds, placement.client) as due:
             calls = [call for _ in range(rounds) if (call := _receive(receiving, size, due))]
         absences = Absences(watched.read(), watched.since_ns, watched.until_ns)
-    seen = [call.occupancy for call in watch(calls, absences)]
-    return [each for each in seen if each and each.asleep_ns]
+    parts = [call.occupancy for call in watch(calls, absences)]
+    return [each for each in parts if each and each.asleep_ns]
 
 
 @contextmanager
@@ -216,10 +216,10 @@ def _receive(receiving: socket.socket, size: int, due: threading.Semaphore) -> C
     return Call("recv", 0, start_ns, end_ns, received, thread, arrived_ns + timestamps.offset_ns())
 
 
-def _take(receiving: socket.socket, left: int, size: int) -> None:
+def _take(receiving: socket.socket, rest: int, size: int) -> None:
     """Receive what a call left behind: less than SO_RCVLOWAT, of which nobody would be told."""
-    if left:
+    if rest:
         receiving.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
-        while left:
-            left -= len(receiving.recv(left)) or left
+        while rest:
+            rest -= len(receiving.recv(rest)) or rest
         receiving.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)

@@ -89,26 +89,26 @@ def same(
     )
     names = [f"{model.name} {number}" for number in range(1, equals + 1)]
     subjects = [Model(name, function=model.serve) for name in names]
-    made, why_not = list[Comparison](), ""
+    comparisons, why_not = list[Comparison](), ""
     try:
         for number in range(rankings):
             on_step(f"ranking {number + 1} of {rankings}")
-            made.append(compare(subjects, [work], repeats=fewest(equals - 1), fresh=fresh))
+            comparisons.append(compare(subjects, [work], repeats=fewest(equals - 1), fresh=fresh))
     except (LoadFailed, ServerFailed) as error:
         why_not = str(error)
     sizes = [size for size in range(2, equals + 1) if equals % size == 0]
-    families = {size: [family for each in made for family in cut(each, names, size)] for size in sizes}
+    families = {size: [family for each in comparisons for family in cut(each, names, size)] for size in sizes}
     rows = [row for size in sizes for row in count(families[size], size, why_not)]
-    runs = [run for each in made for run in each.runs]
+    runs = [run for each in comparisons for run in each.runs]
     doubts = gather((doubt for run in runs for doubt in run.doubts), len(runs))
     return Same(tuple(rows), str(place()), tuple(doubts))
 
 
-def cut(made: Comparison, names: Sequence[str], size: int) -> list[Family]:
+def cut(comparison: Comparison, names: Sequence[str], size: int) -> list[Family]:
     """Cut a ranking into some of this size, each with a baseline of its own and the fewest repeats that it takes."""
     groups = [names[first : first + size] for first in range(0, len(names), size)]
-    repeats, (connections,) = fewest(size - 1), made.counts
-    return [[made.ratios(name, group[0], connections)[:repeats] for name in group[1:]] for group in groups]
+    repeats, (connections,) = fewest(size - 1), comparison.counts
+    return [[comparison.ratios(name, group[0], connections)[:repeats] for name in group[1:]] for group in groups]
 
 
 def count(families: Sequence[Family], models: int, why_not: str) -> Iterator[Row]:

@@ -20,7 +20,7 @@ from statistics import median
 from threading import local
 from typing import ClassVar
 
-from iolab.experiments.result import OnStep, Result, Row, look_up, quiet
+from iolab.experiments.result import OnStep, Result, Row, quiet
 from iolab.experiments.shape import Sign, at_least, at_most, over
 from iolab.kernel import uring
 from iolab.kernel.ring import Ring
@@ -52,19 +52,14 @@ class Files(Result):
     @property
     def signs(self) -> list[Sign]:
         """Whether a ring reads as much as a pool of threads, for less CPU time."""
-        return signs(self.rows)
-
-
-def signs(rows: Sequence[Row]) -> list[Sign]:
-    """Hold the ring against the pool where it should win: for writes it is a pool, too, of the kernel's threads."""
-    rate, cost = (
-        over(*(look_up(rows, figure, work=READS, way=way) for way in (RING, POOL)))
-        for figure in ("per_s", "us_per_operation")
-    )
-    return [
-        at_least(f"{READS}: rate, io_uring over the pool", rate, 1.0, fails_below=0.9),
-        at_most(f"{READS}: CPU, io_uring over the pool", cost, 1.0, fails_above=1.1),
-    ]
+        rate, cost = (
+            over(*(self.value(figure, work=READS, way=way) for way in (RING, POOL)))
+            for figure in ("per_s", "us_per_operation")
+        )
+        return [
+            at_least(f"{READS}: rate, io_uring over the pool", rate, 1.0, fails_below=0.9),
+            at_most(f"{READS}: CPU, io_uring over the pool", cost, 1.0, fails_above=1.1),
+        ]
 
 
 def files(
@@ -179,11 +174,11 @@ def _held(name: str, low: str, high: str, ours: Sequence[float], theirs: Sequenc
 
 @contextmanager
 def _open_many(count: int, directory: str | None) -> Iterator[list[int]]:
-    with ExitStack() as opened:
-        folder = opened.enter_context(tempfile.TemporaryDirectory(dir=directory))
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(dir=directory))
         descriptors = []
         for number in range(count):
-            file = opened.enter_context(Path(folder, str(number)).open("wb", buffering=0))
+            file = stack.enter_context(Path(folder, str(number)).open("wb", buffering=0))
             file.write(BLOCK)
             descriptors.append(file.fileno())
         yield descriptors

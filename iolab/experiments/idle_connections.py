@@ -12,9 +12,10 @@ from typing import ClassVar
 from iolab.background import Server, start
 from iolab.data.reference import rows_of
 from iolab.errors import LoadFailed, ServerFailed, UsageError
-from iolab.experiments.attempt import doubts_of, duration, open_descriptors, sizes
+from iolab.experiments.attempt import doubts_of, duration, sizes
 from iolab.experiments.result import OnStep, Result, Row, look_up, quiet
 from iolab.experiments.shape import NO_FIGURES, Sign, at_least, at_most, missing, over
+from iolab.kernel import descriptors
 from iolab.kernel.interrupts import hold
 from iolab.measurement.comparison import middle
 from iolab.measurement.placement import place
@@ -117,7 +118,7 @@ def idle_cost(
 
 
 def _run(model: Model, idle: int, workload: Workload) -> Run | str:
-    highest, below = open_descriptors() + workload.connections + idle + BESIDE, model.descriptors_below
+    highest, below = descriptors.count_open() + workload.connections + idle + BESIDE, model.descriptors_below
     if below is not None and highest >= below:
         return f"{model.name} takes descriptors below {below}, and this run would need {highest}"
     if reason := model.why_not() or replace(workload, idle=idle).why_not():

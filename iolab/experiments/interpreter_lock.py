@@ -6,7 +6,7 @@ A server asks after each system call, so each of its requests waits several time
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from threading import Event, Thread
@@ -18,10 +18,11 @@ from iolab.background import start
 from iolab.errors import LoadFailed
 from iolab.experiments import lockstep
 from iolab.experiments.attempt import duration, first_that_runs
-from iolab.experiments.result import OnStep, Result, Row, look_up, quiet
+from iolab.experiments.result import OnStep, Result, Row, quiet
 from iolab.experiments.shape import Sign, at_least, missing, over
 from iolab.kernel import threads
 from iolab.kernel.interrupts import InOnePiece, run
+from iolab.measurement.machine import free_threaded
 from iolab.measurement.placement import place
 from iolab.models import Model
 from iolab.traffic.records import percentile_us
@@ -42,22 +43,17 @@ class Gil(Result):
 
     @property
     def signs(self) -> list[Sign]:
-        """Whether the server gets slower by sharing its GIL."""
-        return signs(self.rows)
+        """Whether the server gets slower by sharing its GIL.
 
-
-def signs(rows: Sequence[Row]) -> list[Sign]:
-    """Hold the server alone against the one beside a computing thread, and beside its client.
-
-    By requests per second: the latency of those that get through in one turn of the GIL does not tell.
-    """
-    alone, together, beside = (look_up(rows, "per_s", case=case) for case in (ALONE, TOGETHER, BESIDE))
-    why = next((row["why_not"] for row in rows if row["case"] == BESIDE and row["why_not"]), "")
-    slower = "req/s alone over req/s beside a computing thread"
-    return [
-        missing(slower, why) if why else at_least(slower, over(alone, beside), 10, fails_below=3),
-        at_least("req/s alone over req/s with the client inside", over(alone, together), 1.1, fails_below=0.9),
-    ]
+        By requests per second: the latency of those that get through in one turn of the GIL does not tell.
+        """
+        alone, together, beside = (self.value("per_s", case=case) for case in (ALONE, TOGETHER, BESIDE))
+        why = next((row["why_not"] for row in self.rows if row["case"] == BESIDE and row["why_not"]), "")
+        slower = "req/s alone over req/s beside a computing thread"
+        return [
+            missing(slower, why) if why else at_least(slower, over(alone, beside), 10, fails_below=3),
+            at_least("req/s alone over req/s with the client inside", over(alone, together), 1.1, fails_below=0.9),
+        ]
 
 
 def gil(connections: int = 10, seconds: float = 0.7, on_step: OnStep = quiet) -> Gil:
@@ -72,13 +68,8 @@ def gil(connections: int = 10, seconds: float = 0.7, on_step: OnStep = quiet) ->
     return Gil(tuple(rows), str(placement))
 
 
-def gil_enabled() -> bool:
-    """Say whether this Python has a GIL now (`sys._is_gil_enabled`, from Python 3.13 on)."""
-    return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
-
-
 def _times_ns(case: str, model: Model, cpu: int | None, work: Work) -> list[int] | str:
-    if case == BESIDE and not gil_enabled():
+    if case == BESIDE and free_threaded():
         return "this Python has no GIL"
     with InOnePiece(computing if case == BESIDE else nullcontext), InOnePiece(lambda: start(model, cpu=cpu)) as server:
         try:

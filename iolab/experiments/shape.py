@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import log
+from statistics import linear_regression
 from typing import Literal
 
 Word = Literal["holds", "fails", "cannot tell", "cannot run here"]
@@ -12,7 +13,7 @@ ORDER: tuple[Word, ...] = ("holds", "cannot tell", "fails")
 NO_FIGURES = "this machine has no figures for it"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sign:
     """One trait of a shape: a ratio or a growth, and the word on it."""
 
@@ -23,13 +24,19 @@ class Sign:
     why_not: str = ""
     """Why it has no value."""
 
+    def __repr__(self) -> str:
+        return f"{self.word}. {self.because}"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Shape:
     """What the signs say together: one word, and the figures behind it."""
 
     word: Word
     because: str
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def __str__(self) -> str:
         return f"same shape: {self.word}. {self.because}"
@@ -105,9 +112,7 @@ def exponent(points: Iterable[tuple[float, float | None]]) -> float | None:
     logs = [(log(size), log(cost)) for size, cost in points if cost]
     if len({x for x, _ in logs}) < 2:
         return None
-    x_mean, y_mean = (sum(column) / len(logs) for column in zip(*logs, strict=True))
-    spread = sum((x - x_mean) ** 2 for x, _ in logs)
-    return float(sum((x - x_mean) * (y - y_mean) for x, y in logs) / spread)
+    return linear_regression(*zip(*logs, strict=True)).slope
 
 
 def over(ours: float | None, theirs: float | None) -> float | None:

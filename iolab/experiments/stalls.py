@@ -4,7 +4,6 @@ A client that waits for its replies sends nothing during a stall, and so measure
 connection. A schedule goes on: what was due during the stall is late, and counts as late.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -45,26 +44,23 @@ class Omission(Result):
     @property
     def signs(self) -> list[Sign]:
         """Whether the stall is seen by the clock that counts from when due, and by no other."""
-        return signs(self.rows, rows_of("wrk2-omission"))
-
-
-def signs(rows: Sequence[Row], published: Sequence[Row]) -> list[Sign]:
-    """Hold the 99th percentiles of the three clocks, and the stall, against one another."""
-    closed, sent, due = (look_up(rows, "p99_us", clock=clock) for clock in (CLOSED, SENT, DUE))
-    corrected, uncorrected = (look_up(published, f"{each}_ms", percentile=99) for each in ("corrected", "uncorrected"))
-    stall_us = look_up(rows, "stall_us", clock=DUE)
-    ratio = over(corrected, uncorrected)
-    return [
-        at_least("p99 from when due over p99 from the send", over(due, sent), 10, fails_below=3, published=ratio),
-        at_least("p99 from when due over p99 of the closed loop", over(due, closed), 10, fails_below=3),
-        at_least(
-            "p99 from when due over the stall",
-            over(due, stall_us),
-            0.5,
-            fails_below=0.2,
-            published=over(corrected, STALL_MS),
-        ),
-    ]
+        closed, sent, due = (self.value("p99_us", clock=clock) for clock in (CLOSED, SENT, DUE))
+        corrected, uncorrected = (
+            look_up(rows_of("wrk2-omission"), f"{each}_ms", percentile=99) for each in ("corrected", "uncorrected")
+        )
+        stall_us = self.value("stall_us", clock=DUE)
+        ratio = over(corrected, uncorrected)
+        return [
+            at_least("p99 from when due over p99 from the send", over(due, sent), 10, fails_below=3, published=ratio),
+            at_least("p99 from when due over p99 of the closed loop", over(due, closed), 10, fails_below=3),
+            at_least(
+                "p99 from when due over the stall",
+                over(due, stall_us),
+                0.5,
+                fails_below=0.2,
+                published=over(corrected, STALL_MS),
+            ),
+        ]
 
 
 def omission(

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from iolab.errors import LoadFailed, ServerFailed
 from iolab.experiments.attempt import attempt, doubts_of, sizes
-from iolab.experiments.result import OnStep, Result, Row, look_up, quiet
+from iolab.experiments.result import OnStep, Result, Row, quiet
 from iolab.experiments.shape import Sign, at_most, over
 from iolab.kernel.ring import ENTER as IO_URING_ENTER
 from iolab.kernel.ring import GETEVENTS, SINGLE_ISSUER, Completion, Ring, call
@@ -110,28 +110,24 @@ class RingSteps(Result):
     @property
     def signs(self) -> list[Sign]:
         """Whether all steps together save system calls, and CPU time."""
-        return signs(self.rows)
+        counts = sorted({row["connections"] for row in self.rows})
+        signs = [
+            at_most("system calls, all steps over one-shot", self._share("calls", counts[0]), 0.5, fails_above=0.7)
+        ]
+        for count in counts:
+            what = f"CPU, all steps over one-shot, {count:,} connections"
+            signs.append(at_most(what, self._share("us_per_request", count), 1.0, fails_above=1.1))
+        return signs
 
-
-def signs(rows: Sequence[Row]) -> list[Sign]:
-    """Hold the last step against the first: by system calls where nobody shares one, by CPU time everywhere."""
-    counts = sorted({row["connections"] for row in rows})
-    signs = [at_most("system calls, all steps over one-shot", _saved(rows, "calls", counts[0]), 0.5, fails_above=0.7)]
-    for count in counts:
-        what = f"CPU, all steps over one-shot, {count:,} connections"
-        signs.append(at_most(what, _saved(rows, "us_per_request", count), 1.0, fails_above=1.1))
-    return signs
-
-
-def _saved(rows: Sequence[Row], figure: str, count: int) -> float | None:
-    return over(*(look_up(rows, figure, connections=count, step=step) for step in (ONE_ENTER, ONESHOT)))
+    def _share(self, figure: str, count: int) -> float | None:
+        return over(*(self.value(figure, connections=count, step=step) for step in (ONE_ENTER, ONESHOT)))
 
 
 def ring_steps(
     connections: Sequence[int] = (1, 50), requests: int = 2000, repeats: int = 6, on_step: OnStep = quiet
 ) -> RingSteps:
     """Measure each step beside `epoll`; six repeats are the fewest that give an interval."""
-    placement, rows, doubts, made = place(), list[Row](), list[Doubt](), 0
+    placement, rows, doubts, count_of_runs = place(), list[Row](), list[Doubt](), 0
     for count in sizes("connections", connections, 1):
         workload = Workload(connections=count, requests=requests)
         runs: dict[str, list[Run | str]] = {step: [] for step in STEPS}
@@ -141,12 +137,12 @@ def ring_steps(
             for step in random.sample(STEPS, len(STEPS)):
                 run, calls = _measured(step, workload, placement)
                 runs[step].append(run)
-                made += isinstance(run, Run)
+                count_of_runs += isinstance(run, Run)
                 entries[step].append(calls)
                 doubts += doubts_of(run, f"{step}, {count:,} connections")
         entries[BASELINE] = [_calls_of_epoll(count)]
         rows += [_row(count, step, runs[step], runs[BASELINE], entries[step]) for step in STEPS]
-    return RingSteps(tuple(rows), str(placement), tuple(gather(doubts, made)))
+    return RingSteps(tuple(rows), str(placement), tuple(gather(doubts, count_of_runs)))
 
 
 def why_not(step: str, placement: Placement) -> str | None:

@@ -20,7 +20,8 @@ from statistics import median
 from typing import Any, ClassVar
 
 from iolab.data.reference import rows_of
-from iolab.experiments.attempt import duration, open_descriptors, pinned, sizes
+from iolab.errors import unknown
+from iolab.experiments.attempt import duration, pinned, sizes
 from iolab.experiments.result import OnStep, Result, Row, look_up, quiet
 from iolab.experiments.shape import NO_FIGURES, Sign, at_least, at_most, exponent, missing, over
 from iolab.kernel import descriptors
@@ -123,7 +124,7 @@ def wait_cost(
 
 def _rows(count: int, calls: Sequence[str], seconds: float) -> list[Row]:
     each = 1 if EVENTFD else 2
-    room = (descriptors.most_connections() - open_descriptors()) // each
+    room = descriptors.room() // each
     if count > room:
         return [_row(count, call, None, f"this process has room for {room:,} more (`ulimit -Hn`)") for call in calls]
     with ExitStack() as stack:
@@ -175,6 +176,8 @@ def _once(kind: type[selectors.BaseSelector], watched: Sequence[int]) -> None:
 
 def takes_files(kinds: Sequence[str] = SELECTORS) -> dict[str, bool]:
     """Say of each selector whether it takes a regular file; `epoll_ctl(2)` refuses it, `poll(2)` calls it ready."""
+    if strange := [kind for kind in kinds if kind not in SELECTORS]:
+        raise unknown("selector", strange[0], SELECTORS)
     return {kind: _takes_file(getattr(selectors, kind)) for kind in kinds}
 
 

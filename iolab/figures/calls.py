@@ -10,26 +10,40 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
-from iolab.figures.style import BLACK, COPYING, GREY, ORANGE, PALE, PURPLE, SMALL_PT, WAITING, WORKING, YELLOW, key
+from iolab.figures.style import (
+    COPYING,
+    GREY,
+    IN_VAIN,
+    INK,
+    LOCKED,
+    PREEMPTED,
+    PYTHON,
+    SMALL_PT,
+    UNKNOWN,
+    WAITING,
+    WAKE_UP,
+    WORKING,
+    key,
+)
 from iolab.kernel.tracepoints import ARRIVAL, COPY, RING, WAKING, Happening
 from iolab.trace.calls import Call
 from iolab.trace.gaps import Gap
 
-PHASES = {
+CALLS = {
     "waiting": (WAITING, "waiting for data"),
     "waiting for room": (WAITING, "waiting for room"),
-    "waking": (YELLOW, "wake-up"),
+    "waking": (WAKE_UP, "wake-up"),
     "copying": (COPYING, "copy"),
     "waking and copying": (COPYING, "wake-up and copy"),
     "working": (WORKING, "at work in a call"),
-    "in vain": (PURPLE, "a call in vain: EAGAIN"),
-    "either": (ORANGE, "waiting or copying: no stamp tells"),
-    "lock": (BLACK, "asleep for a lock"),
-    "preempted": (PALE, "preempted"),
+    "in vain": (IN_VAIN, "a call in vain: EAGAIN"),
+    "either": (UNKNOWN, "waiting or copying: no stamp tells"),
+    "lock": (LOCKED, "asleep for a lock"),
+    "preempted": (PREEMPTED, "preempted"),
 }
 """The colour of each phase, and what it is called."""
 
-BETWEEN = {"running": (GREY, "Python at work"), "lock": PHASES["lock"], "preempted": PHASES["preempted"]}
+BETWEEN = {"running": (PYTHON, "Python at work"), "lock": CALLS["lock"], "preempted": CALLS["preempted"]}
 """The same for the parts of a gap between two calls."""
 
 STEPS = {
@@ -46,9 +60,6 @@ BAR_HEIGHT, GAP_HEIGHT, LETTER_SHARE = 0.5, 0.14, 0.0101
 EDGE_LETTERS = 2
 """How many letters of a name may stand beyond the right end of the axes."""
 
-BEHIND_THE_FRAME = 2.2
-"""Above the lines of the plot, which end at the paper of a name, and below the frame."""
-
 LONG_US = 1000
 """From here on a time axis is one of milliseconds."""
 
@@ -57,7 +68,7 @@ def draw(axes: Axes, calls: Iterable[Call], row: int, zero_ns: int, shown_ns: tu
     """Draw calls as bars in one row, cut to what is shown; times are microseconds since zero."""
     for call in calls:
         for phase, *span_ns in call.phases:
-            _bar(axes, span_ns, row, zero_ns, shown_ns, BAR_HEIGHT, PHASES[phase][0])
+            _bar(axes, span_ns, row, zero_ns, shown_ns, BAR_HEIGHT, CALLS[phase][0])
 
 
 def draw_gaps(axes: Axes, gaps: Iterable[Gap], row: int, zero_ns: int, shown_ns: tuple[int, int]) -> None:
@@ -107,9 +118,7 @@ def name(axes: Axes, calls: Sequence[Call], row: int, zero_ns: int, shown_ns: tu
     """
     for label in place_labels(_labels(calls, zero_ns, shown_ns)):
         place = (label.left_us, row - BAR_HEIGHT / 2 - 0.04)
-        paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.4, "pad": 0.6}
-        drawn: dict[str, Any] = {"fontsize": SMALL_PT, "color": GREY, "va": "bottom", "zorder": BEHIND_THE_FRAME}
-        axes.annotate(label.text, place, bbox=paper, **drawn)
+        axes.annotate(label.text, place, fontsize=SMALL_PT, color=GREY, va="bottom")
 
 
 def place_labels(labels: Iterable[Label]) -> list[Label]:
@@ -160,8 +169,8 @@ def key_to(steps: Iterable[Happening], threads: Collection[int]) -> list[Line2D]
 
 def _marker(step: Happening, threads: Collection[int]) -> dict[str, Any]:
     marker, _ = STEPS[step.name]
-    fill = BLACK if step.thread in threads else "white"
-    return {"marker": marker, "markersize": 6, "linestyle": "", "color": BLACK, "markerfacecolor": fill}
+    fill = INK if step.thread in threads else "none"
+    return {"marker": marker, "markersize": 6, "linestyle": "", "color": INK, "markerfacecolor": fill}
 
 
 def describe(step: Happening, threads: Collection[int]) -> str:
@@ -173,9 +182,7 @@ def legend(axes: Axes, calls: Iterable[Call], gaps: Iterable[Gap] = (), marks: I
     """Say under the axes what the colours of these calls and gaps mean, and then the marks."""
     phases = {phase for call in calls for phase, *_ in call.phases}
     parts = {span.part for gap in gaps for span in gap.spans}
-    shown = [PHASES[phase] for phase in PHASES if phase in phases] + [
-        BETWEEN[part] for part in BETWEEN if part in parts
-    ]
+    shown = [CALLS[phase] for phase in CALLS if phase in phases] + [BETWEEN[part] for part in BETWEEN if part in parts]
     meanings: dict[str, dict[str, None]] = {}
     for colour, meaning in shown:
         meanings.setdefault(colour, {})[meaning] = None

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from iolab.figures import calls as bars
-from iolab.figures.style import BLACK, GREY, CourseFigure, finish, in_style, new, placements, short_time
+from iolab.figures.style import GREY, INK, CourseFigure, finish, in_style, new, placements, require_some, short_time
 from iolab.trace.calls import Call
 from iolab.trace.timeline import Timeline
 
@@ -37,18 +37,18 @@ class Answer:
 def textbook(*timelines: Timeline) -> CourseFigure:
     """Draw one typical request of every timeline, one band a model, all on the same scale.
 
-    Zero is when the client sent the request, and the black mark is when it had the reply. What
+    Zero, a thin mark, is when the client sent the request, and the bold mark is when it had the reply. What
     the server's thread did before, in between and after is drawn in its phases: a request is
     typical if its service time is the median of its run. Timelines of one connection with a
     little think time show the most: `timeline("select", connections=1, requests=200, think_s=0.0005)`.
     """
+    require_some(timelines, "timelines of `iolab.timeline(...)`")
     answers = [typical(timeline) for timeline in timelines]
     scale_ns = max(answer.took_ns for answer in answers)
     before_ns, after_ns = round(0.8 * scale_ns), round(1.25 * scale_ns)
     figure, (axes,) = new(height_in=1.7 + 0.6 * len(answers))
     for row, answer in enumerate(answers):
         _band(axes, row, answer, before_ns, after_ns)
-    axes.axvline(0, color=GREY, linewidth=0.8)
     axes.set_yticks(range(len(answers)), [answer.timeline.model for answer in answers])
     axes.set_ylim(len(answers) - 0.4, -0.7)
     axes.set_xlim(-before_ns / 1e3, after_ns / 1e3)
@@ -77,7 +77,8 @@ def _band(axes: Axes, row: int, answer: Answer, before_ns: int, after_ns: int) -
     calls = answer.calls(before_ns, after_ns)
     bars.draw(axes, calls, row, answer.sent_ns, span_ns)
     bars.name(axes, calls, row, answer.sent_ns, span_ns)
-    axes.plot([answer.took_ns / 1e3] * 2, [row - 0.36, row + 0.36], color=BLACK, linewidth=2)
+    for at_us, width in ((0, 0.8), (answer.took_ns / 1e3, 2)):
+        axes.plot([at_us] * 2, [row - bars.BAR_HEIGHT / 2, row + 0.4], color=INK, linewidth=width)
     if not calls:
         axes.annotate("not recorded", (0, row), xytext=(4, 0), textcoords="offset points", va="center", color=GREY)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from iolab.figures.style import BLUE, GREEN, GREY, VERMILION, CourseFigure, finish, in_style, new, short_time, time_axis
+from iolab.figures.style import GREY, INK, CourseFigure, finish, in_style, new, short_time, time_axis
 from iolab.measurement.comparison import Comparison
 
 
@@ -24,37 +24,38 @@ def ranking(comparison: Comparison) -> CourseFigure:
     _axes(cost, rows)
     cost.set_yticks(range(len(rows)), [row["model"] for row in rows])
     cost.set_xlabel(f"CPU time of the server for a request, times {baseline}'s")
-    cost.set_title(f"{len(rows)} models at {count:,} connection{'s' * (count > 1)}")
-    cost.set_xlim(0, None)
+    cost.set_title("what a request costs the server")
+    cost.set_xlim(0, 1.06 * cost.dataLim.x1)
     _axes(wait, rows)
     wait.set_yticks(range(len(rows)), [""] * len(rows))
     time_axis(wait.xaxis, "latency")
     wait.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
-    return finish(figure, _alt(rows, count, baseline), str(comparison.runs[0].placement))
+    connections = f"{count:,} connection{'s' * (count > 1)}"
+    return finish(figure, _alt(rows, connections, baseline), f"{connections}; {comparison.runs[0].placement}")
 
 
 def _cost(axes: Axes, place: int, row: dict[str, Any], ratios: list[float]) -> None:
     if not ratios:
         return
     axes.plot(row["interval"] or [min(ratios), max(ratios)], [place, place], color=GREY, linewidth=1)
-    axes.plot(row["ratio"], place, "o", color=BLUE, markersize=5)
+    axes.plot(row["ratio"], place, "o", color=INK, markersize=5)
 
 
 def _wait(axes: Axes, place: int, row: dict[str, Any]) -> None:
     first = place == 0
-    axes.plot(row["p50_us"], place, "o", color=GREEN, markersize=5, label="median" if first else None)
+    axes.plot(row["p50_us"], place, "o", color=INK, markersize=5, label="median" if first else None)
     if row["p99_us"] is not None:
-        axes.plot(row["p99_us"], place, "s", color=VERMILION, markersize=4.5, label="p99" if first else None)
+        hollow: dict[str, Any] = {"color": INK, "markerfacecolor": "none", "markersize": 4.5}
+        axes.plot(row["p99_us"], place, "s", label="p99" if first else None, **hollow)
 
 
 def _axes(axes: Axes, rows: list[dict[str, Any]]) -> None:
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.grid(axis="y", color="#F0F0F0")
 
 
-def _alt(rows: list[dict[str, Any]], count: int, baseline: str) -> str:
+def _alt(rows: list[dict[str, Any]], connections: str, baseline: str) -> str:
     return (
-        f"CPU time of the server for one request at {count:,} connection{'s' * (count > 1)}, as times that of "
+        f"CPU time of the server for one request at {connections}, as times that of "
         f"{baseline}, smallest first: {'; '.join(map(_in_words, rows))}."
     )
 

@@ -8,12 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from iolab.figures.style import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    VERMILION,
+    CLOCKS,
+    INK,
     CourseFigure,
     beware,
+    colour_of,
     finish,
     in_style,
     key,
@@ -21,6 +20,7 @@ from iolab.figures.style import (
     new,
     placements,
     quantile_axis,
+    require_some,
     short_time,
     time_axis,
 )
@@ -37,16 +37,19 @@ def latency(run: Run) -> CourseFigure:
     """
     figure, (left, right) = new(1, 2, width_ratios=[3, 2])
     _connections(left, run)
-    curve(right, run.records.latency_ns, run.model, color=BLUE)
-    left.set_title(f"{run.model}: each connection")
+    curve(right, run.records.latency_ns, run.model, color=colour_of(run.model))
+    left.set_title("each connection")
     right.set_title("all requests")
+    if not len(run.records):
+        right.text(0.5, 0.5, "no request was answered", ha="center", transform=right.transAxes)
     right.sharey(left)
-    return finish(figure, _alt(run), f"{len(run.records):,} requests, {run.conditions}", beware(run))
+    return finish(figure, _alt(run), f"{run.model}, {len(run.records):,} requests, {run.conditions}", beware(run))
 
 
 @in_style
 def percentiles(*runs: Run, labels: Sequence[str] = ()) -> CourseFigure:
     """Draw the percentile curves of several runs over one another, under their models' names or your labels."""
+    require_some(runs, "runs of `iolab.measure(...)`")
     figure, (axes,) = new()
     names = labels or [run.model for run in runs]
     for number, (run, name) in enumerate(zip(runs, names, strict=True)):
@@ -65,6 +68,7 @@ def cpu(*runs: Run, labels: Sequence[str] = ()) -> CourseFigure:
 
     Each line ends with its load, and not with the last reading of the clock, which came later.
     """
+    require_some(runs, "runs of `iolab.measure(...)`")
     figure, (axes,) = new(height_in=2.95)
     names = labels or [run.model for run in runs]
     for number, (run, name) in enumerate(zip(runs, names, strict=True)):
@@ -88,9 +92,9 @@ def cpu(*runs: Run, labels: Sequence[str] = ()) -> CourseFigure:
 def omission(closed: Run, open_: Run) -> CourseFigure:
     """Draw a closed loop, and an open one timed twice: from the send, and from when each request was due."""
     curves = (
-        ("closed loop", closed.records.service_ns, BLUE, "--"),
-        ("open loop, timed from the send", open_.records.service_ns, GREEN, ":"),
-        ("open loop, timed from when it was due", open_.records.response_ns, VERMILION, "-"),
+        ("closed loop", closed.records.service_ns, CLOCKS["closed loop"], "--"),
+        ("open loop, timed from the send", open_.records.service_ns, CLOCKS["from the send"], ":"),
+        ("open loop, timed from when it was due", open_.records.response_ns, CLOCKS["from when due"], "-"),
     )
     figure, (axes,) = new()
     for label, times_ns, colour, dash in curves:
@@ -111,37 +115,36 @@ def _connections(axes: Axes, run: Run) -> None:
     answered = [(number, times) for number, times in enumerate(times_us) if len(times)]
     silent = [number for number, times in enumerate(times_us) if not len(times)]
     numbers = np.array([number for number, _ in answered])
-    spread = np.array([np.percentile(times, (0, 50, 99, 100)) for _, times in answered]).reshape(-1, 4)
     width = max(0.6, min(4.0, 160 / len(times_us)))
-    axes.vlines(numbers, spread[:, 0], spread[:, 2], color=BLUE, alpha=0.45, linewidth=width, label="fastest to 99 %")
-    axes.plot(numbers, spread[:, 1], "o", color=BLUE, markersize=width + 1, label="median")
-    axes.plot(numbers, spread[:, 3], "_", color=VERMILION, markersize=width + 4, label="slowest")
-    time_axis(axes.yaxis, "latency")
+    if answered:
+        spread = np.array([np.percentile(times, (0, 50, 99, 100)) for _, times in answered])
+        _columns(axes, numbers, spread, colour_of(run.model), width)
     if silent:
-        axes.plot(
-            silent,
-            [1.0] * len(silent),
-            "x",
-            color=ORANGE,
-            transform=axes.get_xaxis_transform(),
-            clip_on=False,
-            label="no reply",
-        )
+        look: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "clip_on": False, "label": "no reply"}
+        axes.plot(silent, [1.0] * len(silent), "x", color=INK, **look)
+    time_axis(axes.yaxis, "latency")
     axes.set_xlim(-0.7, len(times_us) - 0.3)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlabel("connection")
     key(axes)
 
 
+def _columns(axes: Axes, numbers: Any, spread: Any, colour: str, width: float) -> None:
+    """Draw fastest, median, 99 % and slowest of each connection; ink is for the slowest alone."""
+    fastest, median, rare, slowest = spread.T
+    axes.vlines(numbers, fastest, rare, color=colour, alpha=0.45, linewidth=width, label="fastest to 99 %")
+    axes.plot(numbers, median, "o", color=colour, markersize=width + 1, label="median")
+    axes.plot(numbers, slowest, "_", color=INK, markersize=width + 4, label="slowest")
+
+
 def curve(axes: Axes, times_ns: Nanoseconds, label: str, **drawn_as: Any) -> None:
-    """Draw the percentile curve of some times."""
-    if len(times_ns) == 0:
-        return
-    one_in = np.geomspace(1, len(times_ns), 400)  # the last is the slowest request, one in all of them
-    ranks = np.minimum(len(times_ns) * (1 - 1 / one_in), len(times_ns) - 1).astype(int)
-    axes.plot(one_in, np.sort(times_ns)[ranks] / 1e3, label=label, **drawn_as)
+    """Draw the percentile curve of some times, if there are any."""
+    if len(times_ns):
+        one_in = np.geomspace(1, len(times_ns), 400)  # the last is the slowest request, one in all of them
+        ranks = np.minimum(len(times_ns) * (1 - 1 / one_in), len(times_ns) - 1).astype(int)
+        axes.plot(one_in, np.sort(times_ns)[ranks] / 1e3, label=label, **drawn_as)
     time_axis(axes.yaxis, "latency")
-    quantile_axis(axes, axes.dataLim.x1)  # of the longest curve so far
+    quantile_axis(axes, max(2, axes.dataLim.x1))  # of the longest curve so far
 
 
 def _alt(run: Run) -> str:

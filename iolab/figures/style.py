@@ -1,4 +1,10 @@
-"""What every figure shares: size, colours, units, and the text for those who do not see it."""
+"""What every figure shares: size, colours, units, and the text for those who do not see it.
+
+A colour has one meaning. A figure speaks one of four languages, and what is in none of them is drawn in ink, told
+apart by its shape: the phases of a thread (PHASES, which drawings of ideas and replays share), the models (each has
+its colour in `iolab.MODELS`), the clocks by which one run is timed (CLOCKS), and the columns of an experiment that
+are neither (COLUMNS, in their order).
+"""
 
 import base64
 import functools
@@ -17,7 +23,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
 from iolab.display.progress_bar import show_in_notebook
-from iolab.errors import guard
+from iolab.errors import UsageError, guard
 from iolab.measurement.run import Run
 from iolab.models import MODELS
 from iolab.trace.timeline import Timeline
@@ -28,9 +34,32 @@ BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, BLACK, YELLOW = (
 )  # fmt: skip
 Drawing = ParamSpec("Drawing")
 
-GREY, PALE = "#6B6B6B", "#BDBDBD"
-WAITING, WAKING, COPYING, WORKING, IN_VAIN, PYTHON = SKY, YELLOW, VERMILION, GREEN, PURPLE, GREY
-"""The phases of a call: waiting for data, being woken, copying, at work without a wait, in vain; and Python between."""
+INK, GREY, PALE = BLACK, "#6B6B6B", "#BDBDBD"
+WAITING, WAKE_UP, COPYING, WORKING, IN_VAIN, PYTHON = SKY, YELLOW, VERMILION, GREEN, PURPLE, GREY
+REPLYING, UNKNOWN, LOCKED, PREEMPTED = BLUE, ORANGE, BLACK, PALE
+
+PHASES = {
+    "asleep, or suspended, until something comes": WAITING,
+    "being woken": WAKE_UP,
+    "bytes of a client, and their copy": COPYING,
+    "at work in a call": WORKING,
+    "a call in vain": IN_VAIN,
+    "Python at work": PYTHON,
+    "bytes for a client": REPLYING,
+    "waiting or copying: no stamp tells": UNKNOWN,
+    "asleep for a lock": LOCKED,
+    "preempted": PREEMPTED,
+}
+"""What a thread does, and what is on its way, by colour."""
+
+CLOCKS = {"closed loop": BLUE, "from the send": GREEN, "from when due": VERMILION}
+"""By which clock one stalling server is timed."""
+
+COLUMNS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE)
+"""The columns of an experiment, such as numbers of connections."""
+
+WAKE_UP_LINE = "#998C00"
+"""The colour of a wake-up where it is a line: yellow is too pale for one."""
 
 PALETTE = {
     "blue": BLUE, "orange": ORANGE, "green": GREEN, "vermilion": VERMILION,
@@ -50,8 +79,9 @@ SMALL_PT = 9.2
 BESIDE: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": SMALL_PT}
 """How a figure is written beside its mark."""
 
-LEGEND_BELOW_IN, HANDLE_LETTERS = 0.45, 7
-"""How far below the axes a legend is, beneath the name of the x axis; and what a name takes beside its letters."""
+LEGEND_BELOW_IN, HANDLE_LETTERS, MOST_COLUMNS = 0.45, 7, 6
+"""How far below the axes a legend is, beneath the name of the x axis; what a name takes beside its letters; and how
+many stand side by side."""
 
 SVG_BYTES = 150_000
 """Of a longer drawing a picture of dots is shorter."""
@@ -71,7 +101,8 @@ RC: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "grid.color": "#E4E4E4",
+    "grid.color": INK,
+    "grid.alpha": 0.11,
     "axes.titlesize": 10.5,
     "axes.titlelocation": "left",
     "axes.titleweight": "bold",
@@ -150,6 +181,12 @@ def finish(figure: CourseFigure, alt: str, caption: str, doubts: str = "") -> Co
     return figure
 
 
+def require_some(values: Sequence[Any], what: str) -> None:
+    """Raise UsageError if a figure is given nothing to draw."""
+    if not values:
+        raise UsageError(f"expected {what}, one at least")
+
+
 def placements(*runs: Run | Timeline) -> str:
     """Say where these runs ran, and that many threads shared a CPU: once if all is alike, or else with the models."""
     places: dict[str, list[str]] = {}
@@ -211,7 +248,7 @@ def side_by_side(letters: Sequence[int]) -> int:
     """Return in how many columns names of these lengths fit under a figure; they fill column by column."""
     fits = (
         columns
-        for columns in range(min(4, len(letters)), 1, -1)
+        for columns in range(min(MOST_COLUMNS, len(letters)), 1, -1)
         if sum(int(max(column)) for column in np.array_split(letters, columns)) <= CAPTION_LETTERS
     )
     return next(fits, 1)
@@ -232,21 +269,27 @@ def short_time(us: float) -> str:
 
 def time_axis(axis: Any, label: str) -> None:
     """Make an axis logarithmic, in times from microseconds to seconds."""
+    log_axis(axis, label, short_time)
+
+
+def log_axis(axis: Any, label: str, write: Callable[[float], str]) -> None:
+    """Make an axis logarithmic, with the names that `write` gives to its marks."""
     axis.axes.set_yscale("log") if axis.axis_name == "y" else axis.axes.set_xscale("log")
-    axis.set_major_formatter(FuncFormatter(lambda us, _: short_time(us)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))
     axis.set_minor_formatter(
-        FuncFormatter(lambda us, _: short_time(us) if has_name(us, *axis.get_view_interval()) else "")
+        FuncFormatter(lambda value, _: write(value) if has_name(value, *axis.get_view_interval()) else "")
     )
     axis.set_label_text(label)
 
 
-def has_name(us: float, low_us: float, high_us: float) -> bool:
-    """Say whether a mark between two powers of ten has a name: where fewer than two decades are shown.
+def has_name(value: float, low: float, high: float) -> bool:
+    """Say whether a mark between two powers of ten has a name: where fewer than three of these are shown.
 
     At 2 and 5, that is, and at every mark where less than half a decade could leave these without a pair.
     """
-    digit = round(us / 10.0 ** floor(log10(us)))
-    return high_us < 5 * low_us or (high_us < 100 * low_us and digit in (2, 5))
+    digit = round(value / 10.0 ** floor(log10(value)))
+    powers = floor(log10(high) + 1e-9) - ceil(log10(low) - 1e-9) + 1
+    return high < 5 * low or (powers < 3 and digit in (2, 5))
 
 
 def quantile_axis(axes: Axes, most: float) -> None:

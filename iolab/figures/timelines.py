@@ -7,18 +7,18 @@ import numpy as np
 
 from iolab.figures import calls as bars
 from iolab.figures.style import (
-    BLUE,
     COPYING,
-    GREEN,
-    ORANGE,
-    SKY,
-    YELLOW,
+    PYTHON,
+    REPLYING,
+    WAITING,
+    WAKE_UP,
+    WORKING,
     CourseFigure,
     finish,
     in_style,
     new,
     short_time,
-)  # fmt: skip
+)
 from iolab.kernel.tracepoints import Happening
 from iolab.trace.anatomy import Anatomy
 from iolab.trace.calls import Call
@@ -27,13 +27,13 @@ from iolab.trace.recorder import EAGAIN
 from iolab.trace.timeline import Timeline
 
 PART_COLOURS = {
-    "on its way to the server": SKY,
-    "wake-up": YELLOW,
+    "on its way to the server": WAITING,
+    "wake-up": WAKE_UP,
     "wake-up and copy": COPYING,
     "copy": COPYING,
-    "reply made": GREEN,
-    "send": ORANGE,
-    "on its way back": BLUE,
+    "reply made": PYTHON,
+    "send": WORKING,
+    "on its way back": REPLYING,
 }
 BETWEEN = "between calls"
 """The row below those of the calls."""
@@ -64,9 +64,9 @@ def phases(timeline: Timeline, skip: int = 4, calls: int = 12) -> CourseFigure:
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
     bars.time_axis(axes, "", (span_ns[1] - begin_ns) / 1e3)
-    axes.set_title(f"{timeline.model}: what the server's thread did")
+    axes.set_title("what the server's thread did")
     bars.legend(axes, stretch, gaps, bars.key_to(steps, timeline.threads))
-    return finish(figure, _alt(timeline, stretch, steps), bars.caption(timeline.conditions))
+    return finish(figure, _alt(timeline, stretch, steps), bars.caption(f"{timeline.model}, {timeline.conditions}"))
 
 
 def typical(calls: Sequence[Call], length: int) -> Sequence[Call]:
@@ -179,8 +179,9 @@ def anatomy(parts: Anatomy) -> CourseFigure:
     axes.grid(axis="y", visible=False)
     axes.set_xlim(0, begin * 1.12)
     axes.set_xlabel("microseconds since the client sent the request")
-    axes.set_title(f"{parts.timeline.model}: where the time of a request goes")
+    axes.set_title("where the time of a request goes")
     alt = "The parts of a request, medians: " + ", ".join(
         f"{name} {short_time(length)}" for name, length in parts.median_us.items()
     )
-    return finish(figure, alt + ".", f"medians of {len(parts.parts_us):,} requests; {parts.timeline.placement}")
+    where = f"{parts.timeline.model}, medians of {len(parts.parts_us):,} requests; {parts.timeline.placement}"
+    return finish(figure, alt + ".", where)

@@ -6,7 +6,6 @@ import mmap
 import os
 import sys
 from functools import cache
-from types import TracebackType
 from typing import Any, Self
 
 from iolab.settings import AIO_HELPERS
@@ -110,9 +109,7 @@ class Requests:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for request in self._pending:
             self._libc.shutdown(request.block.descriptor, SHUT_RDWR)
         while self._pending:

@@ -127,6 +127,18 @@ def confine(reach: Reach) -> None:
     _install_filter(libc, reach.rings)
 
 
+def refuse(number: int, error: int = errno.EPERM) -> None:
+    """Have a system call fail in this process and all that it will start, for good, as a container does.
+
+    Raise OSError if the kernel has no filters.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    answer = _return(IGNORE | error)
+    if _install(libc, (_load(NUMBER), _jump_if_equal(number, 0, 1), answer, _return(ALLOW))):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
 def adopt() -> None:
     """Become the parent of processes whose own one ended, among the descendants of this process."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -150,10 +162,14 @@ def end_with_parent(number: int) -> None:
 def _install_filter(libc: ctypes.CDLL, rings: bool) -> None:
     if platform.machine() not in ARCHITECTURES:
         return
-    instructions = b"".join(_build_filter(os.getpid(), () if rings else (IO_URING_SETUP,)))
-    text = ctypes.create_string_buffer(instructions, len(instructions))
-    program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(instructions) // 8, ctypes.addressof(text)))
-    libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0)
+    _install(libc, _build_filter(os.getpid(), () if rings else (IO_URING_SETUP,)))
+
+
+def _install(libc: ctypes.CDLL, instructions: Iterable[bytes]) -> int:
+    text = b"".join(instructions)
+    memory = ctypes.create_string_buffer(text, len(text))
+    program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(text) // 8, ctypes.addressof(memory)))
+    return int(libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0))
 
 
 def _build_filter(pid: int, more: tuple[int, ...]) -> Iterator[bytes]:

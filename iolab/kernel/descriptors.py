@@ -25,10 +25,11 @@ def most_connections() -> int:
 
 def room() -> int:
     """Return how many connections this process can accept beside the descriptors that it holds."""
-    return max(0, most_connections() - _count_open())
+    return max(0, most_connections() - count_open())
 
 
-def _count_open() -> int:
+def count_open() -> int:
+    """Return how many descriptors this process has open; 0 where no folder tells."""
     try:
         return len(os.listdir("/dev/fd"))  # noqa: PTH208  /proc/self/fd on Linux
     except OSError:

@@ -25,13 +25,13 @@ Handler = Callable[[int, FrameType | None], object]
 @contextmanager
 def hold() -> Iterator[None]:
     """Have the handlers of ENDS wait for the end of a block; then the first signal that came is raised again."""
-    came: list[int] = []
+    numbers: list[int] = []
     try:
-        with _replace_handlers(lambda handler: lambda number, _: came.append(number)):
+        with _replace_handlers(lambda handler: lambda number, _: numbers.append(number)):
             yield
     finally:
-        if came:
-            signal.raise_signal(came[0])
+        if numbers:
+            signal.raise_signal(numbers[0])
 
 
 @contextmanager
@@ -126,12 +126,12 @@ def child(command: Sequence[str], env: Mapping[str, str] | None = None) -> "Iter
 
 
 def run(
-    command: Sequence[str], *, given: bytes = b"", env: Mapping[str, str] | None = None, timeout: float | None = None
+    command: Sequence[str], *, stdin: bytes = b"", env: Mapping[str, str] | None = None, timeout: float | None = None
 ) -> "subprocess.CompletedProcess[bytes]":
     """Run a command, and return what it wrote; an interrupt or the time-out ends it. Raise TimeoutExpired.
 
     `subprocess.run` loses the process if the interrupt comes as it is forked.
     """
     with InOnePiece(lambda: child(command, env)) as process:
-        out, err = process.communicate(given, timeout)
+        out, err = process.communicate(stdin, timeout)
     return subprocess.CompletedProcess(command, process.returncode, out, err)

@@ -245,12 +245,12 @@ class Ring:
 
     def harvest(self, silent: dict[int, tuple[int, bytes]]) -> list[Completion]:
         """Collect what is done, in the order in which it was; `silent` are the sends that were handed over just now."""
-        done, taken, buffers, size_bytes = list[Completion](), 0, self._buffers, self._size_bytes
+        done, to_return, buffers, size_bytes = list[Completion](), 0, self._buffers, self._size_bytes
         for number, result, flags in COMPLETION.iter_unpack(self._rows()):
             operation, descriptor, data = number >> 32, number & 0xFFFFFFFF, b""
             if flags & HAS_BUFFER:
                 start = size_bytes * (flags >> 16)
-                data, taken = buffers[start : start + result if result > 0 else start], taken + 1
+                data, to_return = buffers[start : start + result if result > 0 else start], to_return + 1
             elif operation in (SEND, SYNC):
                 del self._sending[descriptor]
             elif operation == SILENT_SEND:
@@ -261,8 +261,8 @@ class Ring:
             elif operation == SILENT_CANCEL:  # the receive had ended by itself
                 continue
             done.append((operation, descriptor, result, flags & MORE, data))
-        if taken:
-            self._give_back(taken)
+        if to_return:
+            self._give_back(to_return)
         return done
 
     def _send_rest(self, descriptor: int, result: int, data: bytes) -> int:

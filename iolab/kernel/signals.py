@@ -12,7 +12,6 @@ import struct
 import sys
 import threading
 import weakref
-from types import TracebackType
 from typing import Self
 
 # Python has these names since 3.13.
@@ -64,9 +63,7 @@ class Interest:
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for descriptor, armed in list(self._armed.items()):
             sock = armed()
             if sock is not None and sock.fileno() == descriptor:

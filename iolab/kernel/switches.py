@@ -9,7 +9,6 @@ import errno
 import struct
 import time
 from collections.abc import Iterable, Iterator
-from types import TracebackType
 from typing import NamedTuple, Self
 
 from iolab.kernel import perf
@@ -75,9 +74,7 @@ class Switches:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _add(self, thread: int) -> None:

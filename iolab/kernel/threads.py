@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,25 @@ def interrupt(task_id: int, number: int) -> None:
     `signal.pthread_kill` would crash there: it is given an address, and the thread's memory is gone.
     """
     _tgkill()(os.getpid(), task_id, number)
+
+
+def is_runnable(task_id: int) -> bool:
+    """Return whether a thread of this process runs or waits for a CPU (`proc_pid_stat(5)`, state R)."""
+    try:
+        return Path(f"/proc/self/task/{task_id}/stat").read_text().rpartition(") ")[2].startswith("R")
+    except OSError:
+        return False
+
+
+def is_pending(number: int) -> bool:
+    """Return whether a signal waits for a thread of this process that does not block it (`proc_pid_status(5)`)."""
+    for task in task_ids():
+        with suppress(OSError):  # it has ended
+            status = Path(f"/proc/self/task/{task}/status").read_text()
+            sent, blocked = (int(status.partition(f"\n{name}:")[2].split()[0], 16) for name in ("SigPnd", "SigBlk"))
+            if sent & ~blocked & 1 << number - 1:
+                return True
+    return False
 
 
 @cache

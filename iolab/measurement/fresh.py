@@ -66,7 +66,7 @@ def in_fresh_process(function: Callable[..., Result], *arguments: Any, patience_
         raise UsageError(f"{error}: {ELSEWHERE}") from None
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
-        child = run([sys.executable, "-c", CHILD], given=call, env=environment, timeout=patience_s)
+        child = run([sys.executable, "-c", CHILD], stdin=call, env=environment, timeout=patience_s)
         returned, value = pickle.loads(child.stdout)  # noqa: S301  from our own process
     except subprocess.TimeoutExpired:
         raise ServerFailed(f"it had not ended after {patience_s} s") from None

@@ -23,6 +23,15 @@ def resident_bytes() -> int:
         return most if sys.platform == "darwin" else most * 1024
 
 
+def proportional_bytes(pid: int) -> int:
+    """Return a process's part of the memory that it holds: what N processes share counts for each as one Nth (Pss).
+
+    It takes the kernel a third of a millisecond (`proc_pid_smaps_rollup(5)`); 0 for a process that has ended.
+    """
+    match = re.search(rb"\nPss:\s+(\d+)", _contents(Path(f"/proc/{pid}/smaps_rollup")))
+    return int(match[1]) * 1024 if match else 0
+
+
 FREE_S, STEP_S = 2.0, 0.1
 """How long the kernel may take to free what ended before, some 0.3 s, and how often it is asked."""
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from iolab.workers.apart import Workers
+
 STAT = Path("/proc/stat")
 BUSY = (0, 1, 2, 7)
 """Columns of a CPU: user, nice, system and steal. Interrupts are left out: most of them are the load's own packets."""
@@ -27,8 +29,8 @@ class Reading:
 class Neighbours:
     """Watch some CPUs, from now on, for what neither this process nor its client uses."""
 
-    def __init__(self, cpus: Iterable[int], client: int) -> None:
-        self._cpus, self._client = set(cpus), client
+    def __init__(self, cpus: Iterable[int], client: int, workers: Workers | None = None) -> None:
+        self._cpus, self._client, self._workers = set(cpus), client, workers
         self._before = self._read()
 
     def share(self) -> float | None:
@@ -49,7 +51,8 @@ class Neighbours:
         # The CPU clock of a process has this number (linux/posix-timers.h); /proc/stat is there on Linux alone.
         busy_s = busy(self._cpus)
         client_s = 0.0 if busy_s is None else time.clock_gettime((~self._client << 3) | 2)
-        return Reading(time.perf_counter(), busy_s, time.process_time() + client_s)
+        workers_s = self._workers.cpu_ns / 1e9 if self._workers else 0.0
+        return Reading(time.perf_counter(), busy_s, time.process_time() + client_s + workers_s)
 
 
 def busy(cpus: set[int]) -> float | None:

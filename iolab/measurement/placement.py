@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Placement:
     """The CPUs of server and client; None where the scheduler chooses."""
 
@@ -14,10 +14,17 @@ class Placement:
     why: str = ""
     recorded: str = ""
     """Where and when, if the run was not made here: it stands under every figure."""
+    workers: tuple[int, ...] = ()
+    """The CPUs that a server of several processes may use."""
+
+    def __repr__(self) -> str:
+        return str(self)
 
     @property
     def cpus(self) -> set[int]:
         """The CPUs that both have for themselves; none where the scheduler chooses among more than one."""
+        if self.workers and self.client is not None:
+            return {*self.workers, self.client}
         if self.server is not None and self.client is not None:
             return {self.server, self.client}
         usable: set[int] = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
@@ -25,8 +32,24 @@ class Placement:
 
     def __str__(self) -> str:
         pinned = f"server on CPU {self.server}, client on CPU {self.client}{self.why}"
-        here = f"not pinned: {self.why}" if self.server is None else pinned
+        if self.workers:
+            pinned = f"workers on CPUs {', '.join(map(str, self.workers))}, client on CPU {self.client}{self.why}"
+        here = pinned if self.workers or self.server is not None else f"not pinned: {self.why}"
         return f"{here}; {self.recorded}" if self.recorded else here
+
+
+def spread(pin: bool = True) -> Placement:
+    """Choose the last CPU for the client, and the others for the workers of a server.
+
+    Where there are two, the workers have both: what one of them takes, the client lacks.
+    """
+    alone = place(pin)
+    if alone.server is None:
+        return alone
+    *others, client = sorted(os.sched_getaffinity(0))
+    if len(others) > 1:
+        return Placement(None, client, workers=tuple(others))
+    return Placement(None, client, ", which they share with it", workers=(*others, client))
 
 
 def place(pin: bool = True) -> Placement:

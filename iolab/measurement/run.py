@@ -7,16 +7,24 @@ from typing import Any
 
 import numpy as np
 
-from iolab.background import Server, runaways, start
+from iolab.background import Server, runaways, start, used_by_others
 from iolab.display import tables
 from iolab.kernel.interrupts import InOnePiece
 from iolab.listening import Respond
 from iolab.measurement.adapt import adapt
 from iolab.measurement.cpu import CpuClock, CpuSamples, Usage, usage
 from iolab.measurement.machine import clock_step_ns
-from iolab.measurement.memory import await_free_slab, growth_bytes, kernel_bytes, resident_bytes, settle, thread_count
+from iolab.measurement.memory import (
+    await_free_slab,
+    growth_bytes,
+    kernel_bytes,
+    proportional_bytes,
+    resident_bytes,
+    settle,
+    thread_count,
+)
 from iolab.measurement.neighbours import Neighbours
-from iolab.measurement.placement import Placement, place
+from iolab.measurement.placement import Placement, place, spread
 from iolab.models import Model
 from iolab.replies import upper
 from iolab.traffic import exports
@@ -24,6 +32,8 @@ from iolab.traffic.doubts import Doubt
 from iolab.traffic.process import Client
 from iolab.traffic.records import Records
 from iolab.traffic.workload import OnTick, Tick, Workload
+from iolab.workers.apart import Workers
+from iolab.workers.ledger import Row
 
 NEIGHBOUR_LIMIT = 0.15
 """Above this share of a core, other processes distort the figures."""
@@ -53,6 +63,10 @@ class Run(tables.Readable):
     """The most threads that the server had."""
     runaways: Sequence[str] = ()
     """Servers that were stopped before, and still ran beside this one."""
+    workers: Sequence[Mapping[str, Any]] = ()
+    """What the parent and each worker did in this run, if the server has processes of its own; the parent is first."""
+    not_stopped: Mapping[str, float] = field(default_factory=dict)
+    """The share of one CPU that each server took which was started before and not stopped."""
 
     @property
     def cpu_us_per_request(self) -> float | None:
@@ -101,6 +115,9 @@ class Run(tables.Readable):
     def _surroundings(self) -> Iterator[Doubt]:
         if self.runaways:
             yield Doubt("runaway", {"names": ", ".join(self.runaways)})
+        for name, share in self.not_stopped.items():
+            if share > NEIGHBOUR_LIMIT:
+                yield Doubt("not stopped", {"name": name, "share": round(share, 3)})
         if self.neighbours_share is not None and self.neighbours_share > NEIGHBOUR_LIMIT:
             yield Doubt("busy neighbours", {"share": round(self.neighbours_share, 3)})
         if (step_ns := clock_step_ns()) > COARSE_NS:
@@ -126,7 +143,8 @@ class Run(tables.Readable):
 
     def parts(self) -> list[tables.Part]:
         """Return the run as one table."""
-        return [tables.Part([self.summary()], self.conditions, self.doubts)]
+        whole = tables.Part([self.summary()], self.conditions, self.doubts)
+        return [whole, tables.Part(self.workers, "what each process did")] if self.workers else [whole]
 
 
 def measure(
@@ -147,8 +165,9 @@ def measure(
     workload.require()
     if workload.connections + workload.idle >= CROWD:
         await_free_slab()
-    placement, workload = place(pin), adapt(workload, model, respond)
-    with InOnePiece(lambda: start(model, respond, cpu=placement.server)) as server:
+    placement, workload = spread(pin) if model.apart else place(pin), adapt(workload, model, respond)
+    cpus = placement.workers or placement.server
+    with InOnePiece(lambda: start(model, respond, cpu=cpus)) as server:
         with InOnePiece(lambda: Client(server.address, workload, placement.client)) as client:
             on_client(client)
             return observe(server, client, placement, on_tick)
@@ -157,23 +176,25 @@ def measure(
 def observe(server: Server, client: Client, placement: Placement, on_tick: OnTick) -> Run:
     """Run a client against a server of this process, reading the server's CPU clock and memory at every tick."""
     settle()
-    clock, empty_bytes, empty_kernel = CpuClock(server.others), resident_bytes(), kernel_bytes()
+    workers = server.workers
+    clock, empty_bytes, empty_kernel = CpuClock(server.others, workers), held_bytes(workers), kernel_bytes()
     threads, still_running = thread_count() - 1, tuple(runaways())
     readings: list[tuple[int, int, int, int]] = []
     kernel: list[dict[str, int]] = []
 
     def read(tick: Tick | None = None) -> None:
-        readings.append((time.perf_counter_ns(), clock.read_ns(), resident_bytes(), thread_count()))
+        readings.append((time.perf_counter_ns(), clock.read_ns(), held_bytes(workers), thread_count()))
         kernel.append(growth_bytes(empty_kernel, kernel_bytes()))
         if tick is not None:
             on_tick(tick)
 
     client.connect()
-    before, neighbours = usage(), Neighbours(placement.cpus, client.pid)
+    before, neighbours = usage(pids_of(workers)), Neighbours(placement.cpus, client.pid, workers)
+    rows, others_s = workers.rows if workers else [], used_by_others(server)
     read()
     records = client.run(read)
     read()
-    neighbours_share = neighbours.share()
+    neighbours_share, others_after_s = neighbours.share(), used_by_others(server)
     at_ns, cpu_ns, bytes_, counts = np.array(readings, dtype=np.int64).T
     memory_bytes = max(0, int(bytes_.max()) - empty_bytes)
     cpu = CpuSamples(at_ns, cpu_ns).since(records.start_ns)
@@ -181,11 +202,49 @@ def observe(server: Server, client: Client, placement: Placement, on_tick: OnTic
         server.name,
         records,
         cpu,
-        usage() - before,
+        usage(pids_of(workers)) - before,
         memory_bytes,
         placement,
         neighbours_share,
         kernel_bytes={name: max(each[name] for each in kernel) for name in kernel[0]},
         server_threads=max(1, int(counts.max()) - threads),
         runaways=still_running,
+        workers=what_each_did(rows, workers) if workers else (),
+        not_stopped={
+            name: round(float((used_s - others_s[name]) / (at_ns[-1] - at_ns[0]) * 1e9), 3)
+            for name, used_s in others_after_s.items()
+            if name in others_s
+        },
     )
+
+
+MANY = 16
+"""Of so many processes the memory is read one by one, at every tick; of more it would cost too much."""
+
+
+def held_bytes(workers: Workers | None) -> int:
+    """Return what this process and the workers hold in RAM, shared pages by halves, thirds and so on."""
+    pids = pids_of(workers)
+    return resident_bytes() + sum(map(proportional_bytes, pids if len(pids) <= MANY else ()))
+
+
+def pids_of(workers: Workers | None) -> list[int]:
+    """Return the processes of the workers that there are now."""
+    return workers.pids if workers else []
+
+
+def what_each_did(before: Sequence[Row], workers: Workers) -> list[dict[str, Any]]:
+    """Return what each process did since, as rows of a table: connections in all, the rest in this time alone."""
+    after = workers.rows
+    earlier = [*before, *(Row() for _ in after[len(before) :])]
+    return [
+        {
+            "process": f"worker {number}" if number else "parent",
+            "connections": now.connections,
+            "requests": now.requests - was.requests,
+            "vain": now.vain,
+            "cpu_ms": round((now.cpu_ns - was.cpu_ns) / 1e6, 1),
+            "deaths": now.deaths,
+        }
+        for number, (was, now) in enumerate(zip(earlier, after, strict=True))
+    ]

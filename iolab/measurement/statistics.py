@@ -30,12 +30,11 @@ Word = Literal["faster", "slower", "cannot tell"]
 
 @dataclass(frozen=True)
 class Interval:
-    """A median, and the bounds between which the true one lies with the given confidence."""
+    """A median, and the bounds between which the true one lies."""
 
     low: float
     middle: float
     high: float
-    confidence: float
 
     def __str__(self) -> str:
         return f"{self.middle:.2f} ({self.low:.2f} to {self.high:.2f})"
@@ -62,10 +61,9 @@ def median_interval(values: Sequence[float], error: float = ERROR) -> Interval |
     ranked, count = sorted(values), len(values)
     best = None
     for skipped in range(count // 2):
-        outside = _either_tail(skipped, count)
-        if outside > error:
+        if _either_tail(skipped, count) > error:
             break
-        best = Interval(ranked[skipped], median(ranked), ranked[count - 1 - skipped], 1 - outside)
+        best = Interval(ranked[skipped], median(ranked), ranked[count - 1 - skipped])
     return best
 
 

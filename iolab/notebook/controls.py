@@ -32,12 +32,6 @@ WHILE_BUSY = """<style>
 """JupyterLab says in the page when the kernel is busy, and a busy kernel hears no click; so the page must say it."""
 
 
-def bundle(control: Any, text: str) -> dict[str, Any]:
-    """Return a control as a notebook shows it; where no control can be shown, the text stands in its place."""
-    shown: dict[str, Any] = control._repr_mimebundle_()
-    return shown | {"text/plain": text, "text/html": f"<p>{html.escape(text)}</p>"}
-
-
 def present(control: Any, text: str, page: str) -> None:
     """Show a control; a page without a kernel, such as nbconvert's, shows the HTML of `page` in its place.
 

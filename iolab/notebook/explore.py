@@ -11,12 +11,12 @@ from typing import Any
 
 import ipywidgets
 
-from iolab.display.html import note
+from iolab.display.html import card, note
 from iolab.errors import LoadFailed, ServerFailed, UsageError, guard
 from iolab.kernel import descriptors, threads
 from iolab.measurement.run import Run, measure
 from iolab.models import MODELS, choose, resolve
-from iolab.notebook.controls import LABELLED, bundle, busy_note, status, with_slider
+from iolab.notebook.controls import LABELLED, busy_note, present, status, with_slider
 from iolab.notebook.history import History, Setting
 from iolab.replies import busy, upper
 from iolab.settings import profile
@@ -42,6 +42,8 @@ IDLE = (0, 10, 30, 100, 300, 900, 3000)
 
 ROW = {"width": "auto", "min_width": "22rem"}
 GRID = {"grid_template_columns": "repeat(auto-fit, minmax(22rem, 1fr))", "grid_gap": "0.2rem 1.5rem"}
+
+ELSEWHERE = "It needs JupyterLab and a kernel: open the lesson there, and run this cell."
 
 BUSY = "A cell is running: Run and Stop are heard when it has ended."
 
@@ -167,14 +169,22 @@ class Explorer:
         if self._stopping.is_set():  # Stop came before there was anything to stop
             client.stop()
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        return bundle(panel(self), str(self))
+    def _ipython_display_(self) -> None:
+        present(panel(self), str(self), self.page)
+
+    @property
+    def page(self) -> str:
+        """What a page without a kernel shows in place of the panel, as HTML: the runs until now, or where it works."""
+        return self.history._repr_html_() or card("open", html.escape(str(self)), note(ELSEWHERE))
 
     @property
     def notes(self) -> str:
         """What the panel cannot offer here, as HTML: the models that do not run, and why."""
         missing = "; ".join(f"{name}: {reason}" for name, reason in self.left_out.items())
         return f"<small>Not on this machine: {html.escape(missing)}.</small>" if missing else ""
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def __str__(self) -> str:
         names = ", ".join(setting.label for setting in self.settings)

@@ -1,8 +1,10 @@
-"""A stage as JSON, small: columns of differences, and runs of what stays the same."""
+"""A stage as JSON, small: columns of differences, runs of what stays the same, and numbers in base 36."""
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby, pairwise
 from typing import Any
+
+import numpy as np
 
 from iolab.models import MODELS
 from iolab.playback.boxes import Token
@@ -12,6 +14,10 @@ from iolab.playback.stage import Stage
 
 TICK_NS = 10
 """In how many nanoseconds times are written; they are read off to the microsecond."""
+
+BASE = 36
+
+Column = list[Any] | dict[str, Any] | str
 
 STATES = ("running", "asleep", "waking", "preempted", "lock", "away")
 
@@ -105,16 +111,26 @@ def halve_indent(line: str) -> str:
     return " " * ((len(line) - len(text)) // 2) + text
 
 
-def steps(times_ns: Iterable[int]) -> list[int]:
+def steps(times_ns: Iterable[int]) -> Column:
     """Return each time as its difference from the one before, in ticks."""
-    return [after - before for before, after in pairwise([0, *(at_ns // TICK_NS for at_ns in times_ns)])]
+    return pack([after - before for before, after in pairwise([0, *(at_ns // TICK_NS for at_ns in times_ns)])])
 
 
-def column(values: Iterable[Any]) -> list[Any] | dict[str, list[Any]]:
-    """Return values as they are, or as runs where that is shorter: each value, and how often it comes in a row."""
+def column(values: Iterable[Any]) -> Column:
+    """Return values packed, or as runs where that is shorter: each value, and how often it comes in a row."""
     plain = list(values)
     runs = [part for value, own in groupby(plain) for part in (value, len(list(own)))]
-    return {"runs": runs} if len(runs) < len(plain) else plain
+    return {"runs": runs} if len(runs) < len(plain) else pack(plain)
+
+
+def pack(values: list[Any]) -> Column:
+    """Return whole numbers as a text in base 36: a digit each where that is enough, and else with blanks between."""
+    if not values or not all(isinstance(value, int) for value in values):
+        return values
+    least = min(values)
+    if max(values) - least < BASE:
+        return {"digits": "".join(np.base_repr(value - least, BASE) for value in values), "from": least}
+    return " ".join(np.base_repr(value, BASE) for value in values)
 
 
 def three_digits(number: int) -> int:

@@ -16,9 +16,15 @@ const LANES = 6, CHIPS = 8, TABLE_ROWS = 200;
 const SHORTEST_S = 0.1, FLIGHT_S = 0.45, LONGEST_S = 0.9, SLOW = 20000, SAME_NS = 250, STILL_S = 0.9;
 const STILL = "(prefers-reduced-motion: reduce)";
 
-const unstep = (steps, tick) => { let sum = 0; return Float64Array.from(steps, (step) => (sum += step) * tick); };
+const BASE = 36;
+const unstep = (steps, tick) => {
+  let sum = 0;
+  return Float64Array.from(unrun(steps), (step) => (sum += step) * tick);
+};
 const unrun = (column) => {
   if (Array.isArray(column)) return column;
+  if (typeof column === "string") return column.split(" ").map((number) => parseInt(number, BASE));
+  if (column.digits) return [...column.digits].map((digit) => parseInt(digit, BASE) + column.from);
   const all = [], { runs } = column;
   for (let i = 0; i < runs.length; i += 2) for (let n = runs[i + 1]; n > 0; n--) all.push(runs[i]);
   return all;

@@ -46,17 +46,17 @@ def pair(switches: Iterable[Switch], since_ns: int) -> Sequence[Absence]:
     Of a thread that left twice in a row the second time counts: when it came back between is not known.
     """
     absences: list[Absence] = []
-    left: Switch | None = None
+    leave: Switch | None = None
     first = True
     for switch in switches:
         if switch.away:
-            left = switch
-        elif left or first:
-            absences.append(Absence(left.at_ns if left else since_ns, switch.at_ns, bool(left and left.preempted)))
-            left = None
+            leave = switch
+        elif leave or first:
+            absences.append(Absence(leave.at_ns if leave else since_ns, switch.at_ns, bool(leave and leave.preempted)))
+            leave = None
         first = False
-    if left:
-        absences.append(Absence(left.at_ns, NEVER, left.preempted))
+    if leave:
+        absences.append(Absence(leave.at_ns, NEVER, leave.preempted))
     return absences
 
 

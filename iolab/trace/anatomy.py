@@ -15,12 +15,16 @@ KNOWN = (PARTS[0], "wake-up", "copy", *PARTS[2:])
 """The parts where the kernel told when the thread ran."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Anatomy:
     """The parts of many requests of one timeline: one row a request, in us, one column for each of `names`."""
 
     timeline: Timeline
     parts_us: NDArray[np.float64]
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{name} {median_us:.3g}" for name, median_us in self.median_us.items())
+        return f"{len(self.parts_us):,} requests of {self.timeline.model}, medians in µs: {parts}"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -56,7 +60,7 @@ def _of_connection(timeline: Timeline, number: int) -> list[list[int]]:
     received = [call for call in calls if call.name == "recv" and call.result not in (0, "EAGAIN")]
     replied = [call for call in calls if call.name in ("send", "sendall")]
     turns = zip(requests, received, replied, strict=False)
-    return [_parts(sent, answered, recv, send) for (sent, answered), recv, send in turns if recv.arrived_ns]
+    return [_parts(sent_ns, answered_ns, recv, send) for (sent_ns, answered_ns), recv, send in turns if recv.arrived_ns]
 
 
 def _parts(sent_ns: int, answered_ns: int, recv: Call, send: Call) -> list[int]:

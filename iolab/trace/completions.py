@@ -61,9 +61,9 @@ class RecordingRing(Ring):
     def enter(self, orders: int, wait_for: int) -> int:
         """Enter the kernel, and record it: as a wait only if it may sleep."""
         start_ns = self._recorder.clock()
-        given = super().enter(orders, wait_for)
-        self._recorder.log_wait("io_uring_enter" if wait_for else "io_uring_submit", start_ns, given)
-        return given
+        count = super().enter(orders, wait_for)
+        self._recorder.log_wait("io_uring_enter" if wait_for else "io_uring_submit", start_ns, count)
+        return count
 
     def harvest(self, silent: dict[int, tuple[int, bytes]]) -> list[Completion]:
         """Collect what is done; what was sent in silence is recorded as if its success had been told."""

@@ -8,6 +8,7 @@ unread, since reading it can wait until the run is over; or None; or a time on t
 """
 
 import errno
+import itertools
 import socket
 import threading
 import time
@@ -29,16 +30,21 @@ Row = tuple[str, int | None, int, int, int | str, int, bytes | int | None]
 
 
 class CurrentThread(threading.local):
-    """The kernel's number of the thread that asks (`gettid(2)`): read once, since each asking is a system call."""
+    """What is known of the thread that asks.
+
+    The kernel's number of it (`gettid(2)`) is read once, since each asking is a system call.
+    """
 
     def __init__(self) -> None:
         self.number = threading.get_native_id()
+        self.accepts = False
+        self.accept_ns = 0
+        """When its last connection had come."""
 
 
 current = CurrentThread()
-plain_recv, plain_recv_into, plain_send = socket.socket.recv, socket.socket.recv_into, socket.socket.send
-plain_recvmsg: Any = getattr(socket.socket, "recvmsg", None)  # Windows has neither, and no stamps
-plain_recvmsg_into: Any = getattr(socket.socket, "recvmsg_into", None)
+plain_recv, plain_send = socket.socket.recv, socket.socket.send
+plain_recvmsg: Any = getattr(socket.socket, "recvmsg", None)  # Windows has none, and no stamps
 
 
 class Recorder:
@@ -51,7 +57,8 @@ class Recorder:
         self.log = self.rows.append
         self.plain_connections = plain_connections
         self.numbers: dict[int, int] = {}
-        self.accepted = 0
+        self.following = itertools.count()
+        """Numbers for connections; two threads at once never draw the same."""
         self.stamped = False
         self.offset_ns = timestamps.offset_ns()
 
@@ -71,7 +78,7 @@ class Recorder:
 
     def connection(self, plain: socket.socket) -> socket.socket:
         """Number a connection, and return one in its place that records what is called on it."""
-        number, self.accepted = self.accepted, self.accepted + 1
+        number = next(self.following)
         self.numbers[plain.fileno()] = number
         if self.plain_connections:
             return plain
@@ -108,30 +115,28 @@ class RecordingListeningSocket(ListeningSocket):
     """A listening socket that records its accepts."""
 
     recorder: Recorder
-    _accepting = False
-    _accept_ns = 0
 
     def accept(self) -> tuple[socket.socket, Any]:
         """Accept as ListeningSocket does, and record it."""
         recorder, start_ns = self.recorder, clock()
-        self._accepting = True
+        current.accepts = True  # in this thread: others may be in accept, too
         try:
             connection, peer = super().accept()
         except (OSError, Stopped) as error:
             recorder.log(("accept", None, start_ns, clock(), error_name(error), current.number, None))
             raise
         finally:
-            self._accepting = False
+            current.accepts = False
         number = recorder.numbers[connection.fileno()]
         there_ns = start_ns if self.gettimeout() == 0 else None
-        recorder.log(("accept", number, start_ns, self._accept_ns, connection.fileno(), current.number, there_ns))
+        recorder.log(("accept", number, start_ns, current.accept_ns, connection.fileno(), current.number, there_ns))
         return connection, peer
 
     def remember(self, connection: socket.socket) -> socket.socket:
         """Take charge of a connection, which from here on records itself."""
-        self._accept_ns = clock()
+        current.accept_ns = clock()
         recording = super().remember(self.recorder.connection(connection))
-        if not self._accepting:
+        if not current.accepts:
             self.recorder.log_completion("accepted", recording.fileno(), recording.fileno())
         return recording
 
@@ -155,15 +160,11 @@ class RecordingConnection(socket.socket):
         return data
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
-        """Receive into a buffer, and record it as `recv`, which is the same system call."""
-        start_ns = clock()
-        try:
-            received = plain_recv_into(self, buffer, nbytes, flags)
-        except OSError as error:
-            self._failed("recv", start_ns, error)
-            raise
-        self.log(("recv", self.number, start_ns, clock(), received, current.number, self._there_by(start_ns)))
-        return received
+        """Receive into a buffer, by way of `recv`: it is the same system call, and this copy is not in its time."""
+        room = memoryview(buffer).cast("B")
+        data = self.recv(nbytes or len(room), flags)
+        room[: len(data)] = data
+        return len(data)
 
     def send(self, data: Any, flags: int = 0, /) -> int:
         """Send what the buffer takes, and record how much that was."""
@@ -229,19 +230,6 @@ class StampedConnection(RecordingConnection):
         stamp = stamps[0][2] if stamps else None
         self.log(("recv", self.number, start_ns, clock(), len(data), current.number, stamp))
         return data
-
-    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
-        """Receive into a buffer, and keep the stamp."""
-        room, start_ns = memoryview(buffer)[: nbytes or None], clock()
-        try:
-            received: int
-            received, stamps, _, _ = plain_recvmsg_into(self, [room], ROOM_BYTES, flags)
-        except OSError as error:
-            self._failed("recv", start_ns, error)
-            raise
-        stamp = stamps[0][2] if stamps else None
-        self.log(("recv", self.number, start_ns, clock(), received, current.number, stamp))
-        return received
 
 
 def error_name(error: BaseException) -> str:

@@ -126,10 +126,10 @@ def tabulate(calls: Iterable[Call], gaps: Sequence[Gap], requests: int) -> list[
 
 def mean(parts: Sequence[Occupancy | None], requests: int) -> Occupancy | None:
     """Return the sum of each part divided by the requests; None if some are not known."""
-    known = [each for each in parts if each]
-    if len(known) < len(parts):
+    whole = [each for each in parts if each]
+    if len(whole) < len(parts):
         return None
-    return Occupancy(*(sum(column) // requests for column in zip(*known, strict=True)))
+    return Occupancy(*(sum(column) // requests for column in zip(*whole, strict=True)))
 
 
 def timeline(model: Model, workload: Workload, *, respond: Respond = upper, steps: bool = False) -> Timeline:
@@ -141,6 +141,11 @@ def timeline(model: Model, workload: Workload, *, respond: Respond = upper, step
     """
     workload.require()
     model.require()
+    if model.apart:
+        raise UsageError(
+            f"a timeline records the threads of this process, and {model.name} serves in others; "
+            "iolab.measure tells what each of them did"
+        )
     serve = model.serve
     if type(serve) is not FunctionType:
         raise UsageError(f"a timeline copies a function written with `def`; {model.name} is a {type(serve).__name__}")

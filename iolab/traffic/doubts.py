@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Self, get_args
 
 Kind = Literal[
-    "client limit", "client latency", "missed rate", "busy neighbours", "runaway", "coarse clock", "error",
-    "stopped early",
+    "client limit", "client latency", "missed rate", "busy neighbours", "runaway", "not stopped", "coarse clock",
+    "error", "stopped early",
     "few repeats",
     "lost worker", "spread start", "spare workers",
     "cut", "hidden calls", "hidden wait", "no stamps", "completion",
@@ -31,6 +31,10 @@ SAYS: dict[Kind, tuple[str, str]] = {
         "latencies are longer than they would be alone",
     ),
     "runaway": ("{names} still runs, though it was stopped", "it slows this run; restart the kernel"),
+    "not stopped": (
+        "{name} was not stopped, and took {share:.0%} of a CPU",
+        "it slows this run; iolab.list_servers() has it, to be stopped",
+    ),
     "coarse clock": ("the clock moves in steps of {step_us:,.0f} µs", "shorter times are guesses"),
     "error": ("{count} x {error}", "{example}"),
     "stopped early": ("it was stopped before its end", ""),
@@ -53,7 +57,7 @@ SAYS: dict[Kind, tuple[str, str]] = {
 """Of each kind the fact, and its consequence."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Doubt:
     """One reason to distrust a measurement: its kind, the figures, where it arose, and how many runs share it."""
 
@@ -62,6 +66,9 @@ class Doubt:
     where: str = ""
     runs: int = 1
     of: int = 1
+
+    def __repr__(self) -> str:
+        return str(self)
 
     @property
     def gist(self) -> str:

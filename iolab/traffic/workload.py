@@ -82,7 +82,7 @@ class Work(Load, total=False):
     connections: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Workload:
     """Say what to ask of a server, and how fast.
 
@@ -110,6 +110,13 @@ class Workload:
     seed: int = 1
     spin: bool = False
     """Whether the client never sleeps: it takes a whole CPU, and its own wake-ups are in no time that it measures."""
+
+    def __repr__(self) -> str:
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        asks = {name: value for name, value in values.items() if value != self.__dataclass_fields__[name].default}
+        asks = {"connections": self.connections, "size_bytes": self.size_bytes} | asks
+        asks = ({"requests": self.requests} if self.requests else {"seconds": self.seconds}) | asks
+        return f"a workload: {', '.join(f'{name} {value!r}' for name, value in asks.items())}"
 
     def __post_init__(self) -> None:
         for name, limits in LIMITS.items():

@@ -10,8 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 import iolab
-from iolab.archive import provenance
-from iolab.archive import results as recording
+from iolab.archive import provenance, results
 from iolab.cli.main import main
 from iolab.data import reference
 from iolab.errors import UsageError
@@ -28,9 +27,9 @@ EXAMPLES: list[Result] = [
 @pytest.mark.parametrize("record", EXAMPLES, ids=lambda record: record.name)
 class TestRecords:
     def test_one_is_written_and_read_back(self, record: Result, tmp_path: Path) -> None:
-        path = recording.save(record, tmp_path / "new", "the command")
+        path = results.save(record, tmp_path / "new", "the command")
         assert path.name == f"{record.name}.json"
-        assert recording.read(path) == record
+        assert results.read(path) == record
         written = json.loads(path.read_text())
         assert written["command"] == "the command" and str(tmp_path) not in path.read_text()
 
@@ -39,9 +38,9 @@ class TestRecords:
         assert str(record.verdict) in shown and record.title in shown
 
     def test_beside_itself_every_ratio_is_one(self, record: Result) -> None:
-        rows = recording.side_by_side(record, record)
+        rows = results.side_by_side(record, record)
         assert len(rows) == len(record.rows) and {row["ratio"] for row in rows} == {1.0}
-        assert recording.same_shape(record, record).word == "holds"
+        assert results.same_shape(record, record).word == "holds"
 
     def test_its_figure_says_in_words_what_it_shows(self, record: Result) -> None:
         figure = iolab.figures.experiment(record)
@@ -58,18 +57,18 @@ class TestRecords:
 
 class TestSideBySide:
     def test_rows_of_either_side_are_there(self) -> None:
-        rows = recording.side_by_side(waits(most=100), waits(most=10))
+        rows = results.side_by_side(waits(most=100), waits(most=10))
         assert [row["ratio"] for row in rows] == [1.0] * 3 + [None] * 3
 
     def test_a_slow_machine_has_the_same_shape(self) -> None:
         here, there = waits(us=1000), waits(us=1)
-        assert {row["ratio"] for row in recording.side_by_side(here, there)} == {1000.0}
-        assert recording.same_shape(here, there).word == "holds"
-        assert recording.same_shape(here, waits(epoll=1)).word == "fails"
+        assert {row["ratio"] for row in results.side_by_side(here, there)} == {1000.0}
+        assert results.same_shape(here, there).word == "holds"
+        assert results.same_shape(here, waits(epoll=1)).word == "fails"
 
     def test_two_experiments_do_not_compare(self) -> None:
         with pytest.raises(UsageError, match="give two runs of one experiment"):
-            recording.side_by_side(waits(), idles())
+            results.side_by_side(waits(), idles())
 
     def test_outside_a_checkout_there_is_no_commit(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(provenance, "CHECKOUT", tmp_path)
@@ -85,7 +84,7 @@ class TestSizes:
 
     def test_the_command_names_the_profile(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("IOLAB_PROFILE", "full")
-        assert recording.command("gil") == "IOLAB_PROFILE=full iolab record gil"
+        assert results.command("gil") == "IOLAB_PROFILE=full iolab record gil"
 
 
 @pytest.fixture

@@ -2,16 +2,9 @@
 
 import pytest
 
-from bench import floor
 from bench.agreement import LIMITS, RATES, Agreement, agreement
 
-
-@pytest.fixture(scope="module", autouse=True)
-def build_floor() -> None:
-    try:
-        floor.build()
-    except floor.NoFloor as why_not:
-        pytest.skip(str(why_not))
+pytestmark = pytest.mark.usefixtures("built")
 
 
 @pytest.mark.certify

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from bench import floor, models
+from bench import models
 from bench.models import FIGURES, attempt
 from iolab.errors import LoadFailed
 from iolab.traffic.workload import Workload
@@ -49,11 +49,8 @@ def test_a_run_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> No
     assert attempt(hangs, WORK)["failed"] == "it had not ended after 0.1 s"
 
 
+@pytest.mark.usefixtures("built")
 def test_floor_and_model_are_measured_alike() -> None:
-    try:
-        floor.build()
-    except floor.NoFloor as why_not:
-        pytest.skip(str(why_not))
     for run in (models.c_server, partial(models.python_server, "epoll")):
         result = attempt(run, WORK)
         assert (result["requests"], result["errors"]) == (40, 0)

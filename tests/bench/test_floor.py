@@ -4,12 +4,11 @@ import hashlib
 import os
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,29 +16,12 @@ import pytest
 
 from bench import floor
 from iolab.errors import UsageError
+from tests.peers import connect, reset, watched
 
 MIB = 1 << 20
-Address = tuple[str, int]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def build_floor() -> None:
-    try:
-        floor.build()
-    except floor.NoFloor as why_not:
-        pytest.skip(str(why_not))
-
-
-@pytest.fixture
-def server() -> Iterator[floor.Server]:
-    with floor.Server() as running:
-        yield running
-
-
-def connect(address: Address) -> socket.socket:
-    connection = socket.create_connection(address, timeout=20)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return connection
+pytestmark = pytest.mark.usefixtures("built")
 
 
 def send_all(connection: socket.socket, data: bytes) -> None:
@@ -52,11 +34,6 @@ def receive_all(connection: socket.socket) -> bytes:
     while chunk := connection.recv(MIB):
         chunks.append(chunk)
     return b"".join(chunks)
-
-
-def reset(connection: socket.socket) -> None:
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection.close()
 
 
 def fill(connection: socket.socket) -> bytes:
@@ -122,9 +99,9 @@ class TestServer:
     @pytest.mark.certify
     def test_cpu_time_grows_with_the_work(self, server: floor.Server) -> None:
         before_ns = server.cpu_ns()
-        floor.client(server.address, 1, 64, requests=100)
+        floor.client(server.address[1], 1, 64, requests=100)
         little_ns = server.cpu_ns() - before_ns
-        floor.client(server.address, 1, 64, requests=10_000)
+        floor.client(server.address[1], 1, 64, requests=10_000)
         assert server.cpu_ns() - before_ns > 10 * little_ns > 0
 
     def test_it_can_be_pinned(self) -> None:
@@ -169,22 +146,10 @@ class TestServerEnds:
         reading, writing = os.pipe()
         command = [sys.executable, "-c", text, str(floor.build() / "server")]
         parent = subprocess.run(command, stdin=reading, capture_output=True, check=True)
-        assert wait_for_end(int(parent.stdout))
+        with suppress(ProcessLookupError), watched(int(parent.stdout)) as ended:
+            assert ended(10)
         os.close(reading)
         os.close(writing)
-
-
-def wait_for_end(pid: int) -> bool:
-    """Wait up to 10 s until a process is gone, or is a zombie that nobody has reaped."""
-    for _ in range(1000):
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-        if state == "Z":
-            return True
-        time.sleep(0.01)
-    return False
 
 
 class TestBuild:

@@ -23,7 +23,7 @@ from iolab.cli import terminal
 from iolab.cli.commands.doctor import health_tables
 from iolab.cli.main import main
 from iolab.kernel import perf, tracepoints
-from tests.peers import Peer, ask, connect, dead_address, replying, upper, watched
+from tests.peers import DEAD, Peer, ask, connect, replying
 from tests.serving import IOLAB, Serving
 
 Patch = pytest.MonkeyPatch
@@ -80,36 +80,22 @@ class TestBadInput:
         ("arguments", "says"),
         [
             ("serve epol", r"there is no model 'epol'; did you mean epoll\? the models are blocking, threads"),
-            ("serve nonsense", "no model 'nonsense'; the models are"),
             ("serve", r"Missing argument 'MODEL'; see `iolab serve --help`"),
             ("serve epoll --port 65536", "a port is a number from 0 to 65535, not 65536"),
-            ("serve epoll --port -1", "not -1"),
             ("serve epoll --port http", "'http' is not a valid integer"),
             ("serve epoll --host 0.0.0.0", r"no loopback address.*127\.0\.0\.1, or say expose=True \(--expose\)"),
-            ("serve epoll --host nowhere.invalid", "'nowhere.invalid' does not resolve"),
-            ("serve epoll --host 192.0.2.1 --expose", "cannot listen on 192.0.2.1 port 0: Cannot assign"),
             ("serve epoll threads", r"unexpected extra argument \(threads\)"),
             ("load", "Missing argument 'ADDRESS'"),
             ("load 127.0.0.1", r"'127\.0\.0\.1' is not HOST:PORT, such as 127\.0\.0\.1:9000"),
             ("load 127.0.0.1:", "is not HOST:PORT"),
-            ("load 127.0.0.1:0", "is not HOST:PORT"),
             ("load 127.0.0.1:65536", "is not HOST:PORT"),
-            ("load 127.0.0.1:-1", "is not HOST:PORT"),
             ("load 127.0.0.1:http", "is not HOST:PORT"),
             ("load 127.0.0.1:²", "is not HOST:PORT"),
             ("load 127.0.0.1:" + "9" * 5000, "is not HOST:PORT"),
             ("load nowhere.invalid:80", "'nowhere.invalid' does not resolve"),
             ("compare epol", "did you mean epoll"),
-            ("compare epoll nonsense", "no model 'nonsense'"),
             ("compare epoll --connections 0", "connections to be a whole number of 1 or more, not 0"),
-            ("compare epoll --connections 10,0", "connections to be a whole number of 1 or more, not 0"),
-            ("compare epoll --connections -1", "whole number of 1 or more, not -1"),
             ("compare epoll --connections 1,x", "'1,x' is not a list of numbers such as 1,10,100"),
-            ("compare epoll --connections 1,", "not a list of numbers"),
-            (
-                "compare epoll --connections 10000000",
-                r"10,000,000 connections are too many here: .* for [\d,]+",
-            ),
             ("compare epoll --repeats 0", "0 is not in the range"),
             ("compare epoll poll --baseline threads", r"models that are compared \(epoll, poll\), not 'threads'"),
             ("compare epoll --order-seed x", "'x' is not a valid integer"),
@@ -117,12 +103,9 @@ class TestBadInput:
             ("compare epoll --figure /proc/x.png", "cannot write to '/proc/x.png'"),
             ("compare epoll --figure /dev/null/x.png", "cannot write to '/dev/null/x.png': File exists"),
             ("timeline epol", "did you mean epoll"),
-            ("timeline epoll --requests 0", "requests to be a whole number of 1 or more, not 0"),
             ("timeline epoll --trace /proc/x.json", "cannot write to '/proc/x.json'"),
-            ("timeline epoll --figure x.json", "'x.json' is not a figure"),
             ("srve", "No such command 'srve'"),
             ("--nonsense", "No such option '--nonsense'; see `iolab --help`"),
-            ("load 127.0.0.1:9 --nonsense", "No such option '--nonsense'"),
         ],
     )
     def test_one_line_names_what_was_given_and_what_would_work(self, arguments: str, says: str) -> None:
@@ -132,37 +115,21 @@ class TestBadInput:
         ("option", "value", "says"),
         [
             ("--connections", 0, "connections to be a whole number of 1 or more, not 0"),
-            ("--connections", -5, "not -5"),
             ("--connections", 10**7, r"too many here: .* descriptors for [\d,]+"),
-            ("--connections", "many", "'many' is not a valid integer"),
             ("--seconds", 0, "not 0"),
-            ("--seconds", -1, "not -1"),
-            ("--seconds", "nan", "not nan"),
-            ("--seconds", "inf", "not inf"),
             ("--seconds", "1e400", "not inf"),
             ("--seconds", "soon", "'soon' is not a valid float"),
-            ("--seconds", 3601, "above 0, at most 3,600"),
             ("--requests", 0, "1 or more, not 0"),
-            ("--requests", 9, "one request for each of 10 connections, not 9"),
-            ("--size", 0, "1 or more, at most 1,073,741,824, not 0"),
-            ("--size", -64, "not -64"),
             ("--size", 1 << 40, "at most 1,073,741,824"),
             ("--size", "64k", "'64k' is not a valid integer"),
             ("--rate", 0, "rate_per_s to be a finite number above 0"),
-            ("--rate", -1, "not -1"),
-            ("--rate", "nan", "not nan"),
         ],
     )
     def test_of_a_load(self, option: str, value: object, says: str, address: str) -> None:
         assert re.search(says, bad("load", address, option, value))
 
-    def test_a_port_in_use(self, address: str) -> None:
-        port = address.split(":")[1]
-        says = rf"cannot listen on 127\.0\.0\.1 port {port}: Address already in use; port 0 takes one that is free"
-        assert re.search(says, bad("serve", "epoll", "--port", port))
-
     def test_a_dead_server(self) -> None:
-        dead = "{}:{}".format(*dead_address())
+        dead = "{}:{}".format(*DEAD)
         says = rf"connection 1 of 10 to {dead} failed: .*Connection refused; is a server listening there\?"
         assert re.search(says, bad("load", dead))
 
@@ -192,15 +159,8 @@ class TestServe:
         with pytest.raises(ConnectionRefusedError):
             connect(serving.address)
 
-    def test_a_signal_right_after_its_line(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            with Serving("epoll") as serving:
-                serving.process.send_signal(number)
-                assert serving.process.communicate(timeout=ENDS_S) == ("", "")
-                assert serving.process.returncode == 128 + number
-
     def test_on_the_port_and_host_asked_for(self) -> None:
-        host, port = dead_address()
+        host, port = DEAD
         with Serving("threads", "--port", str(port), "--host", host) as serving:
             assert serving.address == (host, port)
             assert serving.line == f"threads listens on {host}:{port}; press Ctrl-C to stop it\n"
@@ -259,24 +219,6 @@ class TestLoad:
     def test_a_terminal_that_cannot_write_every_sign(self, encoding: str, address: str) -> None:
         done = iolab_("load", address, "--requests", 10, PYTHONIOENCODING=encoding)
         assert (done.returncode, done.stderr) == (0, "")
-
-    def test_an_interrupt_ends_it_and_its_client(self) -> None:
-        with Peer(upper) as peer:
-            command = [*IOLAB, "load", "{}:{}".format(*peer.address), "--seconds", "600"]
-            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as loading:
-                with watched(client_of(loading.pid)) as ended:
-                    loading.send_signal(signal.SIGINT)
-                    assert ended(ENDS_S)
-                out, err = loading.communicate(timeout=ENDS_S)
-            assert (loading.returncode, out, "Traceback" in err) == (130, "", False)
-
-
-def client_of(pid: int) -> int:
-    """Wait for the load client of a process, and return its process number."""
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    while not (pids := children.read_text().split()):
-        os.sched_yield()
-    return int(pids[0])
 
 
 class TestCompare:
@@ -370,17 +312,14 @@ class TestTimeline:
 
 
 class TestDoctor:
-    def test_tells_whether_switches_and_steps_can_be_recorded(self) -> None:
-        findings = {finding["what"]: finding for finding in json.loads(good("doctor", "--json"))["findings"]}
-        assert findings["thread switches"]["value"] in ("yes", "no")
-        assert findings["the kernel's steps"]["value"] in ("yes", "no")
-
     def test_json_names_every_model_and_why_not(self) -> None:
         output = json.loads(good("doctor", "--json"))
         assert [row["model"] for row in output["models"]] == list(iolab.MODELS)
         for row in output["models"]:
             assert set(row) == {"model", "runs", "why_not"}
             assert row["runs"] == (row["why_not"] is None)
+        findings = {finding["what"]: finding["value"] for finding in output["findings"]}
+        assert {findings["thread switches"], findings["the kernel's steps"]} <= {"yes", "no"}
 
     def test_a_report_of_80_columns(self) -> None:
         output = good("doctor")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import iolab
-from iolab.archive import results as recording
+from iolab.archive import results
 from iolab.data import reference
 from iolab.errors import UsageError
 from iolab.experiments import EXPERIMENTS
@@ -62,7 +62,7 @@ class TestFigures:
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
 class TestEveryRecordedRun:
     def test_it_parses_with_all_fields(self, path: Path) -> None:
-        record, about = recording.read(path), iolab.reference(path.stem).about
+        record, about = results.read(path), iolab.reference(path.stem).about
         assert record.name == path.stem == about["experiment"]
         assert all(set(row) == set(record.columns()) for row in record.rows)
         assert all(about[key] for key in ("machine", "cpu", "cpus", "memory_gb", "kernel", "python", "commit"))
@@ -70,7 +70,7 @@ class TestEveryRecordedRun:
         assert about["command"] == f"IOLAB_PROFILE=full iolab record {path.stem}"
 
     def test_its_shape_is_the_published_one(self, path: Path) -> None:
-        assert recording.read(path).verdict.word == "holds"
+        assert results.read(path).verdict.word == "holds"
 
     def test_it_names_no_machine(self, path: Path) -> None:
         assert re.fullmatch(r"\w+ [\d.]+", iolab.reference(path.stem).about["kernel"])
@@ -125,7 +125,7 @@ class TestWrongFiles:
         path = tmp_path / "mine.json"
         path.write_text(text)
         with pytest.raises(UsageError, match=r"mine\.json is no recorded run; `iolab record` writes one"):
-            recording.read(path)
+            results.read(path)
 
     def test_figures_that_are_no_numbers(self, tmp_path: Path) -> None:
         row = {"watched": 100, "call": "poll", "us_per_wait": "fast", "why_not": ""}
@@ -143,7 +143,7 @@ class TestWrongFiles:
             )
         )
         with pytest.raises(UsageError, match="is no recorded run"):
-            recording.read(path)
+            results.read(path)
 
     def test_a_folder_and_nothing(self, tmp_path: Path) -> None:
         for path in (tmp_path, tmp_path / "nothing.json", tmp_path / "nothing.csv"):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from iolab.course.lessons import read_heading
 from iolab.data.reference import DATA
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
@@ -165,3 +166,15 @@ def test_the_glossary_has_each_term_once_in_both_languages() -> None:
     terms = [row[0].strip() for row in rows]
     assert len(terms) == len(set(terms)) >= 40
     assert all(len(row) == 5 and re.search(r"[\u4e00-\u9fff]", row[3]) for row in rows)
+
+
+def test_the_readme_names_each_lesson_as_the_lesson_does() -> None:
+    readme = (NOTEBOOKS.parent / "README.md").read_text(encoding="utf-8")
+    for path in LESSONS:
+        assert f"| [{path.name[:2]} · {read_heading(path)[0]}](notebooks/{path.name}) |" in readme
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_a_title_begins_with_the_number_of_its_lesson(path: Path) -> None:
+    title = next(text(cell) for cell in cells(path, "markdown") if text(cell).startswith("# "))
+    assert title.startswith(f"# {path.name[:2]} · {read_heading(path)[0]}: ")

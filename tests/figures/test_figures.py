@@ -17,6 +17,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from iolab import MODELS, figures
+from iolab.errors import UsageError
 from iolab.figures import style
 from iolab.figures.calls import Label, place_labels
 from iolab.figures.style import CourseFigure, short_time
@@ -35,8 +36,7 @@ from iolab.traffic.records import Records
 from iolab.traffic.workload import Workload
 from tests import made_up
 
-PALETTE = {*style.CYCLE, style.GREY, style.WAITING, style.COPYING, style.WORKING}
-PAPER = {"#ffffff", "#e4e4e4", "#000000"}
+PALETTE = {*style.CYCLE, *style.PHASES.values()}
 PLACEMENT = Placement(0, 1)
 US = 1000
 
@@ -131,7 +131,11 @@ class TestEveryFigure:
         assert style.SMALL_PT * style.DPI / 72 >= 14
 
     def test_its_colours_are_of_the_palette(self, figure: CourseFigure) -> None:
-        assert colours(figure) <= {colour.lower() for colour in PALETTE} | PAPER
+        assert colours(figure) <= {colour.lower() for colour in PALETTE}
+
+    def test_its_title_has_no_number_and_no_name_of_a_model(self, figure: CourseFigure) -> None:
+        titles = " ".join(axes.get_title(loc="left") for axes in figure.axes)
+        assert not re.search(r"\d", titles) and not {*titles.split()} & {*MODELS}
 
     def test_its_axes_are_named(self, figure: CourseFigure) -> None:
         assert all(axes.get_xlabel() for axes in figure.axes)
@@ -160,7 +164,7 @@ def luminance(rgb: Any) -> float:
     return float(np.where(rgb <= 0.03928, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722])
 
 
-@pytest.mark.parametrize("colour", sorted({*PALETTE, style.YELLOW, style.PALE}))
+@pytest.mark.parametrize("colour", sorted({*PALETTE, style.WAKE_UP_LINE}))
 def test_a_colour_is_seen_on_a_dark_page(colour: str) -> None:
     page = luminance(np.array(to_rgb("#111111")))
     assert (luminance(in_the_dark(colour)) + 0.05) / (page + 0.05) >= 3
@@ -171,6 +175,12 @@ def test_a_long_drawing_becomes_dots_for_dense_screens(monkeypatch: pytest.Monke
     page = SAMPLES["latency"]()._repr_mimebundle_()[0]["text/html"]
     width = int.from_bytes(base64.b64decode(page.partition("image/png;base64,")[2].partition('"')[0])[16:20], "big")
     assert width == 2 * style.WIDTH_IN * style.DPI and f"width: {width // 2}px" in page
+
+
+@pytest.mark.parametrize("draw", [figures.percentiles, figures.cpu, figures.textbook])
+def test_a_figure_of_nothing_says_what_it_expects(draw: Callable[..., CourseFigure]) -> None:
+    with pytest.raises(UsageError, match=r"expected (runs|timelines) of `iolab\..*`, one at least"):
+        draw()
 
 
 def test_the_percentiles_go_to_the_longest_curve() -> None:
@@ -495,9 +505,9 @@ class TestNames:
         spans = sorted((each.left_us, each.right_us) for each in place_labels(many))
         assert len(spans) > 5 and all(before[1] <= after[0] for before, after in pairwise(spans))
 
-    def test_a_name_has_paper_behind_it(self) -> None:
+    def test_a_name_has_no_paper_that_would_stay_light_on_a_dark_page(self) -> None:
         axes = figures.phases(timeline_of(*conversation())).axes[0]
-        assert all(text.get_bbox_patch() for text in axes.texts)
+        assert axes.texts and not any(text.get_bbox_patch() for text in axes.texts)
 
 
 def test_an_omission_without_replies_is_drawn() -> None:

@@ -16,6 +16,7 @@ import iolab
 from iolab import experiments
 from iolab.kernel.interrupts import ENDS, InOnePiece, complete, hold
 from iolab.models import find
+from tests.census import children
 
 
 @contextmanager
@@ -149,11 +150,6 @@ CALLS: dict[str, Callable[[], Any]] = {
     "experiment": lambda: experiments.gil(seconds=20),
     "check": lambda: iolab.check("03-epoll", find("epoll").serve),
 }
-
-
-def children() -> set[str]:
-    tasks = Path("/proc/self/task").iterdir()
-    return {child for task in tasks for child in (task / "children").read_text().split()}
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="it looks for children in /proc")

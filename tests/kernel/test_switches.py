@@ -7,8 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from iolab.kernel import perf, switches
 from iolab.kernel.switches import Switch, Switches
 from tests.kernel.support import run_script
+from tests.serving import busy_process
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 needs_records = pytest.mark.skipif(switches.why_not() is not None, reason=str(switches.why_not()))
@@ -29,19 +29,6 @@ def state(thread: int) -> str:
 def until(condition: Callable[[], bool]) -> None:
     while not condition():
         time.sleep(0.0005)
-
-
-@contextmanager
-def busy_process(cpu: int) -> Iterator[None]:
-    """Yield while another process wants all of this CPU."""
-    spin = f"import os; os.sched_setaffinity(0, {{{cpu}}}); print(flush=True)\nwhile True: pass"
-    with subprocess.Popen([sys.executable, "-c", spin], stdout=subprocess.PIPE) as process:
-        assert process.stdout
-        process.stdout.readline()
-        try:
-            yield
-        finally:
-            process.kill()
 
 
 def in_thread(work: Callable[[], None]) -> int:
@@ -185,15 +172,9 @@ def test_an_ordinary_user_may_record_them(memory: int) -> None:
 
 
 REFUSED = """
-import ctypes, errno, struct
-from iolab.kernel import perf, switches
 import platform
-number = perf.NUMBERS[platform.machine()]
-steps = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x00050000 | {error}), (0x06, 0, 0, 0x7FFF0000)]
-text = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
-program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(steps), ctypes.addressof(text)))
-libc = ctypes.CDLL(None, use_errno=True)
-assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, ctypes.byref(program), 0, 0) == 0
+from iolab.kernel import confinement, perf, switches
+confinement.refuse(perf.NUMBERS[platform.machine()], {error})
 print(switches.why_not())
 """
 

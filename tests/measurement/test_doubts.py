@@ -1,7 +1,6 @@
 """Reasons to distrust a run are there, and none for a run that can be trusted."""
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -16,10 +15,9 @@ from iolab.measurement import neighbours
 from iolab.measurement import run as module
 from iolab.measurement.neighbours import Neighbours, busy
 from iolab.measurement.run import Run
-from iolab.traffic.process import load
 from iolab.traffic.records import Records
 from iolab.traffic.workload import Spacing, Workload
-from tests.peers import Peer
+from tests.serving import busy_process
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="/proc/stat is of Linux")
 S = 1_000_000_000
@@ -80,11 +78,6 @@ class TestRate:
 
 
 class TestTheOthers:
-    def test_a_client_at_its_limit(self, run: Run) -> None:
-        wall_ns = run.records.end_ns - run.records.start_ns
-        limited = replace(run, records=replace(run.records, client_cpu_ns=wall_ns))
-        assert any("the client used 100% of its CPU" in str(doubt) for doubt in limited.doubts)
-
     def test_a_coarse_clock(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         assert "coarse clock" not in kinds(run)
         monkeypatch.setattr(module, "clock_step_ns", lambda: 15_600_000)
@@ -95,16 +88,6 @@ class TestTheOthers:
         assert "busy neighbours" not in kinds(alone)
         assert any("other processes took 40% of a core" in str(doubt) for doubt in beside.doubts)
         assert "busy neighbours" not in kinds(replace(run, neighbours_share=None))
-
-    def test_a_server_that_dies_gives_what_it_did_and_the_error(self, run: Run) -> None:
-        def die(connection: object, number: int) -> None:
-            for _ in range(50):
-                connection.sendall(connection.recv(100).upper())  # type: ignore[attr-defined]
-
-        with Peer(die) as peer:
-            made = load(peer.address, Workload(connections=3, requests=1000))
-        assert len(made) == 150 and sum(made.errors.values()) == 3
-        assert sum(doubt.figures["count"] for doubt in replace(run, records=made).doubts if doubt.kind == "error") == 3
 
 
 @LINUX
@@ -159,8 +142,5 @@ class TestNeighbours:
     def burner(self) -> Iterator[int]:
         """Keep a CPU busy with another process, and return its number."""
         cpu = max(os.sched_getaffinity(0))
-        text = f"import os\nos.sched_setaffinity(0, {{{cpu}}})\nprint(flush=True)\nwhile True: pass"
-        with subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None and process.stdout.readline()
+        with busy_process(cpu):
             yield cpu
-            process.kill()

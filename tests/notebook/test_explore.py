@@ -9,6 +9,8 @@ from typing import Any
 
 import ipywidgets
 import pytest
+from nbconvert import HTMLExporter
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 import iolab
 from iolab.errors import UsageError
@@ -88,10 +90,19 @@ class TestWhatItOffers:
         with pytest.raises(UsageError, match=says):
             iolab.explore(**given)
 
-    def test_without_a_browser_it_is_a_line_and_measures_nothing(self) -> None:
-        bundle = iolab.explore()._repr_mimebundle_()
-        assert "application/vnd.jupyter.widget-view+json" in bundle
-        assert bundle["text/plain"].endswith("Nothing has been measured.") and "\n" not in bundle["text/plain"]
+    def test_without_a_browser_it_is_a_line_and_measures_nothing(self, shown: list[dict[str, Any]]) -> None:
+        iolab.explore()._ipython_display_()
+        page, panel = shown
+        assert page["text/plain"].endswith("Nothing has been measured.") and "\n" not in page["text/plain"]
+        assert "application/vnd.jupyter.widget-view+json" in panel
+
+    def test_it_does_not_vanish_from_a_page_of_nbconvert(self, shown: list[dict[str, Any]]) -> None:
+        iolab.explore()._ipython_display_()
+        outputs = [new_output("display_data", data=data) for data in shown]
+        book = new_notebook(cells=[new_code_cell("panel", outputs=outputs)])
+        page, _ = HTMLExporter().from_notebook_node(book)  # type: ignore[no-untyped-call]
+        body = page.partition("<main>")[2]
+        assert "A panel to explore with, for a browser: Model" in body and "open the lesson there, and run" in body
 
 
 class TestARun:

@@ -193,14 +193,6 @@ class TestTheQuestion:
         assert number().guess is None
 
 
-@pytest.fixture
-def shown(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Return what is displayed."""
-    bundles: list[dict[str, Any]] = []
-    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: bundles.append(bundle))
-    return bundles
-
-
 FOREIGN = [
     "",
     "{",

@@ -12,13 +12,19 @@ from tests.servers.support import Subject
 from tests.servers.traces import left, traces
 from tests.servers.wire import Http, Raw
 
-KINDS = ("threads", "nonblocking", "epoll", "signals", "io_uring", "asyncio", "tornado")
+KINDS = ("threads", "nonblocking", "epoll", "signals", "io_uring", "asyncio", "tornado", "prefork")
 """One model of each kind: a test that is dear runs for these every day, and for the others in `make certify`."""
+
+EVERY_DAY = ("test_echo_of_many_messages", "test_a_second_client_while_the_first_is_silent")
+"""What servers of several processes do every day; but for one of them the rest is for `make certify`: each start
+takes a process and its workers."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.get_closest_marker("by_kind") and item.callspec.params["subject"] not in KINDS:  # type: ignore[attr-defined]
+        name = str(item.callspec.params.get("subject")) if hasattr(item, "callspec") else ""
+        apart = name in MODELS and MODELS[name].apart and item.name.partition("[")[0] not in EVERY_DAY
+        if name not in KINDS and (apart or item.get_closest_marker("by_kind")):
             item.add_marker(pytest.mark.certify)
 
 

@@ -5,19 +5,21 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from threading import Event, Thread
-from types import TracebackType
+from functools import partial
+from pathlib import Path
+from threading import Thread
 from typing import Any, Self
 
 import numpy as np
 import pytest
 
 from iolab.api import start
-from iolab.background import Server
+from iolab.background import Server, list_servers
 from iolab.listening import Respond
 from iolab.models import Model, Serve
 from iolab.traffic import faults
 from iolab.traffic.faults import connections
+from tests.census import descriptors
 from tests.servers.wire import Wire
 
 MIB = 1 << 20
@@ -29,7 +31,11 @@ INVERTED = bytes(255 - number for number in range(256))
 
 def grown(factor: int) -> Respond:
     """Return a reply function that says every byte so many times."""
-    return lambda request: np.frombuffer(request, np.uint8).repeat(factor).tobytes()
+    return partial(repeated, factor)
+
+
+def repeated(factor: int, request: bytes) -> bytes:
+    return np.frombuffer(request, np.uint8).repeat(factor).tobytes()
 
 
 def inverted(request: bytes) -> bytes:
@@ -95,9 +101,7 @@ class Peer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.connection.close()
 
 
@@ -111,7 +115,11 @@ class Subject:
     record: Callable[[str, object], None]
 
     def start(self, respond: Respond = inverted, **given: Any) -> Server:
-        return start(self.serve, respond, **given)
+        """Start the server, and wait until each of its workers has opened what it waits in."""
+        server = start(self.serve, respond, **given)
+        workers = server.workers.pids[1:] if server.workers and "epoll" in self.model.card["Waits in"] else []
+        assert all(eventually(lambda: waits_in_epoll(pid)) for pid in workers)  # noqa: B023
+        return server
 
     def peer(self, server: Server) -> Peer:
         return Peer(server.address, self.wire)
@@ -145,6 +153,11 @@ class Subject:
     def converses(self, peer: Peer) -> None:
         for request in (b"a", b"question", bytes(range(256)) * 40):
             assert peer.ask(request) == inverted(request)
+
+    def needs_one_process(self) -> None:
+        """Skip a test that looks into the server's descriptors or limits, which are those of other processes."""
+        if self.model.apart:
+            pytest.skip("its connections are those of other processes, whose descriptors this test cannot use")
 
     @contextmanager
     def bystander(self, server: Server) -> Iterator[Callable[[], None]]:
@@ -197,11 +210,20 @@ def ends(connection: socket.socket) -> bytes:
     return came
 
 
+def waits_in_epoll(pid: int) -> bool:
+    return any("eventpoll" in target for target in descriptors(Path(f"/proc/{pid}")).values())
+
+
 def cpu_share(seconds: float = 0.25) -> float:
-    """Return how much of one CPU this process uses while this thread sleeps."""
-    before_ns = time.process_time_ns()
+    """Return how much of one CPU this process and its servers use while this thread sleeps."""
+    before_ns = cpu_ns()
     time.sleep(seconds)
-    return (time.process_time_ns() - before_ns) / (seconds * 1e9)
+    return (cpu_ns() - before_ns) / (seconds * 1e9)
+
+
+def cpu_ns() -> int:
+    """Return the CPU time of this process and of its servers' workers."""
+    return time.process_time_ns() + sum(each.workers.cpu_ns for each in list_servers() if each.workers)
 
 
 def eventually(holds: Callable[[], bool]) -> bool:
@@ -215,13 +237,19 @@ def eventually(holds: Callable[[], bool]) -> bool:
 
 
 class Gate:
-    """A reply function that waits when it is asked to, until it is opened."""
+    """A reply function that waits when it is asked to, until it is opened; both are told by files to any process."""
 
-    def __init__(self) -> None:
-        self.reached, self.open = Event(), Event()
+    def __init__(self, folder: Path) -> None:
+        self.reached, self.opened = folder / "reached", folder / "opened"
 
     def __call__(self, request: bytes) -> bytes:
         if b"wait" in request:
-            self.reached.set()
-            self.open.wait(20)
+            self.reached.touch()
+            eventually(self.opened.exists)
         return inverted(request)
+
+    def wait(self) -> None:
+        assert eventually(self.reached.exists)
+
+    def open(self) -> None:
+        self.opened.touch()

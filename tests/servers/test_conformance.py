@@ -168,8 +168,12 @@ def test_a_reply_a_thousand_times_the_request(subject: Subject) -> None:
         assert same(b"".join(peer.rest()), grown(1000)(request))
 
 
+def without_question_marks(request: bytes) -> bytes:
+    return request.replace(b"?", b"")
+
+
 def test_an_empty_reply(subject: Subject) -> None:
-    with subject.start(lambda request: request.replace(b"?", b"")) as server, subject.peer(server) as peer:
+    with subject.start(without_question_marks) as server, subject.peer(server) as peer:
         for _ in range(20):
             peer.send(b"?", b"???", b"a word?")
             assert peer.receive(6) == b"a word"

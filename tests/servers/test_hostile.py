@@ -6,14 +6,16 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from iolab.background import ReplyWarning
 from iolab.listening import listen
 from iolab.traffic import faults
+from tests.census import descriptors, descriptors_of_all
 from tests.servers.support import Gate, Subject, ends, eventually, grown, inverted, same
-from tests.servers.traces import descriptors
 
 BLOCK = random.Random(7).randbytes(1 << 16)
 
@@ -45,11 +47,11 @@ def test_a_flood_on_one_connection(subject: Subject) -> None:
 @pytest.mark.by_kind
 def test_a_reset_with_megabytes_owed(subject: Subject) -> None:
     with subject.start() as server, subject.bystander(server) as goes_on:
-        before = descriptors()
+        before = descriptors_of_all()
         with faults.slow_reader(server.address, subject.framed(BLOCK)) as reader:
             goes_on()
             faults.reset(reader.connection)
-        assert eventually(lambda: descriptors() == before)
+        assert eventually(lambda: descriptors_of_all() == before)
         subject.rests()
 
 
@@ -65,33 +67,33 @@ def test_a_reply_in_hundreds_of_partial_sends(subject: Subject) -> None:
 @pytest.mark.by_kind
 def test_200_resets_at_once(subject: Subject) -> None:
     with subject.start() as server, subject.bystander(server):
-        before = descriptors()
+        before = descriptors_of_all()
         for request in (b"", subject.framed(BLOCK), subject.framed(BLOCK)[:1000]):
             faults.reset_together(server.address, 200, request)
-        assert eventually(lambda: descriptors() == before)
+        assert eventually(lambda: descriptors_of_all() == before)
 
 
 def test_a_close_with_replies_in_flight(subject: Subject) -> None:
     with subject.start() as server, subject.bystander(server):
-        before = descriptors()
+        before = descriptors_of_all()
         for _ in range(100):
             with faults.connect(server.address) as connection:
                 connection.sendall(subject.framed(BLOCK))
-        assert eventually(lambda: descriptors() == before)
+        assert eventually(lambda: descriptors_of_all() == before)
 
 
-def test_events_that_pile_up_while_a_reply_is_computed(subject: Subject) -> None:
-    gate = Gate()
+def test_events_that_pile_up_while_a_reply_is_computed(subject: Subject, tmp_path: Path) -> None:
+    gate = Gate(tmp_path)
     with subject.start(gate) as server, ExitStack() as stack:
         peers = [stack.enter_context(subject.peer(server))]
         peers[0].send(b"wait")
-        assert gate.reached.wait(20)
+        gate.wait()
         for number in range(20):  # descriptors are closed and used anew between two waits of the server
             faults.reset_midway(server.address, subject.framed(b"question")[:number])
             faults.connect_and_close(server.address, 1)
             peers.append(stack.enter_context(subject.peer(server)))
             peers[-1].send(b"%4d" % number)
-        gate.open.set()
+        gate.open()
         for peer, request in zip(peers, [b"wait", *(b"%4d" % number for number in range(20))], strict=True):
             assert peer.receive(4) == inverted(request)
             assert peer.finish() == b""
@@ -108,34 +110,35 @@ def test_urgent_data(subject: Subject) -> None:
         assert peer.finish() == b""
 
 
+WRONG = [None, "text", 7, ["a", "list"]]
+
+
+def wrong(request: bytes) -> Any:
+    return WRONG[int(request[5:])] if request.startswith(b"wrong") else inverted(request)
+
+
 def test_replies_that_are_not_bytes(subject: Subject) -> None:
-    wrong = [None, "text", 7, ["a", "list"]]
-    replies = iter(wrong)
-
-    def respond(request: bytes) -> bytes:
-        return next(replies) if request == b"wrong" else inverted(request)  # type: ignore[return-value]
-
-    with subject.start(respond) as server:
+    with subject.start(wrong) as server:
         with subject.bystander(server):
-            for _ in wrong:
+            for number in range(len(WRONG)):
                 with subject.peer(server) as peer:
-                    peer.send(b"wrong")
+                    peer.send(b"wrong%d" % number)
                     assert ends(peer.connection) == b""
         with pytest.warns(ReplyWarning, match="expected bytes"):
             server.stop()
-    assert len(server.reply_errors) == len(wrong)
+    assert len(server.reply_errors) == len(WRONG)
 
 
 @pytest.mark.by_kind
-def test_a_stop_while_a_reply_is_computed(subject: Subject) -> None:
-    gate = Gate()
+def test_a_stop_while_a_reply_is_computed(subject: Subject, tmp_path: Path) -> None:
+    gate = Gate(tmp_path)
     with subject.start(gate) as server, ExitStack() as stack:
         peers = [stack.enter_context(subject.peer(server))]
         peers[0].send(b"wait")
-        assert gate.reached.wait(20)
+        gate.wait()
         for _ in range(20):  # in the backlog, most of them
             peers.append(stack.enter_context(subject.peer(server)))
-        threading.Timer(0.1, gate.open.set).start()
+        threading.Timer(0.1, gate.open).start()
         server.stop()
         for peer in peers:
             ends(peer.connection)
@@ -171,6 +174,7 @@ def test_connections_that_come_while_the_server_stops(subject: Subject) -> None:
 @pytest.mark.by_kind
 def test_connections_that_a_fork_still_holds(subject: Subject) -> None:
     subject.needs_many()
+    subject.needs_one_process()
 
     def respond(request: bytes) -> bytes:
         if request == b"raise":

@@ -8,12 +8,10 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
+from tests.census import children, descriptors, entries
 from tests.servers.support import eventually
-
-PROC = Path("/proc/self")
 
 
 @dataclass(frozen=True)
@@ -52,35 +50,6 @@ def traces() -> Traces:
         switching_s=sys.getswitchinterval(),
         replaced=(socket.socket, select.select, threading.Thread, threading.excepthook, sys.excepthook),
     )
-
-
-def descriptors() -> dict[int, str]:
-    """Return the open descriptors and what each leads to."""
-    found = {}
-    for entry in entries("fd"):
-        try:
-            target = str(entry.readlink())
-            # pytest's own files have no name; the one that /proc makes up for them may change.
-            found[int(entry.name)] = "a file without a name" if target.endswith("(deleted)") else target
-        except FileNotFoundError:  # that of the listing itself
-            continue
-    return found
-
-
-def children() -> set[int]:
-    """Return the processes that this one started and has not waited for."""
-    return {int(pid) for task in entries("task") for pid in text(task / "children").split()}
-
-
-def entries(name: str) -> list[Path]:
-    return list((PROC / name).iterdir()) if PROC.exists() else []
-
-
-def text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:  # the thread has ended meanwhile
-        return ""
 
 
 def left(before: Traces) -> list[str]:

@@ -36,18 +36,12 @@ from iolab.traffic.histogram import histogram
 from iolab.traffic.records import PERCENTS, Records
 from iolab.traffic.workload import Tick, Workload
 from tests.clusters import SCHEDULER, WORKER, Cluster, Processes, address_in, wait_for
-from tests.peers import Address, Converse, Peer, dead_address, replying, silent, upper
+from tests.peers import DEAD, Address, Converse, Peer, replying, silent, upper
+from tests.serving import IOLAB
 
 ENDS_S = 110
-IOLAB = (sys.executable, "-m", "iolab")
 FIGURES = 1e-3
 """The histogram's precision: three significant figures."""
-
-
-@pytest.fixture
-def address() -> Iterator[Address]:
-    with start("epoll") as server:
-        yield server.address
 
 
 WORKS = [
@@ -351,7 +345,7 @@ class TestACluster:
         assert any(str(doubt).startswith("6 x wrong reply: worker tcp://") for doubt in many.doubts)
 
     def test_a_dead_server_is_said_in_one_line(self, three: Cluster) -> None:
-        line = bad("{}:{}".format(*dead_address()), "--dask", three.address)
+        line = bad("{}:{}".format(*DEAD), "--dask", three.address)
         assert "worker tcp://127.0.0.1:" in line
         assert line.endswith("Connection refused; is a server listening there?")
 
@@ -414,7 +408,7 @@ class TestNoCluster:
         monkeypatch.setattr(cluster, "ANSWERS_S", 1.0)
 
     def test_nobody_listens(self) -> None:
-        dead = "{}:{}".format(*dead_address())
+        dead = "{}:{}".format(*DEAD)
         assert f"no Dask scheduler answers at {dead}: " in bad("127.0.0.1:9", "--dask", dead)
 
     @pytest.mark.parametrize(("converse", "says"), [(silent, "it said nothing for 1 s"), (upper, "")])

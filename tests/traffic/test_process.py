@@ -8,13 +8,11 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from iolab.api import start
 from iolab.errors import LoadFailed
 from iolab.traffic import process
 from iolab.traffic.process import Client, load
@@ -26,12 +24,6 @@ pytestmark = pytest.mark.usefixtures("nothing_left")
 
 ENDLESS = Workload(connections=5, seconds=600)
 ENDS_S = 15.0
-
-
-@pytest.fixture
-def address() -> Iterator[Address]:
-    with start("epoll") as server:
-        yield server.address
 
 
 def pid_of(client: Client) -> int:

@@ -16,7 +16,7 @@ from iolab.traffic.client.requests import request_pairs
 from iolab.traffic.process import Client, load
 from iolab.traffic.records import Records
 from iolab.traffic.workload import Work, Workload
-from tests.peers import Address, Converse, Peer, connect, dead_address, replying, reset, silent, upper
+from tests.peers import DEAD, Address, Converse, Peer, connect, replying, reset, silent, upper
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -202,12 +202,6 @@ class TestSilence:
         assert (len(records), records.errors) == (0, {"no reply": 5})
         assert records.end_ns - records.start_ns >= 0.3e9
 
-    @pytest.mark.certify
-    def test_a_silent_server_ends_the_run_soon_after_its_patience(self) -> None:
-        with Peer(silent) as peer:
-            records = drive(peer.address, connections=5, seconds=0.1)
-        assert 0.3e9 <= records.end_ns - records.start_ns < 5e9
-
     def test_one_silent_connection_of_many_is_counted(self) -> None:
         with Peer(replying(lambda request, number, turn: b"" if number == 2 else request.upper())) as peer:
             records = drive(peer.address, connections=4, requests=40)
@@ -240,7 +234,7 @@ class TestSilence:
 
 class TestNoServer:
     def test_a_dead_one_is_named_with_a_question(self) -> None:
-        host, port = dead_address()
+        host, port = DEAD
         says = rf"^connection 1 of 5 to {host}:{port} failed: .*Connection refused; is a server listening there\?$"
         with pytest.raises(LoadFailed, match=says):
             drive((host, port), connections=5)
@@ -258,23 +252,12 @@ class TestNoServer:
             with connect(listening.getsockname()), pytest.raises(LoadFailed, match=r"connection 1 of 1 .* timed out"):
                 drive(listening.getsockname(), connections=1, patience_s=0.2)
 
-    @pytest.mark.parametrize("host", ["no-such-host.invalid", "", "256.0.0.1"])
-    def test_a_name_that_does_not_resolve(self, host: str) -> None:
-        with pytest.raises(UsageError, match=r"does not resolve .*127\.0\.0\.1 always does"):
-            drive((host, 80))
-
-    @pytest.mark.parametrize("port", [-1, 65536, 70_000])
-    def test_a_port_that_is_none(self, port: int) -> None:
-        with pytest.raises(UsageError, match=f"not {port}"):
-            drive(("127.0.0.1", port))
-
 
 class TestWorkload:
     @pytest.mark.parametrize(
         ("work", "says"),
         [
             ({"connections": 0}, "connections to be a whole number of 1 or more, not 0"),
-            ({"connections": -3}, "whole number of 1 or more, not -3"),
             ({"idle": -1}, "idle to be a whole number of 0 or more, not -1"),
             ({"seconds": 0}, "not 0"),
             ({"seconds": -1.5}, r"seconds to be a finite number above 0, at most 3,600, not -1\.5"),
@@ -283,38 +266,26 @@ class TestWorkload:
             ({"seconds": 1e9}, "at most 3,600, not 1000000000"),
             ({"requests": 0}, "requests to be a whole number of 1 or more, not 0"),
             ({"requests": 9}, "at least one request for each of 10 connections, not 9 in all"),
-            ({"requests": -5}, "not -5"),
             ({"size_bytes": 0}, "whole number of 1 or more, at most 1,073,741,824, not 0"),
-            ({"size_bytes": -1}, "not -1"),
             ({"size_bytes": 1 << 40}, "at most 1,073,741,824, not 1099511627776"),
             ({"rate_per_s": 0}, "not 0"),
-            ({"rate_per_s": -1}, "not -1"),
-            ({"rate_per_s": float("nan")}, "not nan"),
-            ({"rate_per_s": float("inf")}, "not inf"),
             ({"rate_per_s": 100, "think_s": 0.1}, "give one of the two"),
             ({"think_s": -0.1}, "think"),
-            ({"think_s": float("nan")}, "think.*not nan"),
-            ({"think_s": float("inf")}, "think.*not inf"),
             ({"ramp_s": float("nan")}, "ramp.*not nan"),
             ({"warm_up_s": float("inf")}, "warm.*not inf"),
             ({"patience_s": 0}, "patience"),
-            ({"patience_s": float("nan")}, "patience.*not nan"),
-            ({"patience_s": float("inf")}, "patience.*not inf"),
             ({"spacing": "odd"}, "even or poisson, not 'odd'"),
             ({"request": b"GET"}, "needs reply_bytes"),
             ({"reply_bytes": 3}, "needs reply_bytes"),
             ({"request": b"", "reply_bytes": 1}, "at least 1 byte"),
             ({"request": b"GET", "reply_bytes": 0}, "reply_bytes.*1 or more, not 0"),
-            ({"request": b"GET", "reply_bytes": -1}, "not -1"),
             ({"connections": 2.5}, r"whole number.*not 2\.5"),
             ({"connections": "10"}, "whole number.*not '10'"),
-            ({"requests": 10.5}, r"whole number.*not 10\.5"),
             ({"size_bytes": 1e3}, r"whole number.*not 1000\.0"),
             ({"idle": 0.5}, r"whole number.*not 0\.5"),
             ({"connections": True}, "whole number.*not True"),
             ({"connections": None}, "whole number.*not None"),
             ({"seconds": "1"}, "number.*not '1'"),
-            ({"rate_per_s": "fast"}, "number.*not 'fast'"),
         ],
         ids=str,
     )

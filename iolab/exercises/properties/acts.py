@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+CLIENTS = 20
+"""Clients that have connected before a task accepts them."""
+
 
 def find_clocks() -> list[tuple[dict[str, Any], str, Any]]:
     """Return the clocks of Python, in its own module and by whatever name in the learner's: place, name, function."""
@@ -97,21 +100,6 @@ def ties(loop: Any, draw: Any, find: Any = find_clocks) -> str:
     return "" if len(ended) == 8 else f"of eight tasks whose sleeps ended together, {len(ended)} woke"
 
 
-def rounds(loop: Any, draw: Any) -> str:
-    """Have tasks that are always ready take turns."""
-    steps: list[int] = []
-
-    def step(number: int) -> Any:
-        for _ in range(20):
-            steps.append(number)
-            yield from loop.sleep(0)
-
-    for number in draw.sample(range(3), 3):
-        loop.spawn(step(number))
-    loop.run()
-    return "" if len(set(steps[:9])) == 3 else "three tasks that sleep 0 s again and again should take turns"
-
-
 def late(loop: Any, _: Any) -> str:
     """Sleep for so long as was asked, and not for much longer each time."""
     import time
@@ -129,64 +117,211 @@ def late(loop: Any, _: Any) -> str:
     return "" if min(slept_s) < 0.04 else "a sleep of 5 ms took 40 ms or more, ten times out of ten"
 
 
-def turns(loop: Any, draw: Any) -> str:
-    """Have one task that is always ready, and others that wait for time and for bytes."""
-    import socket
-    import time
+class Company:
+    """Tasks that do all sorts of things on one loop, and the books on what the loop owes each of them.
 
-    ended: list[str] = []
-    one, other = socket.socketpair()
+    For each task that waits stands here what it waits for, how to see that it can go on, and for how many calls of
+    each other one it could. A sleep counts as over once the process has computed for longer.
+    """
 
-    def spin() -> Any:
-        end_s = time.monotonic() + 1
-        while len(ended) < 2 and time.monotonic() < end_s:
+    def __init__(self, loop: Any, draw: Any) -> None:
+        import itertools
+        import time
+
+        self.loop, self.draw, self.now, self.used = loop, draw, time.perf_counter, time.process_time
+        self.numbers = itertools.count()
+        self.waits: dict[int, tuple[str, Any]] = {}
+        self.counts: dict[tuple[int, int], int] = {}
+        self.spawns, self.ended = 0, 0
+        self.faults: list[str] = []
+
+    def call(self, number: int, what: str, generator: Any, reason: str = "", can_go_on: Any = bool) -> Any:
+        """Make a call for a task, and see who else could have gone on when it comes back."""
+        self.waits[number] = reason, can_go_on
+        result = yield from generator
+        self.come_back(number, what)
+        return result
+
+    def come_back(self, number: int, what: str) -> None:
+        """Forget that a task waits, and count its call for all who wait and need not."""
+        del self.waits[number]
+        self.counts = {pair: count for pair, count in self.counts.items() if pair[0] != number}
+        for other, (reason, can_go_on) in self.waits.items():
+            if can_go_on():
+                count = self.counts[other, number] = self.counts.get((other, number), 0) + 1
+                if count > 12:  # of more than ten, one may have begun before, and one may be the last
+                    self.faults.append(
+                        f"a task that could go on, since {reason}, had to wait for more than ten calls of `{what}` "
+                        "of another one"
+                    )
+
+    def sleep(self, number: int, seconds: float) -> Any:
+        """Sleep, and not for less than that."""
+        begin_s = self.now()
+        due_s = self.used() + seconds + (0.03 if seconds else 0)  # CPU time: a busy machine takes none of it
+        yield from self.call(
+            number, "sleep", self.loop.sleep(seconds), "its sleep was over", lambda: self.used() > due_s
+        )
+        slept_s = self.now() - begin_s
+        if slept_s < seconds - 0.00005:
+            self.faults.append(f"a task that should sleep {seconds * 1000:.2f} ms woke after {slept_s * 1000:.2f} ms")
+
+    def recv(self, number: int, sock: Any, size: int) -> Any:
+        """Receive, and no more than that."""
+        import select
+
+        def can_go_on() -> bool:
+            return bool(select.select([sock], [], [], 0)[0])
+
+        data = yield from self.call(
+            number, "recv", self.loop.recv(sock, size), "there was something to receive", can_go_on
+        )
+        if len(data) > size:
+            self.faults.append(f"`recv` with a size of {size} returned {len(data)} bytes")
+        return data
+
+    def send(self, number: int, sock: Any, data: bytes) -> Any:
+        """Send what the kernel has room for."""
+        yield from self.call(number, "send", self.loop.send(sock, data))
+
+    def spawn(self, work: Any) -> None:
+        """Spawn a task, which must not begin before this returns."""
+        number, self.spawns = next(self.numbers), self.spawns + 1
+        inside = [True]
+
+        def begin() -> Any:
+            if inside:
+                self.faults.append("`spawn` began a task itself, before `run` came to it")
+            if number in self.waits:
+                self.come_back(number, "spawn")
+            yield from work(number)
+            self.ended += 1
+
+        self.waits[number] = "it was spawned", lambda: True
+        self.loop.spawn(begin())
+        inside.clear()
+
+    def spin(self, kind: str) -> Any:
+        """Return a task that never has to wait, for longer than a sleep may be late."""
+
+        def work(number: int) -> Any:
+            import socket
+
+            one, other = socket.socketpair()
+            one.setblocking(False)
+            with one, other:
+                end_s = self.used() + 0.045
+                while self.used() < end_s:
+                    if kind == "sleep":
+                        yield from self.sleep(number, 0)
+                    elif kind == "send":
+                        yield from self.send(number, one, b"a piece")
+                        other.recv(100)
+                    else:
+                        other.send(b"more")
+                        yield from self.recv(number, one, 100)
+
+        return work
+
+    def live(self, number: int) -> Any:
+        """Do a few things in any order: sleep, compute, have a child, receive by and by, wait for bytes."""
+        import socket
+
+        deeds = [self.nap, self.tire, self.be_patient, self.sip, self.sip, self.wait_for_child]
+        one, other = socket.socketpair()
+        one.setblocking(False)
+        with one, other:
+            for deed in self.draw.sample(deeds, len(deeds)):
+                yield from deed(number, one, other)
+            other.close()
+            if (yield from self.recv(number, one, 10)):
+                self.faults.append("`recv` returned bytes at the end of file")
+
+    def nap(self, number: int, *_: Any) -> Any:
+        """Sleep for a while."""
+        yield from self.sleep(number, self.draw.uniform(0.0003, 0.004))
+
+    def tire(self, number: int, *_: Any) -> Any:
+        """Compute for so long that a clock that was read before is wrong, and sleep."""
+        end_s = self.now() + 0.002
+        while self.now() < end_s:
+            pass
+        yield from self.sleep(number, self.draw.uniform(0.0003, 0.002))
+
+    def be_patient(self, number: int, *_: Any) -> Any:
+        """Let others have a turn again and again."""
+        for _turn in range(self.draw.randrange(1, 20)):
+            yield from self.sleep(number, 0)
+
+    def sip(self, number: int, one: Any, other: Any) -> Any:
+        """Receive what is there, a part each time, perhaps with a sleep in between."""
+        text, received = self.draw.randbytes(self.draw.randrange(1, 40)), b""
+        other.send(text)
+        while len(received) < len(text):
+            received += yield from self.recv(number, one, self.draw.randrange(1, 20))
+            if self.draw.random() < 0.1:
+                yield from self.sleep(number, 0.001)
+        if received != text:
+            self.faults.append("a task received other bytes than those that were sent to it")
+
+    def wait_for_child(self, number: int, one: Any, other: Any) -> Any:
+        """Wait for bytes that a child sends later, and raises then."""
+
+        def feed(child: int) -> Any:
+            yield from self.sleep(child, self.draw.choice((0, 0, 0.001)))
+            other.send(b"milk")
+            self.ended += 1
+            raise LookupError("this task of the judge's raises on purpose")
+
+        self.spawn(feed)
+        yield from self.sip_rest(number, one, 4)
+
+    def sip_rest(self, number: int, one: Any, count: int) -> Any:
+        """Receive so many bytes."""
+        while count > 0:
+            count -= len((yield from self.recv(number, one, count)))
+
+
+def company(loop: Any, draw: Any, tasks_of: Any = Company) -> str:
+    """Have tasks do all sorts of things, twice on one loop, while three others never have to wait."""
+    tasks = tasks_of(loop, draw)
+    for _ in range(2):
+        for work in draw.sample([*[tasks.live] * 6, *map(tasks.spin, ("sleep", "send", "recv"))], 9):
+            tasks.spawn(work)
+        loop.run()
+        if tasks.faults:
+            return str(tasks.faults[0])
+        if tasks.ended < tasks.spawns:
+            return f"of {tasks.spawns} tasks that did all sorts of things, {tasks.ended} had ended when `run` did"
+    return ""
+
+
+def accepts(loop: Any, draw: Any, listening: Any, clients: int = CLIENTS) -> str:
+    """Have one task accept many clients that are there already, and another one take its turns meanwhile."""
+    accepted: list[Any] = []
+    turns, over = [0], []
+
+    def accept() -> Any:
+        try:
+            while len(accepted) < clients:
+                accepted.append((yield from loop.accept(listening)))
+        finally:
+            over.append(True)
+
+    def take_turns() -> Any:
+        while not over:
+            turns.append(len(accepted))
             yield from loop.sleep(0)
-        ended.append("spinner")
 
-    def wait_for_time() -> Any:
-        yield from loop.sleep(0.02)
-        ended.append("sleeper")
-
-    def wait_for_bytes() -> Any:
-        yield from loop.recv(one, 10)
-        ended.append("reader")
-
-    one.setblocking(False)
-    with one, other:
-        for task in draw.sample((spin(), wait_for_time(), wait_for_bytes()), 3):
-            loop.spawn(task)
-        other.send(b"bytes")
-        loop.run()
-    others = " and ".join(f"one that waits for {'time' if each == 'sleeper' else 'bytes'}" for each in ended[1:])
-    return "" if ended[-1] == "spinner" else f"a task that sleeps 0 s again and again let {others} have no turn"
-
-
-def busy(loop: Any, draw: Any) -> str:
-    """Have one task that receives and never has to wait, and one that sleeps meanwhile."""
-    import socket
-    import time
-
-    woke: list[bool] = []
-    received: list[bool] = []
-    one, other = socket.socketpair()
-
-    def receive() -> Any:
-        end_s = time.monotonic() + 1
-        while not woke and time.monotonic() < end_s:
-            other.send((yield from loop.recv(one, 10)))
-        received.append(True)
-
-    def wait_for_time() -> Any:
-        yield from loop.sleep(0.02)
-        woke.append(not received)
-
-    one.setblocking(False)
-    with one, other:
-        other.send(b"more")
-        for task in draw.sample((receive(), wait_for_time()), 2):
-            loop.spawn(task)
-        loop.run()
-    return "" if woke == [True] else "a task whose client always has more to ask let one that sleeps have no turn"
+    listening.setblocking(False)
+    for task in draw.sample((accept(), take_turns()), 2):
+        loop.spawn(task)
+    loop.run()
+    for connection in accepted:
+        connection.close()
+    most = max(after - before for before, after in zip(turns, [*turns[1:], len(accepted)], strict=True))
+    says = f"a task that slept 0 s had to wait for {most} calls of `accept` of another one, which never had to wait"
+    return says if most > 12 else ""
 
 
 def duplex(loop: Any, draw: Any) -> str:
@@ -300,13 +435,18 @@ def closings(loop: Any, draw: Any) -> str:
     def call(task: Any) -> Any:
         try:
             yield from task
-        finally:
+            ended.append("one that was told nothing")
+        except (OSError, ValueError):
             ended.append("caller")
+        except Exception as error:
+            ended.append(f"one that was told {type(error).__name__}")
 
     for task in draw.sample((call(loop.recv(one, 100)), call(loop.send(one, b"bytes")), sleep()), 3):
         loop.spawn(task)
     with other:
         loop.run()
+    if odd := [each for each in ended if each.startswith("one")]:
+        return f"two tasks used a connection that was closed, and should be told by an OSError: {odd[0]} ended"
     right = sorted(ended) == ["caller", "caller", "sleeper"]
     return "" if right else "two tasks used a connection that was closed, a third one slept, and not all three ended"
 
@@ -315,6 +455,9 @@ def raisers(loop: Any, draw: Any) -> str:
     """Have tasks raise, before and after they wait, spawned from outside and by one that goes on."""
     ended: list[str] = []
     kinds = [ValueError, KeyboardInterrupt, StopIteration, GeneratorExit, RuntimeError, LookupError, BaseException]
+
+    def group(says: str) -> BaseException:
+        return BaseExceptionGroup(says, [KeyboardInterrupt(says), ValueError(says)])
 
     def raise_at_once(kind: Any) -> Any:
         yield from ()
@@ -325,7 +468,7 @@ def raisers(loop: Any, draw: Any) -> str:
         raise kind("this task of the judge's raises on purpose")
 
     def go_on() -> Any:
-        for kind in draw.sample(kinds, len(kinds)):
+        for kind in draw.sample([*kinds, group], len(kinds) + 1):
             loop.spawn(raise_at_once(kind))
             loop.spawn(raise_later(kind))
             yield from loop.sleep(0.001)
@@ -356,20 +499,21 @@ def far(loop: Any, _: Any, find: Any = find_clocks) -> str:
 
     loop.spawn(sleep_long())
     loop.spawn(hurry())
+    says = "a task raised SystemExit, and `run` did not"
     try:
         loop.run()
-        return "a task raised SystemExit, and `run` did not"
-    except SystemExit:
-        return "a task that should sleep 3,600 s woke after 1,000 s" if woke else ""
+    except* SystemExit:
+        says = "a task that should sleep 3,600 s woke after 1,000 s" if woke else ""
     finally:
         for place, name, clock in clocks:
             place[name] = clock
+    return says
 
 
 ACTS = {
     each.__name__: each
     for each in (
-        *(empty, crowd, naps, ties, rounds, late, turns, busy, far),
+        *(empty, crowd, naps, ties, late, company, accepts, far),
         *(duplex, leftovers, resets, closings, raisers),
     )
 }
@@ -384,7 +528,8 @@ def serve(listening: Any, respond: Any, acts: Any = ACTS) -> None:
         with connection:
             name, seed = connection.recv(100).decode().split()
             try:
-                says = acts[name](globals()["Loop"](), random.Random(seed)) or "fine"
+                more = [listening] if name == "accepts" else []
+                says = acts[name](globals()["Loop"](), random.Random(seed), *more) or "fine"
             except BaseException as error:
                 says = f"`run` raised {type(error).__name__}: {error}"
             connection.sendall(respond(says.encode()))

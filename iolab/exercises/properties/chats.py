@@ -18,16 +18,40 @@ from iolab.exercises.trial import Trial
 from iolab.kernel import descriptors
 from iolab.traffic import faults
 
-PROGRAM = "\n\ndef serve(listening, respond):\n    chat(listening)\n"
+PROGRAM = """
+
+def serve(listening, respond):
+    import time
+
+    def hurry(clock):
+        begin = clock()
+        return lambda: begin + (clock() - begin) * 1000
+
+    names = "time", "monotonic", "perf_counter", "time_ns", "monotonic_ns", "perf_counter_ns"
+    clocks = [(clock, hurry(clock)) for clock in (getattr(time, name) for name in names)]
+    for place in (vars(time), globals()):
+        for name, value in list(place.items()):
+            for clock, hasty in clocks:
+                if value is clock:
+                    place[name] = hasty
+    chat(listening)
+"""
+"""Runs a chat whose clocks go faster: nothing that a chat owes may depend on how long a client was silent."""
+
 REFERENCE = Path(__file__).parent.parent / "chat.py"
 
+LIMITS = {"RLIMIT_NOFILE": 1024, "RLIMIT_AS": 1 << 34}
 MANY, RESERVED = 500, 200
 FROZEN_BYTES, LINE_BYTES, MUCH_BYTES = 24 * MIB, (30_000, 995), 160_000
 ROUNDS = 4
+EMPTY_LINES, AT_ONCE = 15, 8_192
 HOLD_S = 0.25
 """A server that sleeps so long, with something due to a client that reads, is held up by another one."""
 
 TALKING, TURNS, WARM_UP, LINES = 30, 5, 50, 50
+SILENT, SILENCE_BYTES = 20, 960_000
+"""So many of those who talk read nothing, and are owed so much, where that is to be dear for who copies it."""
+
 TIMES = 10.0
 """How much more CPU a message may take than with the reference."""
 
@@ -119,6 +143,7 @@ def check_frozen_client(trial: Trial) -> str:
     """Pass everything on to those who read, while two do not, and keep what those cost bounded."""
     with ExitStack() as stack:
         ann, bob = join(trial, stack, "ann"), join(trial, stack, "bob")
+        _say_empty_lines(trial, bob)
         count, before = watch.count_descriptors(trial.pid), watch.measure_resident_bytes(trial.pid)
         frozen = [join(trial, stack, f"frozen{number}", narrow=True) for number in range(2)]
         blocks = [(trial.draw.choice(wire.WORDS) * size)[:size] for size in LINE_BYTES]
@@ -143,6 +168,27 @@ def check_frozen_client(trial: Trial) -> str:
         expect_no_more_descriptors(trial, count, 2)
         expect_idle(trial, "when two clients that had read nothing were gone")
     return f"{FROZEN_BYTES // MIB} MiB were passed on while two clients read nothing"
+
+
+def _say_empty_lines(trial: Trial, bob: Peer) -> None:
+    """Owe one who does not read so many short lines that what each of them costs tells, and far less than 1 MiB."""
+    due = b"a: \n" * AT_ONCE
+    with ExitStack() as stack:
+        frozen, speaker = join(trial, stack, "frozen", narrow=True), join(trial, stack, "a")
+        before = watch.measure_resident_bytes(trial.pid)
+        for _ in range(EMPTY_LINES):
+            speaker.send(b"\n" * AT_ONCE)
+            bob.expect(due, "a client that read while another one was frozen")
+        grown = watch.measure_resident_bytes(trial.pid) - before
+        count = EMPTY_LINES * AT_ONCE
+        if grown > GROWTH_BYTES:
+            raise Violated(
+                f"a client that reads nothing is owed {count:,} empty lines, {count * 4 // 1024} KiB in all, "
+                f"and the memory grew by {grown / MIB:.0f} MiB"
+            )
+        frozen.expect(
+            due * EMPTY_LINES, f"a client that read nothing while {count:,} empty lines were said, and then all"
+        )
 
 
 def _say_much(ann: Peer, bob: Peer, block: bytes) -> None:
@@ -244,28 +290,42 @@ def check_end_of_chat(trial: Trial) -> str:
 
 
 def check_cost(answer: str, entry: str, draw: random.Random) -> str:
-    """Use about as much CPU for a message as the reference."""
+    """Use about as much CPU for a message as the reference, whether all read or most do not."""
+    says = _compare_costs(answer, entry, draw, 0)
+    _compare_costs(answer, entry, draw, SILENT)
+    return says
+
+
+def _compare_costs(answer: str, entry: str, draw: random.Random, silent: int) -> str:
     reference = REFERENCE.read_text(encoding="utf-8") + PROGRAM
     # In turns, since what else the machine does changes what a line costs by half. Never both at once: an answer that
     # finds the reference could join its chat, and make its lines dear.
-    turns = [[_measure_line_us(Trial(each, entry, draw)) for each in (answer, reference)] for _ in range(TURNS)]
+    turns = [
+        [_measure_line_us(Trial(each, entry, draw, limits=LIMITS), silent) for each in (answer, reference)]
+        for _ in range(TURNS)
+    ]
     ours, theirs = (median(costs) for costs in zip(*turns, strict=True))
     times = median(mine / its for mine, its in turns)
     says = f"passing on a line takes {ours:.1f} µs of CPU, {times:.1f} times the {theirs:.1f} µs of the reference"
     if times > TIMES:
-        raise Violated(f"{says}; at most {TIMES:.0f} times is allowed")
+        who = f", while {silent} of {TALKING} clients read nothing and are owed {SILENCE_BYTES // 1000} kB each"
+        raise Violated(f"{says}{who if silent else ''}; at most {TIMES:.0f} times is allowed")
     return says
 
 
-def _measure_line_us(trial: Trial) -> float:
+def _measure_line_us(trial: Trial, silent: int) -> float:
     """Return the CPU time for one line to one client, after a warm-up."""
     names = [f"client{number}" for number in range(TALKING)]
-    with trial, join_all(trial, *names) as peers:
+    with trial, ExitStack() as stack:
+        silents = [join(trial, stack, name, narrow=True) for name in names[:silent]]
+        peers = [join(trial, stack, name) for name in names[silent:]]
+        for _ in range(SILENCE_BYTES // LINE_BYTES[0] if silents else 0):
+            say_line(peers[0], names[silent], b"x" * LINE_BYTES[0], peers[1:])
         before_ns = 0
         for number in range(WARM_UP + LINES):
             if number == WARM_UP:
                 before_ns = watch.measure_cpu_ns(trial.pid)
-            speaker = number % TALKING
+            speaker = number % len(peers)
             hearers = [peer for peer in peers if peer is not peers[speaker]]
-            say_line(peers[speaker], names[speaker], wire.draw_line(trial), hearers)
+            say_line(peers[speaker], names[silent + speaker], wire.draw_line(trial), hearers)
         return (watch.measure_cpu_ns(trial.pid) - before_ns) / 1000 / LINES / (TALKING - 1)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from iolab.exercises.exercise import PROGRAM_FOLLOWS, Look
 from iolab.exercises.peers import JUDGE_WAITS_FOR_EXIT_S, Patience, Peer, Violated, expect_clean_exit
+from iolab.exercises.properties.acts import CLIENTS
 from iolab.exercises.properties.wire import ask_line
 from iolab.exercises.rest import expect_idle
 from iolab.exercises.trial import Trial
@@ -95,15 +96,14 @@ DEEDS = {
     "crowd": "363 tasks started one another",
     "naps": "16 tasks slept for times of all sorts",
     "ties": "eight tasks slept until the same moment",
-    "rounds": "three tasks slept 0 s again and again",
     "late": "a task slept 5 ms, ten times",
-    "turns": "one task slept 0 s again and again, and others waited for time and for bytes",
-    "busy": "one task received without ever having to wait, and another one slept",
+    "company": "tasks slept, computed, received and had children, and three others never had to wait",
     "duplex": "one task sent on a socket on which another one received",
     "leftovers": "a task received a part of what was there and closed the connection",
     "resets": "tasks received and sent on connections that were reset",
     "closings": "tasks received and sent on a connection that was closed",
     "raisers": "tasks raised exceptions of all kinds",
+    "accepts": "one task accepted clients that had connected before, and another one slept 0 s again and again",
     "far": "a task slept for an hour, and another one raised SystemExit",
 }
 """What tasks of the judge's do on a loop of the learner's (`acts`)."""
@@ -117,8 +117,9 @@ def look_for_acts(names: str, also: Callable[[Trial], str]) -> Look:
             says = also(trial)
         text = answer.rpartition(PROGRAM_FOLLOWS)[0] + PROGRAM_FOLLOWS + ACTS.read_text(encoding="utf-8")
         for name in names.split():
-            with Trial(text, entry, draw) as trial, Peer(trial) as peer:
-                _expect_act(trial, peer, name)
+            with Trial(text, entry, draw) as trial, ExitStack() as stack:
+                peers = [stack.enter_context(Peer(trial)) for _ in range(1 + (name == "accepts") * CLIENTS)]
+                _expect_act(trial, peers[0], name)  # all others wait to be accepted
         return says
 
     return look
@@ -187,7 +188,7 @@ def check_naps(trial: Trial) -> str:
         time.sleep(0.05)
         expect_idle(trial, "while a task sleeps")
         sleeper.expect(trial.due(_request_sleep(1.5)), "a client whose task slept")
-    return "sleeps of 0 s gave turns, short ones were short, equal ones all ended, and nothing woke up meanwhile"
+    return "every call gave the others turns, sleeps were as long as they should be, and nothing woke up meanwhile"
 
 
 def check_end_of_run(trial: Trial) -> str:

@@ -11,7 +11,7 @@ from functools import partial
 from iolab.exercises.peers import Peer, Violated
 from iolab.exercises.properties.faults import connect_slow_reader
 from iolab.exercises.properties.wire import ask_line, draw_line
-from iolab.exercises.rest import PHRASES, blocks_signals, count_sockets, name_calls, read_pending, read_threads
+from iolab.exercises.rest import PHRASES, count_sockets, name_calls, read_pending, read_threads
 from iolab.exercises.sandbox import watch
 from iolab.exercises.trial import Trial
 
@@ -77,7 +77,9 @@ def _sleeps(trial: Trial) -> bool:
 
 def _waits_with_limit(trial: Trial) -> bool:
     """Say whether a thread waits for others and for so long at most: `Event.wait(0.1)` is a sleep."""
-    own = [task for task in watch.list_threads(trial.pid) if not blocks_signals(trial.pid, task)]  # not those of aio
+    own = [
+        task for task in watch.list_threads(trial.pid) if not watch.blocks_signals(trial.pid, task)
+    ]  # not those of aio
     calls = [watch.read_call(trial.pid, task) for task in own]
     return any(call and call.name == "futex" and watch.has_limit(call) for call in calls)
 
@@ -206,7 +208,7 @@ def inspect_completions(trial: Trial, clients: int) -> str:
         for task in watch.list_threads(trial.pid)
         if (call := watch.read_call(trial.pid, task)) and call.name in ("read", "write")
     ]
-    own = [task for task in threads if not blocks_signals(trial.pid, task)]
+    own = [task for task in threads if not watch.blocks_signals(trial.pid, task)]
     return f"{len(own)} threads of its own wait in `read`" if own else ""
 
 

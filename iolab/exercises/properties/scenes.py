@@ -16,8 +16,14 @@ EDGES = [1 << power for power in range(9, 18)]
 ENDS = ("half-close", "reset", "leave", "read", "more")
 """What may become of a client that is owed bytes."""
 
-CROWD, RESERVED = 200, 64
+CROWD, RESERVED, BRIEF = 200, 64, 12
 MANY = 1_100
+PLACES = 128
+"""Descriptors of a server that more clients come to than it has room for."""
+
+FROZEN = 24
+"""Clients that ask again and again and do not read, at once."""
+
 FD_SETSIZE = 1_024
 SILENCE_MS = 2_300
 
@@ -107,10 +113,10 @@ def early(draw: random.Random, numbers: Numbers, fates: Sequence[str]) -> Story:
     return [Step("pause"), *interleave(draw, *sequences), Step("resume"), SETTLE]
 
 
-def brief(draw: random.Random, numbers: Numbers, fates: Sequence[str], count: int = 12) -> Story:
+def brief(draw: random.Random, numbers: Numbers, fates: Sequence[str]) -> Story:
     """Return a scene of clients that come, ask, are answered or not, and end."""
     sequences = []
-    for _ in range(count):
+    for _ in range(BRIEF):
         client = next(numbers)
         steps = [Step("open", client), Step("ask", client, draw.randrange(1, 100))]
         fate = draw.choice(fates)
@@ -255,7 +261,7 @@ def draw_leavers(draw: random.Random) -> Story:
     """Draw a story of clients that come and leave in every way."""
     numbers = _count()
     scenes = [
-        brief(draw, numbers, ("leave", "half-close", "reset"), 20),
+        full_house(draw, numbers),
         early(draw, numbers, ("reset", "leave", "half-close")),
         slow_readers(draw, numbers, ("reset",), 3),
         slow_readers(draw, numbers, ("leave",), 2),
@@ -263,6 +269,55 @@ def draw_leavers(draw: random.Random) -> Story:
     ]
     draw.shuffle(scenes)
     return chain(scenes)
+
+
+def full_house(draw: random.Random, numbers: Numbers) -> Story:
+    """Return a scene of more clients than the server has descriptors for, of whom some leave, and of others that come.
+
+    Those who leave are more than those who have no place.
+    """
+    clients = [next(numbers) for _ in range(PLACES + 12)]
+    steps = [step for each in clients for step in (Step("open", each, 3), Step("ask", each, 10))]
+    early = clients[: PLACES - 28]
+    leavers = draw.sample(early, 60)
+    ends = [Step(draw.choice(("leave", "half-close", "reset")), each) for each in leavers]
+    comers = [next(numbers) for _ in range(4)]
+    come = [step for each in comers for step in (Step("open", each), Step("ask", each, draw.randrange(1, 50)))]
+    left = [Step("leave", each) for each in (*clients, *comers)]
+    return [*steps, SETTLE, *ends, SETTLE, *come, SETTLE, *left, SETTLE]
+
+
+def draw_frozen(draw: random.Random) -> Story:
+    """Draw a story of many clients that ask on and on and read nothing, and of others meanwhile."""
+    numbers = _count()
+    frozen = [next(numbers) for _ in range(FROZEN)]
+    first = [[Step("open", each, 2), Step("ask", each, draw.randrange(1, 5_000))] for each in frozen]
+    ends = [[Step("read", each)] if draw.random() < 0.7 else [Step("reset", each)] for each in frozen]
+    return [*interleave(draw, *first), Step("flood"), SETTLE, *interleave(draw, *ends), SETTLE]
+
+
+def draw_end(draw: random.Random) -> Story:
+    """Draw a story that ends the server while clients are there in every state, and nobody does anything."""
+    return [*meet(draw)[1], Step("stop")]
+
+
+def draw_busy_end(draw: random.Random) -> Story:
+    """Draw a story that ends the server in the midst of what clients ask."""
+    brisk, begin = meet(draw)
+    return [*begin, Step("pause"), *(Step("ask", each, draw.randrange(1, 100)) for each in brisk), Step("stop")]
+
+
+def meet(draw: random.Random) -> tuple[list[int], Story]:
+    """Draw clients in every state; return those that read what they are owed, and how all of them came there."""
+    numbers = _count()
+    silent, idle, owed, leaving = ([next(numbers) for _ in range(draw.randrange(1, 4))] for _ in range(4))
+    scenes = [
+        *([Step("open", each)] for each in silent),
+        *([Step("open", each), Step("ask", each, draw.randrange(1, 100)), Step("read", each)] for each in idle),
+        *([Step("open", each, 1), *(Step("ask", each, size) for size in _draw_large(draw))] for each in owed),
+        *([Step("open", each, 1), Step("ask", each, 3_000), Step("half-close", each)] for each in leaving),
+    ]
+    return [*silent, *idle], [*interleave(draw, *scenes), SETTLE]
 
 
 def draw_silence(draw: random.Random) -> Story:

@@ -22,10 +22,17 @@ NAMES = (
     *(b"ann", b"bob", b"cleo", b"ann", b"zo\xc3\xab", b" blanks ", b"return\r", b"\xff\xfe\x00", b"a: b"),
     *(b"welcome ann", b"x" * 3_000, b"\t", b"-"),
 )
-OWED_BYTES = 700_000
-"""So much may be owed to one who does not read, and who must hear it nevertheless: less than 1 MiB."""
+OWED_BYTES = 1 << 20
+"""So much may be owed to one who does not read, and who must hear it nevertheless."""
 
-MANY_LINES = 4_000
+LONGEST_BYTES = 1 << 18
+"""The longest line, or name, without its line feed."""
+
+FULL_BYTES = 1 << 18
+"""More than the kernel takes of what is owed to one who does not read."""
+
+MANY_LINES, SINGLE_LINES = 4_000, 1_100
+"""Lines said many at once, and lines said one by one."""
 
 
 class Member:
@@ -33,7 +40,12 @@ class Member:
 
     def __init__(self, number: int, name: bytes, peer: Peer, *, reads: bool) -> None:
         self.number, self.name, self.peer, self.reads = number, name, peer, reads
+        self.welcome = b"welcome " + name + b"\n"
         self.due: dict[int, deque[bytes]] = {}
+
+    def greet(self) -> None:
+        """Receive the welcome, which comes before all else."""
+        self.peer.expect(self.welcome, "a client that sent its name")
 
     def owe(self, speaker: int, line: bytes) -> None:
         """Write down that it must hear a line, the next one of this speaker."""
@@ -84,8 +96,11 @@ class Talk:
         self._names = itertools.cycle(trial.draw.sample(NAMES, len(NAMES)))
         self.members: list[Member] = []
 
-    def join(self, name: bytes = b"", *, reads: bool = True, more: Sequence[bytes] = ()) -> Member:
-        """Connect a member, who sends a name in pieces, or together with whole lines, and is welcomed."""
+    def join(self, name: bytes = b"", *, reads: bool = True, greets: bool = True, more: Sequence[bytes] = ()) -> Member:
+        """Connect a member, who sends a name in pieces, or together with whole lines, and is welcomed.
+
+        One that is not to be greeted yet reads its welcome later; lines of its own tell that it was welcomed.
+        """
         self.settle()
         name = name or next(self._names)
         peer = self._stack.enter_context(Peer(self._trial, narrow=not reads))
@@ -97,8 +112,9 @@ class Talk:
         for piece in (text[:cut], text[cut:]):
             peer.send(piece)
         for line in more:
-            self._write_down(member, line)
-        peer.expect(b"welcome " + name + b"\n", "a client that sent its name")
+            self.write_down(member, line)
+        if greets:
+            member.greet()
         self.members.append(member)
         return member
 
@@ -110,9 +126,10 @@ class Talk:
             if begin < end:
                 speaker.peer.send(text[begin:end])
         for line in lines:
-            self._write_down(speaker, line)
+            self.write_down(speaker, line)
 
-    def _write_down(self, speaker: Member, line: bytes) -> None:
+    def write_down(self, speaker: Member, line: bytes) -> None:
+        """Owe a line to all members but the one who says it."""
         for member in self.members:
             if member is not speaker:
                 member.owe(speaker.number, speaker.name + b": " + line + b"\n")
@@ -156,6 +173,9 @@ def check_talk(trial: Trial) -> str:
             read_later,
             speak_and_read_later,
             say_little_often,
+            say_one_by_one,
+            say_much_at_once,
+            read_welcome_later,
             come_and_go,
             reset_unseen,
             half_a_name,
@@ -183,8 +203,8 @@ def speak_at_once(talk: Talk, trial: Trial) -> None:
 def read_later(talk: Talk, trial: Trial) -> None:
     """Have one read nothing while others say much, but not too much."""
     slow = talk.join(reads=False)
-    while slow.count_owed() < OWED_BYTES - 60_000:
-        talk.say(talk.members[0], draw_lines(trial.draw, 5, 10_000))
+    while (left_bytes := OWED_BYTES - slow.count_owed()) > 5_000:
+        talk.say(talk.members[0], draw_lines(trial.draw, 5, min(10_000, left_bytes // 6)))
         talk.settle()
     slow.begin_to_read()
 
@@ -207,6 +227,55 @@ def say_little_often(talk: Talk, trial: Trial) -> None:
         talk.say(talk.members[1], lines[first : first + 500])
         talk.settle()
     slow.begin_to_read()
+
+
+def say_one_by_one(talk: Talk, trial: Trial) -> None:
+    """Have one read nothing while others say short lines, each when the one before has been heard."""
+    slow, hearer = talk.join(reads=False), talk.members[0]
+    talk.say(talk.members[1], [draw_longest(trial.draw, FULL_BYTES)])  # more than the kernel takes
+    talk.settle()
+    for _ in range(SINGLE_LINES):
+        talk.say(talk.members[1], [b"%x" % trial.draw.getrandbits(48)])
+        hearer.hear()
+    slow.begin_to_read()
+
+
+def say_much_at_once(talk: Talk, trial: Trial) -> None:
+    """Have one with a long name say many short lines, and lines up to the longest with others right behind them."""
+    speaker = talk.join(draw_longest(trial.draw, 3_000))
+    talk.say(speaker, draw_lines(trial.draw, 35, 5))  # a few bytes, of which much is to be made before all are silent
+    talk.settle()
+    for size in (LONGEST_BYTES, trial.draw.choice((LONGEST_BYTES - 1, LONGEST_BYTES * 19 // 20, LONGEST_BYTES // 2))):
+        before, behind = (draw_lines(trial.draw, trial.draw.randrange(4), 30_000) for _ in range(2))
+        talk.say(speaker, [*before, draw_longest(trial.draw, size), *behind])
+        talk.settle()
+    longest = draw_longest(trial.draw, LONGEST_BYTES)
+    talk.say(speaker, [], longest)
+    for _ in range(3):  # the server takes what is there, and the line feed is not
+        talk.say(talk.members[0], draw_lines(trial.draw, 1, 100))
+        talk.settle()
+    talk.write_down(speaker, longest)
+    speaker.peer.send(b"\n")
+    talk.settle()
+    talk.leave(speaker, "leave")
+
+
+def draw_longest(draw: random.Random, size: int) -> bytes:
+    """Return a line of so many bytes."""
+    return (b"%x " % draw.getrandbits(48) + draw.choice((b"-", b"\r ", b"\xff\x00")) * size)[:size]
+
+
+def read_welcome_later(talk: Talk, trial: Trial) -> None:
+    """Have one with a long name not even read its welcome while others speak."""
+    name = draw_longest(trial.draw, trial.draw.randrange(LONGEST_BYTES // 2, LONGEST_BYTES))
+    slow = talk.join(name, reads=False, greets=False, more=draw_lines(trial.draw, 1, 100))
+    talk.settle()
+    for member in talk.members[:2]:
+        talk.say(member, draw_lines(trial.draw, 3, 1_000))
+        talk.settle()
+    slow.greet()
+    slow.begin_to_read()
+    talk.leave(slow, "leave")
 
 
 def come_and_go(talk: Talk, trial: Trial) -> None:

@@ -1,8 +1,6 @@
 """Properties of a server whose clients behave: the right bytes, to everybody."""
 
-import time
-
-from iolab.exercises.peers import Peer, Violated, expect_clean_exit
+from iolab.exercises.peers import Peer, Violated
 from iolab.exercises.sandbox.confined import MIB
 from iolab.exercises.trial import Trial
 
@@ -65,14 +63,3 @@ def check_megabytes(trial: Trial) -> str:
             peer.expect(trial.due(request), "a client that sent megabytes and read meanwhile")
         ask_line(trial, peer, "a client that asked again after megabytes")
     return f"{len(request):,} bytes were answered correctly"
-
-
-def check_clean_end(trial: Trial) -> str:
-    """End when the listening socket is shut down, by itself and without an error."""
-    with Peer(trial) as peer, Peer(trial) as other:
-        ask_line(trial, peer)
-        ask_line(trial, other)
-        trial.listening.stop()
-        time.sleep(0.05)
-    expect_clean_exit(trial, "serve")
-    return "the listening socket was shut down, and the server ended"

@@ -6,6 +6,7 @@
 import builtins
 import contextlib
 import faulthandler
+import fcntl
 import gc
 import importlib
 import inspect
@@ -23,7 +24,7 @@ from typing import Any
 
 from iolab.exercises.exercise import PROGRAM_FOLLOWS
 from iolab.exercises.protocol import ClientLaunch, Launch, ServerLaunch, decode, reply
-from iolab.exercises.sandbox import reach, watch
+from iolab.exercises.sandbox import notes, reach, watch
 from iolab.exercises.sandbox.forkserver import WITHOUT_RINGS
 from iolab.exercises.sandbox.last_words import ANSWER, PROGRAM, READY, LastWords
 from iolab.kernel import confinement, namespaces
@@ -31,6 +32,9 @@ from iolab.listening import ListeningSocket, Stopped
 
 DESCRIPTORS = 4
 """What a message of the judge brings: the launch, the socket to serve on or to answer into, the line and the words."""
+
+LINE_AT = 600
+"""The line has a number that no descriptor of an answer has where calls are noted (`confined.LIMITS`)."""
 
 STATUS_BYTES = 4
 LIBRARIES = (
@@ -138,7 +142,7 @@ def begin_trial(launch: Launch, door: "Door", judge: socket.socket, descriptor: 
     """Report to the judge, shut this process in, and run the answer."""
     os.setsid()
     with judge:
-        judge.send(b"here")  # with the number of this process, by the kernel
+        report(judge, isinstance(launch, ServerLaunch) and launch.notes)
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(null, number)
@@ -149,8 +153,9 @@ def begin_trial(launch: Launch, door: "Door", judge: socket.socket, descriptor: 
     faulthandler.enable(words)
     try:
         call_answer(launch, door, descriptor, last_words)
+        os._exit(0)  # its threads and processes may go on: that they do is no fault
     except Stopped:
-        pass
+        os._exit(0)
     except Unusable as error:
         last_words.say(f"it died: {error}")
         raise
@@ -158,9 +163,20 @@ def begin_trial(launch: Launch, door: "Door", judge: socket.socket, descriptor: 
         if other := group.split(Stopped)[1]:
             last_words.say_death(other)
             raise
+        os._exit(0)
     except BaseException as error:
         last_words.say_death(error)
         raise
+
+
+def report(judge: socket.socket, takes_notes: bool) -> None:
+    """Say that this process is there, with its number, by the kernel, and hand over the listener of its calls."""
+    with socket.socket(fileno=fcntl.fcntl(judge, fcntl.F_DUPFD_CLOEXEC, LINE_AT)) as line:
+        listener = notes.install(line.fileno()) if takes_notes else None
+        rights = [] if listener is None else [listener]
+        socket.send_fds(line, [b"here"], rights)
+        for each in rights:
+            os.close(each)
 
 
 def shut_in(launch: Launch) -> None:

@@ -28,6 +28,7 @@ from iolab.exercises.protocol import Launch
 from iolab.exercises.sandbox import watch
 from iolab.exercises.sandbox.forkserver import fork_server
 from iolab.exercises.sandbox.last_words import ANSWER, READY
+from iolab.exercises.sandbox.notes import Notes
 from iolab.kernel import threads
 
 MIB = 1 << 20
@@ -59,11 +60,13 @@ CAUSES = {signal.SIGXCPU: f"it had used {LIMITS['RLIMIT_CPU']} s of CPU", signal
 class Confined:
     """A process that runs an answer; leaving the `with` block ends it and its descendants.
 
-    `launch` makes its message from the folder that is its own.
+    `launch` makes its message from the folder that is its own; `port` is the one that it serves on.
     """
 
-    def __init__(self, launch: Callable[[str], Launch], descriptor: int) -> None:
-        self._launch, self._descriptor = launch, descriptor
+    notes: Notes | None = None
+
+    def __init__(self, launch: Callable[[str], Launch], descriptor: int, port: int = 0) -> None:
+        self._launch, self._descriptor, self._port = launch, descriptor, port
         self._stack = contextlib.ExitStack()
         self._verdict, self._words = "", b""
         self._loaded, self._over = threading.Event(), threading.Event()
@@ -107,6 +110,9 @@ class Confined:
         finally:
             os.close(write_end)
         self.pid = self._process.pid
+        if self._process.listener is not None:
+            self.notes = Notes(self._process.listener, self._port)
+            threads.start(threading.Thread(target=self.notes.take, daemon=True))  # ends with the process
         self._reader = threads.start(threading.Thread(target=self._read, args=(read_end,), daemon=True))
         self._warden = threads.start(threading.Thread(target=self._guard, daemon=True))
         if not self._loaded.wait(ANSWER_LOADS_IN_S):

@@ -43,7 +43,7 @@ STATUS_BYTES = 4
 WITHOUT_RINGS = "IOLAB_WITHOUT_RINGS"
 """A variable of the fork server: whether there is one."""
 
-CREDENTIALS = struct.Struct("iII")  # struct ucred
+CREDENTIALS, DESCRIPTOR = struct.Struct("iII"), struct.Struct("i")  # struct ucred
 FORK_SERVER_ANSWERS_S = 30.0
 ENVIRONMENT = {
     "LANG": "C.UTF-8",
@@ -62,14 +62,20 @@ class Child:
         self.returncode: int | None = None
         line.settimeout(FORK_SERVER_ANSWERS_S)
         try:
-            here, ancillary, *_ = line.recvmsg(STATUS_BYTES, socket.CMSG_SPACE(CREDENTIALS.size))
+            room = socket.CMSG_SPACE(CREDENTIALS.size) + socket.CMSG_SPACE(DESCRIPTOR.size)
+            here, ancillary, *_ = line.recvmsg(STATUS_BYTES, room)
         except OSError:
             here = b""
         if not here:
             line.close()
             raise RuntimeError("the process that forks for the judge is gone")
         line.settimeout(None)
-        self.pid: int = CREDENTIALS.unpack(ancillary[0][2])[0]
+        passed = {kind: content for _, kind, content in ancillary}
+        self.pid: int = CREDENTIALS.unpack(passed[socket.SCM_CREDENTIALS])[0]
+        self.listener: int | None = None
+        """Where the kernel tells of calls (`notes`), if it does."""
+        if socket.SCM_RIGHTS in passed:
+            (self.listener,) = DESCRIPTOR.unpack(passed[socket.SCM_RIGHTS])
 
     def poll(self) -> int | None:
         """Return how the process ended, and None while it runs; a signal is a negative number."""

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import sys
 import time
 from collections import Counter
@@ -21,8 +22,9 @@ X86_64 = {
     "sleep": (35, 230),
     "connect": (42,),
     "accept": (43, 288),
-    "send": (44, 46),
-    "recv": (45, 47),
+    "send": (44, 46, 307),
+    "recv": (45, 47, 299),
+    "splice": (275,),
     "wait": (61, 247),
     "sigwaitinfo": (128,),
     "sigsuspend": (130,),
@@ -38,8 +40,9 @@ AARCH64 = {
     "sleep": (101, 115),
     "connect": (203,),
     "accept": (202, 242),
-    "send": (206, 211),
-    "recv": (207, 212),
+    "send": (206, 211, 269),
+    "recv": (207, 212, 243),
+    "splice": (76,),
     "wait": (95, 260),
     "sigsuspend": (133,),
     "sigwaitinfo": (137,),
@@ -219,6 +222,18 @@ def _parse_interest(path: str) -> Iterator[tuple[int, int]]:
         words = line.split()
         if words and words[0] == "tfd:":
             yield int(words[1]), int(words[3], 16)
+
+
+def blocks_signals(pid: int, task: int) -> bool:
+    """Say whether a thread blocks all signals that may be blocked (`proc_pid_status(5)`)."""
+    blocked = re.search(r"SigBlk:\s*(\w+)", read(f"/proc/{pid}/task/{task}/status"))
+    return blocked is not None and int(blocked[1], 16).bit_count() > 50
+
+
+def list_connections(port: int) -> set[str]:
+    """Return the inodes of the sockets that have this port, without the one that listens (`proc_net_tcp(5)`)."""
+    rows = (line.split() for line in read("/proc/thread-self/net/tcp").splitlines()[1:])
+    return {row[9] for row in rows if row[3] != "0A" and int(row[1].rpartition(":")[2], 16) == port}
 
 
 def list_folder(path: str) -> list[str]:

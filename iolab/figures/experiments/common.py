@@ -6,11 +6,21 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from iolab.data.reference import rows_of
 from iolab.experiments.result import Result
-from iolab.figures.style import GREY, CourseFigure, finish, warning
+from iolab.figures.style import (
+    CAPTION_LETTERS,
+    GREY,
+    HANDLE_LETTERS,
+    LINE_IN,
+    SMALL_PT,
+    CourseFigure,
+    finish,
+    grow,
+    log_axis,
+    warning,
+)
 
 HERE, RECORDED, PUBLISHED = ("this machine", "-", "o"), ("recorded run", "--", "s"), ("published", ":", "^")
 """Whose curve it is: its name, its dash, its marker."""
@@ -32,23 +42,66 @@ def points(rows: Iterable[Row], x: str, y: str, **keys: Any) -> list[Point]:
     return sorted((row[x], row[y]) for row in mine if row[y] is not None)
 
 
-def curve(axes: Axes, points: Sequence[Point], source: Source, colour: str) -> None:
-    """Draw one curve; that of this machine stands out."""
+def curve(axes: Axes, points: Sequence[Point], source: Source, colour: str, width: float = 2) -> None:
+    """Draw one curve; that of this machine stands out, of this width."""
     if not points:
         return
     name, dash, marker = source
-    wide = name == HERE[0]
+    here = name == HERE[0]
     xs, ys = zip(*points, strict=True)
-    axes.plot(xs, ys, dash, color=colour, marker=marker, markersize=6 if wide else 4, linewidth=2 if wide else 1.1)
+    look: dict[str, Any] = (
+        {"markersize": 4 + width, "linewidth": width} if here else {"markersize": 4, "linewidth": 1.1}
+    )
+    axes.plot(xs, ys, dash, color=colour, marker=marker, **look)
+
+
+BENEATH = 5
+"""The width of the first of several curves: where another lies on it, it shows on both sides."""
+
+
+def widths(count: int) -> list[float]:
+    """Return how wide each of several curves is, the first one of all beneath the others."""
+    return [BENEATH, *[2] * (count - 1)]
+
+
+def name_ends(axes: Axes, ends: Mapping[str, Sequence[Point]]) -> None:
+    """Write its name beside the end of each curve; those that end in one place are named together."""
+    places: dict[Point, list[str]] = {}
+    for name, curve in ends.items():
+        if curve:
+            x, y = curve[-1]
+            near = (place for place in places if place[0] == x and NEAR > y / place[1] > 1 / NEAR)
+            places.setdefault(next(near, (x, y)), []).append(name)
+    if not places:
+        return
+    furthest = max(x for x, _ in places)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, max(high, ROOM * max(y for _, y in places)))
+    for place, names in places.items():
+        above: dict[str, Any] = {"xytext": (-6, 5), "ha": "right", "va": "bottom"}
+        below: dict[str, Any] = {"xytext": (7, -3), "ha": "left", "va": "top"}
+        look = above if place[0] == furthest else below
+        axes.annotate(" and ".join(names), place, textcoords="offset points", fontsize=SMALL_PT, **look)
+
+
+NEAR, ROOM = 1.5, 2.5
+"""Two curves that differ by a factor below this lie on each other; and how far an axis goes beyond the last name."""
 
 
 def legend(figure: CourseFigure, colours: Mapping[str, str], whose: Sequence[Source]) -> None:
-    """Explain the colours, and whose curve has which dash, above the plot."""
+    """Explain the colours, and whose curve has which dash, above the plot, or beneath its title if there is no room."""
     lines: list[Any] = [Line2D([], [], color=colour, linewidth=2, label=name) for name, colour in colours.items()]
-    figure.legend(handles=lines, loc="outside upper left", ncols=len(lines))
     styles: list[dict[str, Any]] = [{"linestyle": dash, "marker": mark, "label": name} for name, dash, mark in whose]
     keys: list[Any] = [Line2D([], [], color=GREY, **style) for style in styles]
-    figure.legend(handles=keys, loc="outside upper right", ncols=len(keys))
+    letters = sum(len(str(handle.get_label())) + HANDLE_LETTERS for handle in [*lines, *keys])
+    figure.legend(handles=lines, loc="outside upper left", ncols=len(lines))
+    if letters <= CAPTION_LETTERS:
+        figure.legend(handles=keys, loc="outside upper right", ncols=len(keys))
+    else:
+        grow(figure, 1)
+        (axes,) = figure.axes
+        axes.set_title(axes.get_title(loc="left"), pad=LINE_IN * 72 + 8)
+        axes.legend(handles=keys, loc="lower left", bbox_to_anchor=(-0.01, 1), borderaxespad=0.2, ncols=len(keys))
 
 
 def decades(axis: Any) -> None:
@@ -59,10 +112,7 @@ def decades(axis: Any) -> None:
 
 def size_axis(axis: Any, label: str) -> None:
     """Make an axis logarithmic, in whole numbers."""
-    axis.axes.set_yscale("log") if axis.axis_name == "y" else axis.axes.set_xscale("log")
-    axis.set_major_formatter(FuncFormatter(lambda size, _: f"{size:,.0f}"))
-    axis.set_minor_formatter(NullFormatter())
-    axis.set_label_text(label)
+    log_axis(axis, label, lambda size: f"{size:,.0f}")
 
 
 def conclude(figure: CourseFigure, record: Result, sentences: Iterable[str]) -> CourseFigure:

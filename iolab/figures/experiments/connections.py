@@ -1,16 +1,14 @@
 """Memory and set-up time of a connection, beside the budget of the C10K problem."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from iolab.data.reference import rows_of
 from iolab.experiments.connections import MODELS, ConnectionCost, memory
 from iolab.experiments.result import look_up
 from iolab.figures.experiments.common import Point, Row, conclude, curve, decades, legend, points, size_axis, sources
-from iolab.figures.style import GREY, SMALL_PT, CourseFigure, colour_of, in_style, new, short_time, time_axis
+from iolab.figures.style import GREY, SMALL_PT, CourseFigure, colour_of, in_style, log_axis, new, short_time, time_axis
 
 KERNEL_SHARE = tuple(f"{kind}_bytes_per_connection" for kind in ("kernel_stacks", "slab", "page_tables"))
 
@@ -28,7 +26,7 @@ def connection_cost(record: ConnectionCost) -> CourseFigure:
             curve(right, times, source, colour_of(model))
     _budget(left)
     for axes in (left, middle):
-        _bytes_axis(axes.yaxis)
+        log_axis(axes.yaxis, "memory of a connection", short_bytes)
     low, high = zip(*(axes.get_ylim() for axes in (left, middle)), strict=True)
     for axes in (left, middle):
         axes.set_ylim(min(low), max(high))
@@ -54,20 +52,13 @@ def _budget(axes: Axes) -> None:
     if budget_kb:
         axes.axhline(budget_kb * 1000, color=GREY, linestyle=":")
         axes.annotate(
-            "budget of the C10K problem",
+            "budget of C10K",
             (0.02, budget_kb * 1000),
             xycoords=("axes fraction", "data"),
             va="bottom",
             fontsize=SMALL_PT,
             color=GREY,
         )
-
-
-def _bytes_axis(axis: Any) -> None:
-    axis.axes.set_yscale("log")
-    axis.set_major_formatter(FuncFormatter(lambda size, _: short_bytes(size)))
-    axis.set_minor_formatter(NullFormatter())
-    axis.set_label_text("memory of a connection")
 
 
 def short_bytes(size_bytes: float) -> str:

@@ -2,12 +2,12 @@
 
 from iolab.experiments.copies import CopyCost
 from iolab.figures.experiments.common import HERE, conclude, curve, decades, legend, points, size_axis, sources
-from iolab.figures.style import BLUE, GREEN, VERMILION, CourseFigure, in_style, new, short_time, time_axis
+from iolab.figures.style import COPYING, WAKE_UP_LINE, WORKING, CourseFigure, in_style, new, short_time, time_axis
 
 PARTS = {
-    "copy_us": ("bytes there, call and copy", VERMILION),
-    "running_us": ("asleep first, call and copy", GREEN),
-    "waking_us": ("asleep first, wake-up", BLUE),
+    "copy_us": ("bytes there, call and copy", COPYING),
+    "running_us": ("asleep first, call and copy", WORKING),
+    "waking_us": ("asleep first, wake-up", WAKE_UP_LINE),
 }
 """By figure: its name, and its colour."""
 

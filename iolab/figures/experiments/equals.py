@@ -3,11 +3,11 @@
 from matplotlib.ticker import PercentFormatter
 
 from iolab.experiments.equals import ANY, EACH, HOLM, WAYS, Same
-from iolab.figures.experiments.common import conclude, curve, legend, points, size_axis, sources
-from iolab.figures.style import BLUE, GREEN, GREY, VERMILION, CourseFigure, in_style, new
+from iolab.figures.experiments.common import conclude, curve, legend, points, size_axis, sources, widths
+from iolab.figures.style import COLUMNS, GREY, CourseFigure, in_style, new
 from iolab.measurement.statistics import ERROR
 
-COLOURS = {EACH: GREEN, ANY: VERMILION, HOLM: BLUE}
+COLOURS = dict(zip((EACH, ANY, HOLM), COLUMNS, strict=False))
 
 
 @in_style
@@ -16,9 +16,9 @@ def same(record: Same) -> CourseFigure:
     figure, (axes,) = new(height_in=3.6)
     axes.axhline(ERROR, color=GREY, linewidth=1)
     axes.annotate("the promise: 5 %", (1, ERROR), xycoords=("axes fraction", "data"), ha="right", va="bottom")
-    for way in WAYS:
+    for way, width in zip((ANY, HOLM, EACH), widths(len(WAYS)), strict=True):
         for source, rows in reversed(sources(record)):
-            curve(axes, points(rows, "models", "share", way=way), source, COLOURS[way])
+            curve(axes, points(rows, "models", "share", way=way), source, COLOURS[way], width)
     size_axis(axes.xaxis, "models in a ranking, all of them equal")
     models = sorted({row["models"] for row in record.rows})
     axes.set_xticks(models, [str(count) for count in models])

@@ -3,7 +3,19 @@
 from collections.abc import Sequence
 
 from iolab.experiments.idle_connections import IdleCost
-from iolab.figures.experiments.common import Point, Row, conclude, curve, decades, legend, points, size_axis, sources
+from iolab.figures.experiments.common import (
+    Point,
+    Row,
+    conclude,
+    curve,
+    decades,
+    legend,
+    name_ends,
+    points,
+    size_axis,
+    sources,
+    widths,
+)
 from iolab.figures.style import CourseFigure, colour_of, in_style, new, short_time, time_axis
 
 MODELS = ("select", "poll", "epoll")
@@ -15,14 +27,17 @@ ACTIVE = 10
 def idle_cost(record: IdleCost) -> CourseFigure:
     """Draw CPU time and median latency of a request against the number of connections, all but 10 idle."""
     figure, (left, right) = new(1, 2, height_in=3.8)
-    for model in MODELS:
-        for source, rows in reversed(sources(record)):
-            curve(left, _points(rows, "cpu_us_per_request", model), source, colour_of(model))
-            curve(right, _points(rows, "p50_us", model), source, colour_of(model))
-    for axes, label in ((left, "CPU time of a request"), (right, "median latency")):
+    for axes, figure_of, label in (
+        (left, "cpu_us_per_request", "CPU time of a request"),
+        (right, "p50_us", "median latency"),
+    ):
+        for model, width in zip(MODELS, widths(len(MODELS)), strict=True):
+            for source, rows in reversed(sources(record)):
+                curve(axes, _points(rows, figure_of, model), source, colour_of(model), width)
         size_axis(axes.xaxis, f"connections, {ACTIVE} of them active")
         time_axis(axes.yaxis, label)
         decades(axes.yaxis)
+        name_ends(axes, {model: _points(record.rows, figure_of, model) for model in MODELS})
     left.set_title("what a request costs the server")
     right.set_title("what the client sees")
     legend(figure, {model: colour_of(model) for model in MODELS}, [source for source, _ in sources(record)])

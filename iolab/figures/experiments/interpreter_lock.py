@@ -4,9 +4,9 @@ from matplotlib.lines import Line2D
 
 from iolab.experiments.interpreter_lock import CASES, Gil
 from iolab.figures.experiments.common import HERE, RECORDED, conclude, decades, size_axis, sources
-from iolab.figures.style import BESIDE, BLUE, GREY, CourseFigure, in_style, new
+from iolab.figures.style import BESIDE, GREY, INK, CourseFigure, in_style, new
 
-COLOURS = {HERE: BLUE, RECORDED: GREY}
+COLOURS = {HERE: INK, RECORDED: GREY}
 
 
 @in_style

@@ -6,9 +6,7 @@ from iolab.data.reference import rows_of
 from iolab.experiments.stalls import CLOSED, DUE, PERCENTS, SENT, Omission
 from iolab.figures.experiments.common import PUBLISHED, Row, conclude, curve, legend, sources
 from iolab.figures.style import (
-    BLUE,
-    GREEN,
-    VERMILION,
+    CLOCKS,
     CourseFigure,
     in_style,
     new,
@@ -18,7 +16,7 @@ from iolab.figures.style import (
     time_axis,
 )
 
-COLOURS = {CLOSED: BLUE, SENT: GREEN, DUE: VERMILION}
+COLOURS = dict(zip((CLOSED, SENT, DUE), CLOCKS.values(), strict=True))
 WRK2 = {SENT: "uncorrected_ms", DUE: "corrected_ms"}
 
 

@@ -5,40 +5,45 @@ from itertools import cycle
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from iolab.experiments.file_access import Files
-from iolab.experiments.result import Result
 from iolab.experiments.uring_steps import RingSteps
 from iolab.figures.experiments.common import HERE, Row, conclude, sources
-from iolab.figures.style import BESIDE, BLUE, GREY, ORANGE, VERMILION, CourseFigure, in_style, new
+from iolab.figures.style import BESIDE, COLUMNS, GREY, CourseFigure, in_style, log_axis, new
 
-COLOURS = (BLUE, VERMILION, ORANGE, GREY)
-RATES = (("faster", "faster_low", "faster_high"), -0.15, BLUE), (("times", "low", "high"), 0.15, VERMILION)
+MARK_IN, BETWEEN_STEPS = 0.17, 0.2
+"""How high the line of one mark is, and which part of a step stays free."""
+
+RATES = (("faster", "faster_low", "faster_high"), -0.15, COLUMNS[0]), (("times", "low", "high"), 0.15, COLUMNS[1])
 
 
 @in_style
 def ring_steps(record: RingSteps) -> CourseFigure:
     """Draw the CPU time of a request as a multiple of epoll's, one colour a number of connections."""
-    figure, (axes,) = new(height_in=3.4)
     steps = list(dict.fromkeys(row["step"] for row in record.rows))
     counts = list(dict.fromkeys(row["connections"] for row in record.rows))
-    colours = dict(zip(counts, cycle(COLOURS), strict=False))
+    colours = dict(zip(counts, cycle(COLUMNS), strict=False))
+    figure, (axes,) = new(height_in=1.6 + MARK_IN * (len(counts) + 1) * len(steps))
     for (whose, *_), rows in sources(record):
         for row in rows:
             if row["times"] is not None and row["connections"] in counts:
                 place = counts.index(row["connections"]) - (len(counts) - 1) / 2
-                height, colour = steps.index(row["step"]) + 0.3 * place, colours[row["connections"]]
+                height, colour = (
+                    steps.index(row["step"]) + (1 - BETWEEN_STEPS) / len(counts) * place,
+                    colours[row["connections"]],
+                )
                 if whose == HERE[0]:
                     _interval(axes, row, ("times", "low", "high"), height, colour, f"{row['calls']:.2f} calls")
                 else:
                     _recorded(axes, row["times"], height, colour)
     for step in {row["step"] for row in record.rows if row["times"] is None}:
         axes.annotate("cannot run here", (1, steps.index(step)), (6, 0), **BESIDE)
-    _finish_axes(axes, steps, "times the CPU time of epoll")
+    _finish_axes(axes, steps)
+    axes.set_xlabel("times the CPU time of epoll")
     for count, colour in colours.items():
         axes.plot([], [], "o", color=colour, label=_many(count))
-    _finish_legend(figure, axes, record)
+    _finish_legend(figure, axes)
+    axes.set_title(record.title)
     return conclude(figure, record, [_step(row) for row in record.rows])
 
 
@@ -55,12 +60,12 @@ def files(record: Files) -> CourseFigure:
                         _interval(axes, row, keys, height + place, colour)
                     else:
                         _recorded(axes, row[keys[0]], height + place, colour)
-    _finish_axes(axes, names, "times that of the pool")
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda times, _: f"{times:g}"))
-    for colour, label in ((BLUE, "operations per second"), (VERMILION, "CPU time of one")):
+    _finish_axes(axes, names)
+    log_axis(axes.xaxis, "times that of the pool", lambda times: f"{times:g}")
+    for (_, _, colour), label in zip(RATES, ("operations per second", "CPU time of one"), strict=True):
         axes.plot([], [], "o", color=colour, label=label)
-    _finish_legend(figure, axes, record)
+    _finish_legend(figure, axes)
+    axes.set_title("a file, piece by piece")
     return conclude(figure, record, [_way(row) for row in record.rows])
 
 
@@ -76,18 +81,16 @@ def _recorded(axes: Axes, middle: float, height: float, colour: str) -> None:
     axes.plot(middle, height, "s", color=colour, markerfacecolor="none", markersize=4)
 
 
-def _finish_legend(figure: Figure, axes: Axes, record: Result) -> None:
+def _finish_legend(figure: Figure, axes: Axes) -> None:
     axes.plot([], [], "s", color=GREY, markerfacecolor="none", markersize=4, label="recorded run")
-    axes.set_title(record.title)
-    figure.legend(loc="outside upper right", ncols=4)
+    figure.legend(loc="outside upper right", ncols=5)
 
 
-def _finish_axes(axes: Axes, names: Sequence[str], label: str) -> None:
+def _finish_axes(axes: Axes, names: Sequence[str]) -> None:
     axes.axvline(1, color=GREY, linewidth=1)
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel(label)
 
 
 def _many(count: int) -> str:

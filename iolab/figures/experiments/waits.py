@@ -4,10 +4,22 @@ from collections.abc import Sequence
 
 from iolab.data.reference import rows_of
 from iolab.experiments.waits import WaitCost
-from iolab.figures.experiments.common import HERE, PUBLISHED, Point, conclude, curve, legend, points, size_axis, sources
+from iolab.figures.experiments.common import (
+    HERE,
+    PUBLISHED,
+    Point,
+    conclude,
+    curve,
+    legend,
+    name_ends,
+    points,
+    size_axis,
+    sources,
+    widths,
+)
 from iolab.figures.style import CourseFigure, colour_of, in_style, new, short_time, time_axis
 
-CALLS = ("poll", "select", "epoll")
+CALLS = ("select", "poll", "epoll")
 
 
 @in_style
@@ -15,12 +27,13 @@ def wait_cost(record: WaitCost) -> CourseFigure:
     """Draw the CPU time of a wait against the number of watched descriptors, beside the published table."""
     figure, (axes,) = new(height_in=4)
     published = {call: points(rows_of("tlpi-63-9"), "watched", f"{call}_s") for call in CALLS}
-    for call in CALLS:
+    for call, width in zip(CALLS, widths(len(CALLS)), strict=True):
         curve(axes, in_us(published[call]), PUBLISHED, colour_of(call))
         for source, rows in reversed(sources(record)):
-            curve(axes, points(rows, "watched", "us_per_wait", call=call), source, colour_of(call))
+            curve(axes, points(rows, "watched", "us_per_wait", call=call), source, colour_of(call), width)
     size_axis(axes.xaxis, "watched descriptors, one of them ready")
     time_axis(axes.yaxis, "CPU time of a wait")
+    name_ends(axes, {call: points(record.rows, "watched", "us_per_wait", call=call) for call in CALLS})
     axes.set_title(record.title)
     whose = [source for source, _ in sources(record)] + ([PUBLISHED] if any(published.values()) else [])
     legend(figure, {call: colour_of(call) for call in CALLS}, whose)

@@ -42,7 +42,7 @@ def two_rings() -> CourseFigure:
     page.box(360, 226, 110, 16, COPYING, SOLID)
     page.text(366, 234, "64 bytes")
     page.arrow((128, 234), (357, 234), COPYING, linewidth=2.4)
-    page.text(243, 222, "copied first, reported then", align="center")
+    page.text(243, 222, "copied first, then reported", align="center")
     page.text(243, 247, "by the thread, in io_uring_enter", align="center")
     page.text(2, 272, "Readiness says that bytes can be fetched. A completion says that they are here:")
     page.text(2, 288, "the program never calls recv.")

@@ -176,9 +176,9 @@ SIGNAL_QUEUE = (
 
 def signal_queue() -> CourseFigure:
     """Draw how arrivals become signals, in order, until the thread takes them."""
-    page = sheet(238)
+    page = sheet(216)
     page.head(2, 15, "clients")
-    page.ground(62, 4, 300, 190, "kernel")
+    page.ground(62, 4, 300, 168, "kernel")
     for number, (name, share) in enumerate((("Ann", 0.6), ("Bob", 0), ("Cid", 0.35))):
         y = 36 + 22 * number
         page.client(2, y, name)
@@ -194,12 +194,11 @@ def signal_queue() -> CourseFigure:
     for slot, words in enumerate(("", "", "", "fd 5", "fd 7", "fd 5")):
         page.box(72 + 47 * slot, 140, 44, 20, *((WAITING, TINTED) if words else ()))
         page.code(94 + 47 * slot, 150, words, align="center")
-    page.text(70, 178, "full? then SIGIO, without a descriptor: ask all")
-    page.box(394, 4, 84, 190, linewidth=1.6)
+    page.box(394, 4, 84, 168, linewidth=1.6)
     page.head(402, 15, "thread")
     page.code(402, 150, "sigwaitinfo")
-    page.text(402, 168, "takes fd 5")
+    page.text(402, 132, "takes fd 5")
     page.arrow((354, 150), (392, 150))
-    page.text(2, 210, "Each change of an armed socket puts a signal with its descriptor at the end of the queue.")
-    page.text(2, 227, "The thread takes the first, and reads that socket until EAGAIN.")
+    page.text(2, 188, "Each change of an armed socket puts a signal with its descriptor at the end of the queue.")
+    page.text(2, 204, "The thread takes the first, and reads that socket until EAGAIN.")
     return page.finish(SIGNAL_QUEUE)

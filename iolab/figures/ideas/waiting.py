@@ -86,6 +86,6 @@ def _ask(page: Sheet, y: float, name: str, vain: bool) -> None:
     page.buffer(88, y - 8, 160, "receive", 0 if vain else 0.55, "empty" if vain else "64 bytes", COPYING)
     colour = IN_VAIN if vain else COPYING
     page.arrow((258, y + 3), (378, y + 3), colour)
-    page.box(268, y - 15, 100, 15, colour, TINTED)
-    page.code(318, y - 7.5, "EAGAIN" if vain else "64 bytes", align="center")
+    page.box(268, y - 17, 100, 17, colour, TINTED)
+    page.code(318, y - 8.5, "EAGAIN" if vain else "64 bytes", align="center")
     page.code(388, y, "recv()")

@@ -89,17 +89,17 @@ class Company:
 
     async def drop(self) -> None:
         """End every share that has not ended, those of workers too that were given up and are alive."""
-        known = await cluster.addresses(self.client) or ()
-        await self.ask(there.drop, {worker: () for worker in self.shares if worker in known})
+        workers = await cluster.addresses(self.client) or ()
+        await self.ask(there.drop, {worker: () for worker in self.shares if worker in workers})
 
     async def look(self, workers: Collection[str]) -> None:
         """Ask how far these are; whom the scheduler no longer knows is lost."""
-        known = await cluster.addresses(self.client)
-        why = "the scheduler does not answer" if known is None else "the scheduler no longer knows it"
-        answers = await self.ask(there.look, {worker: () for worker in workers if worker in (known or ())})
+        members = await cluster.addresses(self.client)
+        why = "the scheduler does not answer" if members is None else "the scheduler no longer knows it"
+        answers = await self.ask(there.look, {worker: () for worker in workers if worker in (members or ())})
         self.seen.update(answers)
         self.lost |= {worker: seen.failed for worker, seen in answers.items() if seen.failed}
-        self.lost |= {worker: why for worker in workers if worker not in (known or ())}
+        self.lost |= {worker: why for worker in workers if worker not in (members or ())}
 
     async def ask(self, function: Callable[..., Any], arguments: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
         """Call a function on workers, on all at once, and return their answers; who gives none is lost."""

@@ -3,6 +3,7 @@
 They know an address and no server. A fault that is a `with` block ends with the block.
 """
 
+from iolab.errors import guard_face
 from iolab.traffic.faults.connections import (
     Address,
     SlowReader,
@@ -41,3 +42,5 @@ __all__ = [
     "urgent_byte",
     "use_up_descriptors",
 ]
+
+guard_face(globals())

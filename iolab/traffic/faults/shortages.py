@@ -92,7 +92,8 @@ def _send(storm: SignalStorm, over: threading.Event, per_s: float, number: int) 
 
 
 def _restore(number: int, before: object) -> None:
-    time.sleep(0.01)  # a signal that a thread is about to take should find its handler
+    while threads.is_pending(number):  # a thread that has not run since will take it, and should find its handler
+        time.sleep(0.001)
     # A thread that blocks the signal still has it pending: ignoring it discards it (signal(7)),
     # where the default action would kill the process.
     signal.signal(number, signal.SIG_IGN)

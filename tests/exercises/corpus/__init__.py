@@ -6,6 +6,7 @@ from tests.exercises.corpus import (
     chat,
     completion,
     event_loop,
+    limits,
     nonblocking,
     select_epoll,
     selectors,
@@ -27,6 +28,7 @@ ANSWERS = [
     *break_it.ANSWERS,
     *survivors.ANSWERS,
     *blind.ANSWERS,
+    *limits.ANSWERS,
 ]
 
 TAMPERING = tampering.ANSWERS

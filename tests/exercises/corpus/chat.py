@@ -175,8 +175,8 @@ ANSWERS: list[Answer] = [
         "has room for 100",
         put(
             (
-                "        members[connection.fileno()] = Member",
-                "        if len(members) >= 100:\n            return connection.close()\n        members[connection.fileno()] = Member",
+                "        self.members[connection.fileno()] = Member",
+                "        if len(self.members) >= 100:\n            return connection.close()\n        self.members[connection.fileno()] = Member",
             )
         ),
     ),
@@ -203,10 +203,13 @@ ANSWERS: list[Answer] = [
         "keeps those who have left",
         put(
             (
-                "        interest.unregister(descriptor)\n        members.pop(descriptor).connection.close()",
-                "        interest.unregister(descriptor)\n        left.append(members.pop(descriptor))",
+                "        self.interest.unregister(descriptor)\n        self.members.pop(descriptor).connection.close()",
+                "        self.interest.unregister(descriptor)\n        self.left.append(self.members.pop(descriptor))",
             ),
-            ("    members: dict[int, Member] = {}", "    members: dict[int, Member] = {}\n    left = []"),
+            (
+                "        self.members: dict[int, Member] = {}",
+                "        self.members: dict[int, Member] = {}\n        self.left = []",
+            ),
         ),
     ),
     wrong(NAME, "idle", "asks without waiting", put(("interest.poll():", "interest.poll(0):"))),
@@ -223,10 +226,13 @@ ANSWERS: list[Answer] = [
         "copies all that was ever said",
         put(
             (
-                "            owe(descriptor, news)\n\n",
-                "            owe(descriptor, news)\n            news = b''.join(bytes([each]) for each in news)\n            history.extend(news)\n            sorted(history[-2000:])\n\n",
+                "            self.owe(descriptor, news)\n\n",
+                "            self.owe(descriptor, news)\n            news = b''.join(bytes([each]) for each in news)\n            self.history.extend(news)\n            sorted(self.history[-2000:])\n\n",
             ),
-            ("    members: dict[int, Member] = {}", "    members: dict[int, Member] = {}\n    history = []"),
+            (
+                "        self.members: dict[int, Member] = {}",
+                "        self.members: dict[int, Member] = {}\n        self.history = []",
+            ),
         ),
     ),
     wrong(
@@ -246,8 +252,8 @@ ANSWERS: list[Answer] = [
         "loses the lines behind a name",
         put(
             (
-                'owe(descriptor, b"welcome " + line + b"\\n")',
-                'owe(descriptor, b"welcome " + line + b"\\n")\n                break',
+                'self.owe(descriptor, b"welcome " + line + b"\\n")',
+                'self.owe(descriptor, b"welcome " + line + b"\\n")\n                break',
             )
         ),
     ),
@@ -279,7 +285,7 @@ ANSWERS: list[Answer] = [
                 "        except BlockingIOError:\n            pass\n\n",
                 "        except TimeoutError:\n            pass\n\n",
             ),
-            ("        if not waits:\n            pay", "        if True:\n            pay"),
+            ("        if not waits:\n            self.pay", "        if True:\n            self.pay"),
         ),
     ),
     wrong(
@@ -288,10 +294,13 @@ ANSWERS: list[Answer] = [
         "keeps the frozen that it cuts",
         put(
             (
-                "> MOST_BYTES:\n            close(descriptor)",
-                "> MOST_BYTES:\n            interest.unregister(descriptor)\n            left.append(members.pop(descriptor))",
+                "> MOST_BYTES:\n            self.close(descriptor)",
+                "> MOST_BYTES:\n            self.interest.unregister(descriptor)\n            self.left.append(self.members.pop(descriptor))",
             ),
-            ("    members: dict[int, Member] = {}", "    members: dict[int, Member] = {}\n    left = []"),
+            (
+                "        self.members: dict[int, Member] = {}",
+                "        self.members: dict[int, Member] = {}\n        self.left = []",
+            ),
         ),
     ),
     wrong(
@@ -300,7 +309,7 @@ ANSWERS: list[Answer] = [
         "cuts lines for the frozen",
         put(
             (
-                "len(member.unsent) > MOST_BYTES:\n            close(descriptor)",
+                "len(member.unsent) > MOST_BYTES:\n            self.close(descriptor)",
                 "len(member.unsent) > MOST_BYTES:\n            del member.unsent[MOST_BYTES:]",
             )
         ),
@@ -311,8 +320,8 @@ ANSWERS: list[Answer] = [
         "knows clients by their names",
         put(
             (
-                "[number for number, member in members.items() if member.name and number != speaker]",
-                "{member.name: number for number, member in members.items() if member.name and number != speaker}.values()",
+                "[number for number, member in self.members.items() if member.name and number != speaker]",
+                "{member.name: number for number, member in self.members.items() if member.name and number != speaker}.values()",
             ),
             ("        for descriptor in {", "        for descriptor in list({"),
             ("speaker}.values():", "speaker}.values()):"),
@@ -324,10 +333,25 @@ ANSWERS: list[Answer] = [
         "spins when one leaves",
         put(
             (
-                "        interest.unregister(descriptor)\n        members.pop(descriptor).connection.close()",
-                "        left.append(members.pop(descriptor))\n        left[-1].connection.shutdown(2)",
+                "        self.interest.unregister(descriptor)\n        self.members.pop(descriptor).connection.close()",
+                "        self.left.append(self.members.pop(descriptor))\n        self.left[-1].connection.shutdown(2)",
             ),
-            ("    members: dict[int, Member] = {}", "    members: dict[int, Member] = {}\n    left = []"),
+            (
+                "        self.members: dict[int, Member] = {}",
+                "        self.members: dict[int, Member] = {}\n        self.left = []",
+            ),
+        ),
+    ),
+    wrong(NAME, "everybody hears", "owes 900 kB at most", put(("MOST_BYTES = 1 << 20", "MOST_BYTES = 900_000"))),
+    wrong(
+        NAME,
+        "everybody hears",
+        "takes the longest line for too long while its end is missing",
+        put(
+            (
+                "        return whole",
+                "        if len(self.partial) >= 1 << 18:\n            raise ConnectionError\n        return whole",
+            )
         ),
     ),
     *right(NAME, the_course=COURSE, streams=STREAMS, threads=THREADS),

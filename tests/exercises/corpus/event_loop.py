@@ -368,25 +368,25 @@ ANSWERS: list[Answer] = [
     wrong(NAME, "run returns", "returns while tasks sleep", put(("self.sleeping or self.selector", "self.selector"))),
     wrong(
         NAME,
-        "sleeps of any length",
+        "turns and sleeps",
         "a heap without a tie-breaker",
         put(("next(self.order), task", "task"), ("self.sleeping)[2]", "self.sleeping)[1]")),
     ),
     wrong(
         NAME,
-        "sleeps of any length",
+        "turns and sleeps",
         "rounds sleeps up to 100 ms",
         put(("time.monotonic() + what,", "time.monotonic() + -(-what // 0.1) * 0.1,")),
     ),
     wrong(
         NAME,
-        "sleeps of any length",
+        "turns and sleeps",
         "a sleep of 0 s does not yield",
         put(('        yield "sleep", seconds', '        if seconds:\n            yield "sleep", seconds')),
     ),
     wrong(
         NAME,
-        "sleeps of any length",
+        "turns and sleeps",
         "a sleep of 0 s never wakes",
         put(
             (
@@ -398,7 +398,7 @@ ANSWERS: list[Answer] = [
     ),
     wrong(
         NAME,
-        "sleeps of any length",
+        "turns and sleeps",
         "the newest first",
         put(
             ("for _ in range(len(self.ready)):", "while self.ready:"),
@@ -412,7 +412,7 @@ ANSWERS: list[Answer] = [
     ),
     wrong(
         NAME,
-        "sleeps of any length",
+        "turns and sleeps",
         "looks every 50 ms while anyone sleeps",
         put(
             (
@@ -427,6 +427,40 @@ ANSWERS: list[Answer] = [
         "tasks that raise",
         "a KeyError ends the loop",
         put(("except SystemExit:", "except (SystemExit, KeyError):")),
+    ),
+    wrong(
+        NAME,
+        "turns and sleeps",
+        "accepts without a turn",
+        put(
+            (
+                "        while True:\n            yield EVENT_READ, listening\n            try:\n                return listening.accept()[0]\n",
+                "        while True:\n            try:\n                return listening.accept()[0]\n            except BlockingIOError:\n                yield EVENT_READ, listening\n",
+            )
+        ),
+    ),
+    wrong(
+        NAME,
+        "tasks that raise",
+        "forgets who uses a closed connection",
+        put(
+            (
+                "        except ValueError:  # it is closed: the task will see\n            self.ready.append(task)",
+                "        except ValueError:\n            pass",
+            )
+        ),
+    ),
+    wrong(
+        NAME,
+        "tasks that raise",
+        "takes a closed connection for the end of file",
+        put(("return connection.recv(size)", "return connection.recv(size) if connection.fileno() >= 0 else b''")),
+    ),
+    wrong(
+        NAME,
+        "tasks that raise",
+        "ends with an exception group",
+        put(("except SystemExit:", "except (SystemExit, BaseExceptionGroup):")),
     ),
     *right(NAME, a_heap_and_a_selector=HEAP, lists_and_select=LISTS, on_asyncio=ON_ASYNCIO),
 ]

@@ -18,7 +18,7 @@ POLLING = """
                 connection, _ = listening.accept()
                 connection.setblocking(False)
                 connections.append(connection)
-            except BlockingIOError:
+            except (BlockingIOError, ConnectionAbortedError):
                 pass
             for connection in list(connections):
                 try:

@@ -65,7 +65,10 @@ SUBCLASS = """
 
     def serve(listening, respond):
         while True:
-            sock, peer = listening.accept()
+            try:
+                sock, peer = listening.accept()
+            except ConnectionAbortedError:
+                continue
             Talk(sock, respond).start()
 """
 
@@ -81,7 +84,10 @@ POOL = """
 
         with ThreadPoolExecutor(max_workers=WORKERS) as pool:
             while True:
-                pool.submit(talk, listening.accept()[0])
+                try:
+                    pool.submit(talk, listening.accept()[0])
+                except ConnectionAbortedError:
+                    pass
 """
 
 GLOBAL = """

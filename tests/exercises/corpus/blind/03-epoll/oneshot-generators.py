@@ -1,4 +1,4 @@
-# right
+# lacks descriptors: the ConnectionAbortedError of `accept` ends it when descriptors have run out, which the text did not say then
 """Every connection is a generator; it yields the event that it waits for. EPOLLONESHOT arms it for that alone."""
 import select as S
 

@@ -1,4 +1,4 @@
-# right
+# lacks descriptors: the ConnectionAbortedError of `accept` ends it when descriptors have run out, which the text did not say then
 import select
 
 PIECE = 4096

@@ -1,4 +1,4 @@
-# lacks sleeps of any length: poll gets whole milliseconds rounded down and the first sleeper is taken as due once poll times out, up to 1 ms before its time; breaks "sleep(seconds) never ends early".
+# lacks turns and sleeps: poll gets whole milliseconds rounded down and the first sleeper is taken as due once poll times out, up to 1 ms before its time; breaks "sleep(seconds) never ends early".
 # No state in the kernel: each turn builds a new select.poll() out of those that wait.
 import select, socket, time, math
 

@@ -1,4 +1,4 @@
-# lacks sleeps of any length: recv and send try at once and do not yield when that succeeds, so a task whose client sends faster than it reads never gives up its turn; breaks "sleep ... at most 30 ms late" and the property "others meanwhile".
+# lacks turns and sleeps: recv and send try at once and do not yield when that succeeds, so a task whose client sends faster than it reads never gives up its turn; breaks "sleep ... at most 30 ms late" and the property "others meanwhile".
 """Everything that is due is in one heap, by time: what may run at once is due at the turn's own time."""
 import heapq, select, socket, sys
 from itertools import count

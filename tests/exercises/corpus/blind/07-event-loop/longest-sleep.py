@@ -1,4 +1,4 @@
-# lacks sleeps of any length: a sleep is cut to 10 s, for "a selector cannot wait that long", so sleep(3600) ends after 10 s; breaks "sleep(seconds) never ends early".
+# lacks turns and sleeps: a sleep is cut to 10 s, for "a selector cannot wait that long", so sleep(3600) ends after 10 s; breaks "sleep(seconds) never ends early".
 # A task yields a function; the loop calls it with the task and has no cases of its own.
 import selectors as _selectors
 import time as _time

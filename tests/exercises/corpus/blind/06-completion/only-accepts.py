@@ -1,0 +1,53 @@
+# lacks a clean end: keeps the polls on the listening socket from MultishotAccept, so after the first failed accept nobody is accepted any more; breaks "hand all of it to its `connection`" and "Serve every client".
+from iolab.kernel.ring import ACCEPT, RECEIVE, SEND, Ring
+from iolab.kernel.uring import MultishotAccept
+import errno
+
+
+def serve(listening, respond):
+    conns = {}
+    held = None
+    with Ring(16384) as ring:
+        acceptor = MultishotAccept(ring, listening)
+
+        def newcomer(completion):
+            try:
+                conn = acceptor.connection(completion)
+            except OSError as e:
+                return e.errno in (errno.EMFILE, errno.ENFILE)
+            conns[conn.fileno()] = conn
+            ring.receive(conn.fileno())
+            return False
+
+        crowded = False
+
+        def leave(fd):
+            nonlocal held, crowded
+            conns.pop(fd).close()
+            crowded = False
+            if held:
+                completion, held = held, None
+                crowded = newcomer(completion)
+
+        while True:
+            for completion in ring.submit_and_wait():
+                op, fd, result, _, data = completion
+                if fd == listening.fileno():
+                    if op == ACCEPT:  # nothing else is an accept
+                        crowded = newcomer(completion)
+                elif op == RECEIVE:
+                    if result > 0:
+                        reply = respond(data)
+                        if reply:
+                            ring.send(fd, reply)
+                        else:
+                            ring.receive(fd)
+                    elif result in (-errno.ENOBUFS, -errno.EINTR, -errno.EAGAIN):
+                        ring.receive(fd)
+                    else:
+                        leave(fd)
+                elif op == SEND:
+                    if result < 0:
+                        leave(fd)
+                    else:
+                        ring.receive(fd)

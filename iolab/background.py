@@ -239,9 +239,9 @@ def list_servers() -> list[Server]:
     return sorted((each for each in _servers if not each._is_stopped), key=lambda each: each.address)
 
 
-def report_runaway(thread: threading.Thread) -> None:
-    """Have a thread that goes on, though it was told to end, named by `runaways`."""
-    _runaways[thread] = thread.name
+def report_runaway(thread: threading.Thread, what: str) -> None:
+    """Have a thread that goes on, though it was told to end, named by `runaways` as what it runs."""
+    _runaways[thread] = what
 
 
 def runaways() -> list[str]:

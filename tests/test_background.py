@@ -408,7 +408,7 @@ class TestAReplyThatRunsAway(TestARunaway):
 class TestAServerThatWasNotStopped:
     def test_is_a_doubt_of_later_runs_if_it_takes_the_cpu(self) -> None:
         with iolab.start("nonblocking") as burning, iolab.start("epoll") as asleep:
-            run = iolab.measure("epoll", connections=1, requests=1)
+            run = iolab.measure("epoll", connections=1, requests=500)
         names = [f"{each.name} on 127.0.0.1:{each.address[1]}" for each in (burning, asleep)]
         assert set(run.not_stopped) == set(names) and run.not_stopped[names[0]] > 0
         doubts = list(map(str, replace(run, not_stopped={names[0]: 0.97, names[1]: 0.0}).doubts))

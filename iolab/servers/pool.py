@@ -11,7 +11,7 @@ from threading import Thread
 
 from iolab.listening import RECEIVE_BYTES, Respond, Stopped
 
-THREADS = 256
+THREADS = 64
 
 
 def serve(listening: socket, respond: Respond) -> None:

@@ -132,7 +132,7 @@ class TestEveryLesson:
 
     def test_it_can_be_explored(self, path: Path) -> None:
         panels = [cell for cell in cells(path, "code") if "iolab.explore(" in text(cell)]
-        (output,) = panels[0]["outputs"]
+        output, *_ = panels[0]["outputs"]  # what a page without a kernel shows; the controls come after it
         assert len(panels) == 1 and shown(output, "text/plain").endswith("Nothing has been measured.")
 
     def test_its_links_into_the_course_lead_somewhere(self, path: Path) -> None:

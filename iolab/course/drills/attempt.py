@@ -188,7 +188,7 @@ class Attempt:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
                 ctypes.c_ulong(self._thread.ident or 0), ctypes.py_object(Stopped)
             )
-        report_runaway(self._thread)
+        report_runaway(self._thread, self.function.__name__)
 
     def _shut_down(self) -> None:
         for each in self._sockets:

@@ -130,7 +130,7 @@ def run_all(servers: dict[tuple[str, str], Server], count: int, repeats: int, se
 
 def can_hold(name: str, count: int) -> bool:
     model = MODELS.get(name)
-    return (model is None or model.serves_many or count == 1) and (name != "select" or count < 1000)
+    return (model is None or count <= (model.serves_at_once or count)) and (name != "select" or count < 1000)
 
 
 def attempt(run: Server, workload: Workload) -> dict[str, Any]:

@@ -81,16 +81,22 @@ class ListeningSocket(socket.socket):
         connection that could not be kept: descriptors were used up (`accept(2)`, EMFILE).
         """
         try:
-            connection, peer = super().accept()
-        except OSError as error:
+            connection, peer = self._take_next()
+        except OSError:
             if self._was_stopped_elsewhere():
                 self.stopping = True  # and never back: stop() may set it in another thread meanwhile
             if self.stopping:
                 raise self._stopped() from None
+            raise
+        return self.remember(connection), peer
+
+    def _take_next(self) -> tuple[socket.socket, Any]:
+        try:
+            return super().accept()
+        except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENFILE):
                 raise
-            connection, peer = self._accept_on_spare()
-        return self.remember(connection), peer
+        return self._accept_on_spare()  # which waits for the next connection, or for the stop
 
     def remember(self, connection: socket.socket) -> socket.socket:
         """Take charge of a connection that came by another way than `accept`."""

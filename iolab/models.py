@@ -88,7 +88,8 @@ class Model:
     """Its colour in figures; models that a lesson holds side by side differ. Without one, the figure chooses."""
     function: Serve | None = None
     """The function that serves, if it is no page of the course."""
-    serves_many: bool = True
+    serves_at_once: int | None = None
+    """How many clients it serves at the same time, while others wait; None if it is as many as come."""
     spins: bool = False
     descriptors_below: int | None = None
     """A connection whose descriptor is this or more is turned away; None: the process's limit is the only one."""
@@ -101,6 +102,11 @@ class Model:
 
     def __repr__(self) -> str:
         return f"{self.name}: {self.card.get('Model', 'a function of your own')}"
+
+    @property
+    def serves_many(self) -> bool:
+        """Whether a second client is served while the first is there."""
+        return self.serves_at_once != 1
 
     @property
     def path(self) -> Path:
@@ -144,7 +150,7 @@ class Model:
 MODELS: dict[str, Model] = {
     model.name: model
     for model in (
-        Model("blocking", colour="black", serves_many=False),
+        Model("blocking", colour="black", serves_at_once=1),
         Model("threads", colour="purple"),
         Model("nonblocking", colour="green", spins=True),
         Model("select", needs_low_descriptors, colour="orange", descriptors_below=1024),
@@ -165,7 +171,7 @@ MODELS: dict[str, Model] = {
         Model("uvloop", needs_package("uvloop", on_windows=False), colour="black"),
         Model("gevent", needs_package("gevent"), colour="orange"),
         Model("trio", needs_package("trio"), colour="vermilion", plain_connections=True),
-        Model("pool", colour="green"),
+        Model("pool", colour="green", serves_at_once=64),
         Model("processes", needs_fork, colour="black", apart=True),
         Model("prefork", needs_fork, colour="orange", apart=True),
         Model("prefork-exclusive", needs_fork, colour="vermilion", apart=True),

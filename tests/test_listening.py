@@ -19,6 +19,7 @@ import pytest
 
 from iolab.errors import UsageError
 from iolab.listening import ListeningSocket, Stopped, listen
+from iolab.traffic.faults import use_up_descriptors
 from tests.peers import ask, connect
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -420,3 +421,23 @@ class TestOutOfDescriptors:
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             assert listening._spare is not None
+
+
+def test_a_stop_is_heard_where_no_descriptor_was_left() -> None:
+    ends: list[BaseException] = []
+
+    def serve(listening: ListeningSocket) -> None:
+        try:
+            listening.accept()
+        except BaseException as error:
+            ends.append(error)
+
+    with listen() as listening:
+        with use_up_descriptors():
+            thread = threading.Thread(target=serve, args=(listening,))
+            thread.start()
+            while listening._spare is not None:  # it was let go: accept waits on its descriptor
+                time.sleep(0.001)
+        listening.stop()
+        thread.join()
+    assert [type(error) for error in ends] == [Stopped]

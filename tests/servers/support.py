@@ -139,9 +139,9 @@ class Subject:
         self.record("by nature", says)
         return says
 
-    def needs_many(self) -> None:
-        """Skip the test for a model that by its nature serves one client at a time."""
-        if not self.model.serves_many:
+    def needs_many(self, count: int = 2) -> None:
+        """Skip the test for a model that by its nature serves fewer clients at a time."""
+        if self.model.serves_at_once and self.model.serves_at_once < count:
             pytest.skip(self.by_nature())
 
     def serves(self, server: Server) -> None:

@@ -79,7 +79,7 @@ def test_64_mib_through_one_connection(subject: Subject) -> None:
 
 @pytest.mark.by_kind
 def test_500_connections_at_once(subject: Subject) -> None:
-    subject.needs_many()
+    subject.needs_many(500)
     with subject.start() as server:
         work = Workload(connections=500, requests=2000, **subject.measured(server, b"question"))
         records = load(server.address, work)

@@ -64,7 +64,7 @@ def test_one_byte_at_a_time(subject: Subject) -> None:
 
 @pytest.mark.by_kind
 def test_1000_idle_connections(subject: Subject) -> None:
-    subject.needs_many()
+    subject.needs_many(1000)
     limit = subject.model.descriptors_below
     with subject.start() as server, subject.bystander(server) as goes_on:
         with faults.idle_connections(server.address, limit or 1000):

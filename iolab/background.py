@@ -215,18 +215,20 @@ class Server:
         # Threads of the server see their connection shut down and close it. What a
         # single-threaded server held is still open: its loop was left by an exception.
         deadline = time.monotonic() + CHILDREN_S
-        for child in self._children():
+        for child in filter(self._runs_in, self._children()):
             child.join(max(0.0, deadline - time.monotonic()))
-            if child.is_alive() and self._runs_in(child):
+            if child.is_alive():
                 self._left.append(child)
         for connection in self.listening.connections():
             connection.close()
 
     def _runs_in(self, thread: threading.Thread) -> bool:
-        """Whether a thread is in the text of this server, or in its reply: it may be one that the learner began."""
+        """Whether a thread is in the text of this server or in its reply; not in those of a second one of the model."""
         text = getattr(inspect.unwrap(self._serve), "__code__", None)
         files, reply = {text.co_filename} if text else set(), Guarded.__call__.__code__
-        return any(frame.f_code is reply or frame.f_code.co_filename in files for frame in _frames_of(thread))
+        frames = [each for each in _frames_of(thread) if each.f_code is reply or each.f_code.co_filename in files]
+        own = (self.listening, self._guarded)
+        return any(value is each for frame in frames for value in frame.f_locals.values() for each in own)
 
     def _children(self) -> set[threading.Thread]:
         # One that has not begun is listed too, and cannot be joined.

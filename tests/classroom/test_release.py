@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -14,13 +13,18 @@ from iolab.exercises.task import TASKS
 from tests.classroom.support import SOURCE, cell, read, solution
 
 NAMES = sorted(path.stem for path in SOURCE.glob("*/*.ipynb"))
+OWNED, LEFT = "03-epoll", ("progress.json", "progress.json.damaged", "progress.json.new", "iolab-progress (1).json")
+"""The exercise that the teacher tried, and what that left in its folder."""
 
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
-    """A class whose gradebook is elsewhere; that of `test_grading` is in its folder."""
+    """A class whose gradebook is elsewhere, unlike that of `test_grading`, and whose teacher tried an exercise."""
     folder = tmp_path_factory.mktemp("class")
-    course = Course(folder / "class", SOURCE, f"sqlite:///{folder / 'other.db'}")
+    shutil.copytree(SOURCE, folder / "source")
+    for name in (*LEFT, "data.json"):
+        (folder / "source" / OWNED / name).write_text("{}")
+    course = Course(folder / "class", folder / "source", f"sqlite:///{folder / 'other.db'}")
     assert [path.name for path in course.release()] == NAMES
     return course
 
@@ -61,10 +65,6 @@ def test_the_gradebook_may_be_elsewhere(course: Course) -> None:
     assert not (course.root / "gradebook.db").exists()
 
 
-def test_nothing_of_the_teachers_progress_leaves(tmp_path: Path) -> None:
-    name = "03-epoll"
-    shutil.copytree(SOURCE / name, tmp_path / "source" / name)
-    for left in ("progress.json", "progress.json.damaged", "progress.json.new", "iolab-progress (1).json", "data.json"):
-        (tmp_path / "source" / name / left).write_text("{}")
-    (released,) = Course(tmp_path / "class", tmp_path / "source").release([name])
-    assert sorted(path.name for path in released.iterdir()) == [f"{name}.ipynb", "data.json"]
+def test_nothing_of_the_teachers_progress_leaves(course: Course) -> None:
+    released = course.root / "release" / OWNED
+    assert sorted(path.name for path in released.iterdir()) == [f"{OWNED}.ipynb", "data.json"]

@@ -85,8 +85,8 @@ RIGHT = {
 }
 
 
-ONE_BY_ONE = list(RIGHT)[:3]
-"""Each day they are judged in one answer."""
+ONE_BY_ONE = [*list(RIGHT)[:3], "a process for each connection"]
+"""Each day three of them are judged in one answer, and the corpus has one with processes."""
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,12 @@ from tests.servers.support import Subject
 from tests.servers.traces import left, traces
 from tests.servers.wire import Http, Raw
 
-KINDS = ("threads", "nonblocking", "epoll", "signals", "io_uring", "asyncio", "tornado", "prefork")
+KINDS = ("threads", "nonblocking", "epoll", "signals", "io_uring", "asyncio", "tornado")
 """One model of each kind: a test that is dear runs for these every day, and for the others in `make certify`."""
 
 EVERY_DAY = ("test_echo_of_many_messages", "test_a_second_client_while_the_first_is_silent")
-"""What servers of several processes do every day; but for one of them the rest is for `make certify`: each start
-takes a process and its workers."""
+"""What servers of several processes do every day, beside `tests/workers`; the rest is for `make certify`, since each
+start takes a process and its workers."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

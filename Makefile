@@ -111,7 +111,7 @@ certified := $(bin)/pytest -m certify
 certify: certify-models certify-interrupts certify-load certify-judge certify-lessons certify-corpus certify-mutants certify-matrix
 
 certify-models: setup
-	$(certified) tests/servers
+	$(certified) tests/servers tests/workers
 certify-interrupts: setup
 	$(certified) tests/test_interrupts.py
 certify-load: setup

@@ -40,6 +40,7 @@ class TestClosedLoop:
 
 
 class TestOpenLoop:
+    @pytest.mark.certify
     def test_a_rate_is_held(self, server: floor.Server) -> None:
         result = floor.client(server.address[1], 10, 64, seconds=1, rate_per_s=2000)
         assert (len(result.sent_ns), result.errors, result.unsent) == (2000, 0, 0)
@@ -57,6 +58,7 @@ class TestOpenLoop:
         assert result.unsent > 0
         assert len(result.sent_ns) + result.unsent == 500_000
 
+    @pytest.mark.certify
     def test_a_stall_is_charged_to_all_that_were_due(self) -> None:
         never = threading.Event()
 

@@ -77,15 +77,18 @@ def thread_count() -> int:
 
 
 def _contents(path: Path) -> bytes:
-    """Return a small file of /proc, empty if there is none; read at every tick, and a file object costs five times."""
+    """Return a small file of /proc, empty if there is none; read at every tick, and a file object costs five times.
+
+    A process may end between `open` and `read`, which is ESRCH then.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY)
+        try:
+            return os.read(descriptor, ROOM_BYTES)
+        finally:
+            os.close(descriptor)
     except OSError:
         return b""
-    try:
-        return os.read(descriptor, ROOM_BYTES)
-    finally:
-        os.close(descriptor)
 
 
 def settle() -> None:

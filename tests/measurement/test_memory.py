@@ -10,7 +10,7 @@ import pytest
 
 from iolab.api import measure
 from iolab.measurement import memory
-from iolab.measurement.memory import await_free_slab, growth_bytes, kernel_bytes
+from iolab.measurement.memory import await_free_slab, growth_bytes, kernel_bytes, proportional_bytes
 
 SCRIPT = """
 import ctypes, runpy, sys
@@ -111,3 +111,17 @@ class TestConditions:
     def test_one_thread_has_nobody_to_take_turns_with(self) -> None:
         run = measure("epoll", connections=3, requests=60)
         assert run.server_threads == 1 and run.conditions == str(run.placement)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the file is one of Linux's /proc")
+def test_a_process_that_ends_as_it_is_looked_at_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    open_file = os.open
+
+    def open_and_end(path: Path, flags: int) -> int:
+        descriptor = open_file(path, flags)
+        child.communicate()
+        return descriptor
+
+    monkeypatch.setattr(os, "open", open_and_end)
+    assert proportional_bytes(child.pid) == 0

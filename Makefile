@@ -1,6 +1,6 @@
 # Two commands: `make lab` opens the course, `make test` proves it. Both set up .venv on first use.
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test pythons lowest coverage lint types unit nbval refused compare notebooks record bench certify certify-models certify-interrupts certify-load certify-judge certify-lessons certify-corpus certify-mutants certify-matrix release grade book binder newcomer lock clean
+.PHONY: help setup lab test pythons lowest coverage lint types unit lessons nbval refused compare notebooks record bench certify certify-models certify-interrupts certify-load certify-judge certify-lessons certify-corpus certify-mutants certify-matrix release grade book binder newcomer lock clean
 
 bin := .venv/bin
 notebooks := $(wildcard notebooks/*.ipynb)
@@ -22,12 +22,13 @@ given = $(and $(findstring command,$(origin $(1))),$($(1)),--$(2) '$($(1))')
 
 help:
 	@echo 'make lab         open your copy of the course, my-course, in JupyterLab   (PORT=9000, IP=0.0.0.0 for other machines)'
-	@echo 'make test        lint, types, unit, nbval and refused: all that must pass'
+	@echo 'make test        lint, types, unit and lessons: all that must pass'
 	@echo 'make compare     measure the models in the terminal, draw build/compare.png   (ARGS=...)'
 	@echo
 	@echo 'make lint        ruff: rules and layout'
 	@echo 'make types       mypy, strict'
 	@echo 'make unit        the tests'
+	@echo 'make lessons     nbval and refused, side by side'
 	@echo 'make nbval       run every notebook, fail on an error'
 	@echo 'make refused     run them on one CPU, without io_uring, and with few descriptors'
 	@echo 'make pythons     the tests in a fresh clone, on each Python from 3.11 to 3.14 that is installed'
@@ -54,7 +55,7 @@ lab: setup
 	@$(bin)/python tools/lab.py $(call given,IP,ip) $(call given,PORT,port) $(call given,UPDATE,update)
 
 test: setup
-	@tools/steps lint types unit nbval refused
+	@tools/steps lint types unit lessons
 
 pythons: setup
 	@for version in 3.11 3.12 3.13 3.14; do \
@@ -88,6 +89,9 @@ unit: setup
 nbval: export IOLAB_PROGRESS := $(cache)/progress.json
 nbval: setup
 	$(if $(notebooks),$(bin)/pytest -n 4 --dist loadscope --no-loadscope-reorder --nbval-lax --nbval-current-env --nbval-cell-timeout=60 $(last_first),@echo 'no notebooks yet')
+
+lessons: setup
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target nbval refused
 
 refused: setup
 	$(if $(notebooks),$(bin)/python tools/refused.py $(notebooks),@echo 'no notebooks yet')

@@ -34,4 +34,6 @@ def test_one_that_sleeps_waits_for_no_cpu_and_one_that_computes_runs_or_does() -
         pass
     over.set()
     thread.join()
+    while thread.native_id in threads.task_ids():  # Python has left it, and the kernel takes it down
+        pass
     assert not is_runnable(thread.native_id or 0)

@@ -16,7 +16,10 @@ few = resource.getrlimit(resource.RLIMIT_NOFILE)[1] == 256
 ring = iolab.MODELS["io_uring"].why_not() is None
 """
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="seccomp and sched_setaffinity are of Linux")
+pytestmark = [
+    pytest.mark.certify,
+    pytest.mark.skipif(sys.platform != "linux", reason="seccomp and sched_setaffinity are of Linux"),
+]
 
 
 def refused(folder: Path, asserts: str) -> subprocess.CompletedProcess[str]:

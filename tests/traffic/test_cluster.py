@@ -561,6 +561,7 @@ main()
 """`iolab`, once the scheduler that is its fourth argument has two workers."""
 
 
+@pytest.mark.certify
 def test_from_hosts_of_their_own(tmp_path: Path) -> None:
     file = tmp_path / "scheduler.json"
     with hosts(tmp_path / "logs", 3) as made:

@@ -25,6 +25,7 @@ from bench.plain import PLAIN
 from iolab.archive.provenance import circumstances
 from iolab.archive.results import to_json
 from iolab.cli import terminal
+from iolab.display.progress_bar import Tick
 from iolab.errors import LoadFailed, ServerFailed
 from iolab.measurement.cpu import CpuSamples
 from iolab.measurement.fresh import in_fresh_process, warm_up
@@ -33,7 +34,7 @@ from iolab.measurement.run import NEIGHBOUR_LIMIT, measure
 from iolab.measurement.statistics import fewest, judge, pair
 from iolab.models import MODELS, resolve
 from iolab.traffic.process import Client
-from iolab.traffic.workload import Tick, Workload
+from iolab.traffic.workload import Workload
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "data" / "bench"

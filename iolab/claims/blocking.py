@@ -3,6 +3,7 @@
 import numpy as np
 
 from iolab.claims.verdicts import Verdict, Word, conclude_parts
+from iolab.display.units import count
 from iolab.experiments import CopyCost
 from iolab.trace.recorder import EAGAIN
 from iolab.trace.timeline import Timeline
@@ -29,12 +30,12 @@ def _wait(timeline: Timeline) -> tuple[Word, str]:
     if not timeline.stamped:
         return "cannot run here", "the kernel gives no receive stamps, so no wait can be told from a copy"
     if len(slept) + len(in_vain) < ENOUGH:
-        return "cannot tell", f"only {len(slept)} calls of recv were there before their data; {ENOUGH} are needed"
+        return "cannot tell", f"only {count(len(slept), 'call')} of recv came before their data; {ENOUGH} are needed"
     if in_vain:
         because = f"{len(in_vain)} of {len(slept) + len(in_vain)} calls that found nothing came back without waiting"
         return "fails" if len(in_vain) > len(slept) else "cannot tell", because
     wait_us = np.median([call.waited_ns for call in slept]) / 1e3
-    return "holds", f"in {len(slept)} calls of recv the thread waited {wait_us:,.0f} µs for data (median)"
+    return "holds", f"in {count(len(slept), 'call')} of recv the thread waited {wait_us:,.0f} µs for data (median)"
 
 
 def _copy(copies: CopyCost) -> tuple[Word, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from iolab.claims.verdicts import Verdict, Word, conclude
+from iolab.display.units import count
 from iolab.experiments import IdleCost, WaitCost
 from iolab.experiments.shape import over
 from iolab.trace.recorder import EAGAIN
@@ -28,7 +29,7 @@ def judge_multiplexing(timeline: Timeline) -> Verdict:
     threads, connections = len({call.thread for call in calls}), timeline.records.workload.connections
     served = len({call.connection for call in calls if call.name == "send" and call.result != EAGAIN})
     if len(calls) < 10 or connections < 2:
-        few = f"{len(calls)} calls for {connections} connections were seen; 10 for 2 are needed"
+        few = f"{count(len(calls), 'call')} for {count(connections, 'connection')} were seen; 10 for 2 are needed"
         return conclude("C4", "cannot tell", few)
     vain = sum(call.result == EAGAIN for call in calls) / len(calls)
     alone = threads == 1 and served >= connections

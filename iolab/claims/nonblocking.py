@@ -6,6 +6,7 @@ import numpy as np
 
 from iolab.claims.verdicts import Verdict, Word, conclude_parts
 from iolab.course.files import FileReads
+from iolab.display.units import count
 from iolab.measurement.statistics import fewest, median_interval, pair
 from iolab.trace.calls import Call
 from iolab.trace.recorder import EAGAIN
@@ -30,8 +31,8 @@ def _socket(timeline: Timeline, copies_us: Mapping[int, float]) -> tuple[Word, s
     in_vain = [call for call in timeline.find("recv") if call.result == EAGAIN]
     gaps_ns = np.diff([call.start_ns for call in timeline.find("recv") if _has_bytes(call)])
     if min(len(in_vain), len(gaps_ns)) < ENOUGH:
-        few = f"only {len(in_vain)} calls in vain and {len(gaps_ns)} waits for data were seen; {ENOUGH} are needed"
-        return "cannot tell", few
+        few = f"only {count(len(in_vain), 'call')} in vain and {count(len(gaps_ns), 'wait')} for data were seen"
+        return "cannot tell", f"{few}; {ENOUGH} are needed"
     asked_us = np.median([call.end_ns - call.start_ns for call in in_vain]) / 1e3
     gap_us = np.median(gaps_ns) / 1e3
     word: Word = "holds" if asked_us < 0.1 * gap_us else "fails" if asked_us > 0.5 * gap_us else "cannot tell"

@@ -8,15 +8,24 @@ import html
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
-
-from iolab.traffic.workload import Tick
 
 TICKS_PER_FRAME = 2
 """Ticks come ten times a second; every second one is drawn."""
 
 FIRST_TICK = 12
 """The first that is drawn: what ends within a second needs no bar."""
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Progress, ten times a second: the share that is done, and the replies and errors so far."""
+
+    done: float
+    requests: int
+    errors: int
+
 
 Show = Callable[[str, Tick], None]
 

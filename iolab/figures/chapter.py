@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 
+from iolab.display.units import short_time
 from iolab.figures import calls as bars
-from iolab.figures.style import GREY, INK, CourseFigure, finish, in_style, new, placements, require_some, short_time
+from iolab.figures.style import GREY, INK, CourseFigure, finish, in_style, new, placements, require_some
 from iolab.trace.calls import Call
 from iolab.trace.timeline import Timeline
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from iolab.figures.style import GREY, INK, CourseFigure, finish, in_style, new, short_time, time_axis
+from iolab.display.units import short_time
+from iolab.figures.style import GREY, INK, CourseFigure, finish, in_style, new, time_axis
 from iolab.measurement.comparison import Comparison
 
 

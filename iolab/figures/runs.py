@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from iolab.display.units import count, short_time
 from iolab.figures.style import (
     CLOCKS,
     INK,
@@ -21,7 +22,6 @@ from iolab.figures.style import (
     placements,
     quantile_axis,
     require_some,
-    short_time,
     time_axis,
 )
 from iolab.measurement.run import Run
@@ -43,7 +43,9 @@ def latency(run: Run) -> CourseFigure:
     if not len(run.records):
         right.text(0.5, 0.5, "no request was answered", ha="center", transform=right.transAxes)
     right.sharey(left)
-    return finish(figure, _alt(run), f"{run.model}, {len(run.records):,} requests, {run.conditions}", beware(run))
+    return finish(
+        figure, _alt(run), f"{run.model}, {count(len(run.records), 'request')}, {run.conditions}", beware(run)
+    )
 
 
 @in_style
@@ -153,9 +155,9 @@ def _alt(run: Run) -> str:
         return f"Latency of {run.model}: no request was answered."
     silent = run.records.workload.connections - len(medians)
     return (
-        f"Latency of {run.model}, {len(medians)} connections, one column each: the medians lie between "
+        f"Latency of {run.model}, {count(len(medians), 'connection')}, one column each: the medians lie between "
         f"{short_time(min(medians) / 1e3)} and {short_time(max(medians) / 1e3)}. "
-        + (f"{silent} connections had no reply. " if silent else "")
+        + (f"{count(silent, 'connection')} had no reply. " if silent else "")
         + _sentence("All requests", run.records.latency_ns)
     )
 

@@ -23,6 +23,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
 from iolab.display.progress_bar import show_in_notebook
+from iolab.display.units import short_time
 from iolab.errors import UsageError, guard
 from iolab.measurement.run import Run
 from iolab.models import MODELS
@@ -257,14 +258,6 @@ def side_by_side(letters: Sequence[int]) -> int:
 def grow(figure: Any, lines: int) -> None:
     """Make room for more lines of text under a figure, so that the plot keeps its size."""
     figure.set_figheight(figure.get_figheight() + LINE_IN * max(0, lines))
-
-
-def short_time(us: float) -> str:
-    """Write a time with the unit that keeps it short."""
-    for unit, factor in (("s", 1e6), ("ms", 1e3), ("µs", 1.0)):
-        if us >= factor:
-            return f"{us / factor:.3g} {unit}"
-    return f"{us * 1e3:.3g} ns"
 
 
 def time_axis(axis: Any, label: str) -> None:

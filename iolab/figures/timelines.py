@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 
+from iolab.display.units import count, short_time
 from iolab.figures import calls as bars
 from iolab.figures.style import (
     COPYING,
@@ -17,7 +18,6 @@ from iolab.figures.style import (
     finish,
     in_style,
     new,
-    short_time,
 )
 from iolab.kernel.tracepoints import Happening
 from iolab.trace.anatomy import Anatomy
@@ -102,7 +102,11 @@ def _cpu_of(step: Happening) -> str:
 def _alt(timeline: Timeline, calls: Sequence[Call], steps: Sequence[Happening]) -> str:
     sentences = [*_waits(calls), *_copies(calls), *_in_vain(calls)] or ["None of them is known to have waited."]
     return " ".join(
-        [f"Timeline of {timeline.model}: {len(calls)} calls in order.", *sentences, *_kernel(steps, timeline.threads)]
+        [
+            f"Timeline of {timeline.model}: {count(len(calls), 'call')} in order.",
+            *sentences,
+            *_kernel(steps, timeline.threads),
+        ]
     )
 
 
@@ -183,5 +187,5 @@ def anatomy(parts: Anatomy) -> CourseFigure:
     alt = "The parts of a request, medians: " + ", ".join(
         f"{name} {short_time(length)}" for name, length in parts.median_us.items()
     )
-    where = f"{parts.timeline.model}, medians of {len(parts.parts_us):,} requests; {parts.timeline.placement}"
+    where = f"{parts.timeline.model}, medians of {count(len(parts.parts_us), 'request')}; {parts.timeline.placement}"
     return finish(figure, alt + ".", where)

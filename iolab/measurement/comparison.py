@@ -8,6 +8,7 @@ from math import inf
 from typing import Any
 
 from iolab.display import tables
+from iolab.display.progress_bar import Tick
 from iolab.errors import UsageError
 from iolab.listening import Respond
 from iolab.measurement.fresh import measure_fresh
@@ -16,7 +17,7 @@ from iolab.measurement.statistics import Judgement, fewest, judge, pair
 from iolab.models import MODELS, Model
 from iolab.replies import upper
 from iolab.traffic.doubts import Doubt, gather
-from iolab.traffic.workload import Tick, Workload
+from iolab.traffic.workload import Workload
 
 OnRun = Callable[[str, int, Tick], None]
 VERDICT = ("interval", "p", "verdict")

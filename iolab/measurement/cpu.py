@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from iolab.display.units import count, short_time
 from iolab.workers.apart import Workers
 
 
@@ -60,8 +61,9 @@ class Usage:
 
     def __repr__(self) -> str:
         return (
-            f"{self.user_s * 1e3:.3g} ms outside the kernel, {self.system_s * 1e3:.3g} ms in it; "
-            f"gave up the CPU {self.voluntary_switches:,} times, lost it {self.involuntary_switches:,} times"
+            f"{short_time(self.user_s * 1e6)} outside the kernel, {short_time(self.system_s * 1e6)} in it; "
+            f"gave up the CPU {count(self.voluntary_switches, 'time')}, "
+            f"lost it {count(self.involuntary_switches, 'time')}"
         )
 
     def __add__(self, other: "Usage") -> "Usage":
@@ -102,7 +104,8 @@ class CpuSamples:
     cpu_ns: NDArray[np.int64]
 
     def __repr__(self) -> str:
-        return f"{self.total_ns / 1e6:.3g} ms of CPU time in {self.wall_ns / 1e6:.3g} ms, read {len(self.at_ns)} times"
+        used, wall = short_time(self.total_ns / 1e3), short_time(self.wall_ns / 1e3)
+        return f"{used} of CPU time in {wall}, read {len(self.at_ns)} times"
 
     def since(self, start_ns: int) -> "CpuSamples":
         """Return the readings from the last one before this time on: those after a warm-up."""

@@ -13,13 +13,14 @@ import sys
 from collections.abc import Callable
 from typing import IO, Any, TypeVar
 
+from iolab.display.progress_bar import Tick
 from iolab.errors import LoadFailed, ServerFailed, UsageError
 from iolab.kernel.interrupts import run
 from iolab.listening import Respond
 from iolab.measurement.run import Run, measure
 from iolab.models import Model, Serve, find
 from iolab.replies import upper
-from iolab.traffic.workload import OnTick, Tick, Workload
+from iolab.traffic.workload import OnTick, Workload
 
 Result = TypeVar("Result")
 ELSEWHERE = "define it in a module that a fresh process can import, or leave fresh out"

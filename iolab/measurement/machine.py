@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from iolab.display.units import count
+
 NOISE = re.compile(r"\((?:R|TM)\)|@.*|\b(?:CPU|Processor|\d+-Core)\b", re.IGNORECASE)
 """What processors add to the name of their family."""
 
@@ -25,8 +27,7 @@ class Machine:
     python: str
 
     def __str__(self) -> str:
-        count = "1 CPU" if self.cpus == 1 else f"{self.cpus} CPUs"
-        return f"{count} ({self.cpu}), {self.memory_gb} GB, {self.kernel}, {self.python}"
+        return f"{count(self.cpus, 'CPU')} ({self.cpu}), {self.memory_gb} GB, {self.kernel}, {self.python}"
 
 
 def machine() -> Machine:

@@ -9,6 +9,7 @@ import numpy as np
 
 from iolab.background import Server, runaways, start, used_by_others
 from iolab.display import tables
+from iolab.display.progress_bar import Tick
 from iolab.kernel.interrupts import InOnePiece
 from iolab.listening import Respond
 from iolab.measurement.adapt import adapt
@@ -31,7 +32,7 @@ from iolab.traffic import exports
 from iolab.traffic.doubts import Doubt
 from iolab.traffic.process import Client
 from iolab.traffic.records import Records
-from iolab.traffic.workload import OnTick, Tick, Workload
+from iolab.traffic.workload import OnTick, Workload
 from iolab.workers.apart import Workers
 from iolab.workers.ledger import Row
 

@@ -12,6 +12,8 @@ from typing import Any
 import ipywidgets
 
 from iolab.display.html import card, note
+from iolab.display.progress_bar import Tick
+from iolab.display.units import count
 from iolab.errors import LoadFailed, ServerFailed, UsageError, guard
 from iolab.kernel import descriptors, threads
 from iolab.measurement.run import Run, measure
@@ -21,7 +23,7 @@ from iolab.notebook.history import History, Setting
 from iolab.replies import busy, upper
 from iolab.settings import profile
 from iolab.traffic.process import Client
-from iolab.traffic.workload import Tick, Workload
+from iolab.traffic.workload import Workload
 
 SHORTEST_RUN_S = 1.0
 """A run takes at least this long, so that slow rates have something to show."""
@@ -152,9 +154,9 @@ class Explorer:
         """Add a finished run to the earlier ones, and return the view of all of them."""
         stopped = self._stopping.is_set()
         early = ", stopped early" if stopped else ""
-        self._tell(View(True, f"Drawing {len(run.records):,} requests."))
+        self._tell(View(True, f"Drawing {count(len(run.records), 'request')}."))
         self.history = self.history.add(chosen, run, stopped)
-        return View(False, f"Done: {len(run.records):,} requests{early}.", None, self.history._repr_html_())
+        return View(False, f"Done: {count(len(run.records), 'request')}{early}.", None, self.history._repr_html_())
 
     def compare_settings(self, chosen: Mapping[str, Any]) -> str:
         """Return a sentence on what is set otherwise than in the run shown last; nothing if all is the same."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
+from iolab.display.units import count
 from iolab.errors import UsageError
 from iolab.playback import assets
 from iolab.playback.data import encode
@@ -81,7 +82,7 @@ class Replay:
         return ReplayWidget(data=self.data)
 
     def __repr__(self) -> str:
-        calls = " and ".join(f"{len(each.calls):,} calls of {each.model}" for each in self.stages)
+        calls = " and ".join(f"{count(len(each.calls), 'call')} of {each.model}" for each in self.stages)
         return (
             f"{self.title}: {calls}. It plays in a notebook; save('replay.html') writes a page that plays in a browser."
         )

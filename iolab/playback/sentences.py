@@ -6,6 +6,7 @@ A sentence is a pattern and one time. A run of thousands of calls has few patter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from iolab.display.units import short_time
 from iolab.playback.portions import Portion
 from iolab.trace.calls import SENDS, WAITS, Call
 from iolab.trace.recorder import EAGAIN
@@ -22,16 +23,8 @@ class Sentence(NamedTuple):
         return (
             self.pattern.replace("{c}", str(call.connection))
             .replace("{r}", f"{call.result:,}" if isinstance(call.result, int) else call.result)
-            .replace("{t}", short_time(self.time_ns))
+            .replace("{t}", short_time(self.time_ns / 1e3))
         )
-
-
-def short_time(time_ns: float) -> str:
-    """Write a time with the unit that keeps it short, in three digits."""
-    for unit, factor in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
-        if time_ns >= factor:
-            return f"{time_ns / factor:.3g} {unit}"
-    return f"{time_ns:.0f} ns"
 
 
 def sentences(calls: Sequence[Call], requests: Sequence[Portion]) -> Iterator[Sentence]:

@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from iolab.display.units import count
 from iolab.errors import UsageError, guard
 from iolab.trace.calls import Call
 from iolab.trace.timeline import Timeline
@@ -24,7 +25,7 @@ class Anatomy:
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{name} {median_us:.3g}" for name, median_us in self.median_us.items())
-        return f"{len(self.parts_us):,} requests of {self.timeline.model}, medians in µs: {parts}"
+        return f"{count(len(self.parts_us), 'request')} of {self.timeline.model}, medians in µs: {parts}"
 
     @property
     def names(self) -> tuple[str, ...]:

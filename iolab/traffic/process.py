@@ -11,12 +11,13 @@ from typing import IO, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from iolab.display.progress_bar import Tick
 from iolab.errors import LoadFailed
 from iolab.kernel import timestamps
 from iolab.kernel.interrupts import InOnePiece
 from iolab.listening import resolve
 from iolab.traffic.records import Records
-from iolab.traffic.workload import OnTick, Tick, Workload
+from iolab.traffic.workload import OnTick, Workload
 
 RUN = "import sys; sys.path.insert(0, sys.argv[1]); from client.main import main; main()"
 COMMAND = (sys.executable, "-I", "-S", "-c", RUN, str(Path(__file__).parent))

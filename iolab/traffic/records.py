@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from iolab.display.units import count
 from iolab.traffic.doubts import Doubt
 from iolab.traffic.workload import Workload
 
@@ -51,7 +52,7 @@ class Records:
     def __repr__(self) -> str:
         wrong = sum(self.errors.values())
         return (
-            f"{len(self):,} replies on {self.workload.connections:,} connections, {wrong:,} errors; "
+            f"{len(self):,} replies on {count(self.workload.connections, 'connection')}, {count(wrong, 'error')}; "
             "summary() has the figures, frame() each request"
         )
 
@@ -137,8 +138,8 @@ class Records:
 
     def mistakes(self) -> Iterator[Doubt]:
         """Yield what went wrong, by kind, each with its first case in words."""
-        for error, count in self.errors.items():
-            yield Doubt("error", {"error": error, "count": count, "example": self.examples[error]})
+        for error, times in self.errors.items():
+            yield Doubt("error", {"error": error, "count": times, "example": self.examples[error]})
 
     def per_connection(self) -> list[Nanoseconds]:
         """Return the latencies of every connection, by its number."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self, TypedDict, get_args
 
+from iolab.display.progress_bar import Tick
+from iolab.display.units import count
 from iolab.errors import UsageError
 from iolab.kernel import descriptors
 
@@ -132,7 +134,8 @@ class Workload:
     def _contradictions(self) -> Iterator[tuple[bool, str]]:
         yield (
             self.requests is not None and self.requests < self.connections,
-            f"expected at least one request for each of {self.connections} connections, not {self.requests} in all",
+            f"expected at least one request for each of {count(self.connections, 'connection')}, "
+            f"not {self.requests} in all",
         )
         yield (
             self.rate_per_s is not None and self.think_s > 0,
@@ -187,15 +190,6 @@ def workload_of(workload: Workload | None, options: Work) -> Workload:
     if options:
         raise UsageError(f"expected a Workload or options, not both; put {', '.join(options)} into the Workload")
     return workload
-
-
-@dataclass(frozen=True)
-class Tick:
-    """Progress, ten times a second: the share that is done, and the replies and errors so far."""
-
-    done: float
-    requests: int
-    errors: int
 
 
 OnTick = Callable[[Tick], None]

@@ -7,7 +7,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from iolab.display import progress_bar
-from iolab.traffic.workload import Tick
+from iolab.display.progress_bar import Tick
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

@@ -20,7 +20,7 @@ from iolab import MODELS, figures
 from iolab.errors import UsageError
 from iolab.figures import style
 from iolab.figures.calls import Label, place_labels
-from iolab.figures.style import CourseFigure, short_time
+from iolab.figures.style import CourseFigure
 from iolab.kernel.tracepoints import ARRIVAL, COPY, Happening
 from iolab.measurement.comparison import Comparison
 from iolab.measurement.cpu import CpuSamples, Usage
@@ -514,14 +514,6 @@ def test_an_omission_without_replies_is_drawn() -> None:
     figure = figures.omission(run_of([]), run_of([]))
     figure.draw_without_rendering()
     assert figure.alt
-
-
-@pytest.mark.parametrize(
-    ("us", "written"),
-    [(0.5, "500 ns"), (1, "1 µs"), (999, "999 µs"), (1000, "1 ms"), (1.5e6, "1.5 s"), (12345, "12.3 ms")],
-)
-def test_a_time_is_written_with_the_unit_that_keeps_it_short(us: float, written: str) -> None:
-    assert short_time(us) == written
 
 
 class TestRanking:

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import pytest
 
+from iolab.display.progress_bar import Tick
 from iolab.errors import ServerFailed, UsageError
 from iolab.listening import ListeningSocket, Respond
 from iolab.measurement import fresh
@@ -14,7 +15,7 @@ from iolab.measurement.comparison import compare
 from iolab.measurement.fresh import in_fresh_process, measure_fresh
 from iolab.models import MODELS, Model
 from iolab.servers import poll
-from iolab.traffic.workload import Tick, Workload
+from iolab.traffic.workload import Workload
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 WORK = Workload(connections=2, requests=20)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from iolab.api import compare, measure
+from iolab.display.progress_bar import Tick
 from iolab.errors import ServerFailed, UsageError
 from iolab.listening import ListeningSocket, Respond
 from iolab.measurement import comparison, placement
@@ -22,7 +23,7 @@ from iolab.measurement.placement import Placement, place, siblings
 from iolab.measurement.run import Run
 from iolab.models import MODELS, Model
 from iolab.replies import slow
-from iolab.traffic.workload import Tick, Workload
+from iolab.traffic.workload import Workload
 from tests.peers import Peer, upper
 
 pytestmark = pytest.mark.usefixtures("nothing_left")

@@ -9,10 +9,11 @@ from statistics import median
 import numpy as np
 import pytest
 
+from iolab.display.progress_bar import Tick
 from iolab.measurement.placement import place
 from iolab.traffic.process import Client
 from iolab.traffic.records import Records
-from iolab.traffic.workload import Tick, Workload
+from iolab.traffic.workload import Workload
 from tests.traffic.truth import server_cpu
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")

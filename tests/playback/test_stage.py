@@ -12,7 +12,7 @@ from iolab.playback.boxes import LISTENING, Token, union
 from iolab.playback.data import column, encode, steps, three_digits
 from iolab.playback.lines import find, lines_of
 from iolab.playback.portions import Portion, fill, replies, requests
-from iolab.playback.sentences import sentence, short_time
+from iolab.playback.sentences import sentence
 from iolab.playback.stage import Stay, stage
 from iolab.trace.absences import Absence
 from iolab.trace.calls import Call
@@ -107,10 +107,6 @@ class TestSentences:
     def test_a_call_in_vain(self) -> None:
         vain = call("recv", 0, 0, 1_500, "EAGAIN")
         assert sentence(vain, 0).of(vain) == "`recv` finds no bytes of client 0: EAGAIN, after 1.5 µs."
-
-    @pytest.mark.parametrize(("ns", "text"), [(999, "999 ns"), (1_500, "1.5 µs"), (2_345_678, "2.35 ms"), (3e9, "3 s")])
-    def test_a_time(self, ns: float, text: str) -> None:
-        assert short_time(ns) == text
 
 
 class TestBuffers:

@@ -21,6 +21,7 @@ from click.testing import CliRunner
 
 from iolab.api import start
 from iolab.cli.main import main
+from iolab.display.progress_bar import Tick
 from iolab.errors import LoadFailed, UsageError
 from iolab.kernel import descriptors
 from iolab.traffic import process
@@ -34,7 +35,7 @@ from iolab.traffic.cluster.worker import Held, Seen
 from iolab.traffic.doubts import Doubt
 from iolab.traffic.histogram import histogram
 from iolab.traffic.records import PERCENTS, Records
-from iolab.traffic.workload import Tick, Workload
+from iolab.traffic.workload import Workload
 from tests.clusters import SCHEDULER, WORKER, Cluster, Processes, address_in, wait_for
 from tests.peers import DEAD, Address, Converse, Peer, replying, silent, upper
 from tests.serving import IOLAB

@@ -12,10 +12,11 @@ import pytest
 from numpy.typing import NDArray
 
 from iolab.api import start
+from iolab.display.progress_bar import Tick
 from iolab.kernel import timestamps
 from iolab.traffic.process import Client, arrivals_ns, load
 from iolab.traffic.records import Records, percentile_us
-from iolab.traffic.workload import Tick, Workload
+from iolab.traffic.workload import Workload
 from tests.peers import Address, Peer, replying, upper
 
 pytestmark = pytest.mark.usefixtures("nothing_left")

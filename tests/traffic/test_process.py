@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
+from iolab.display.progress_bar import Tick
 from iolab.errors import LoadFailed
 from iolab.traffic import process
 from iolab.traffic.process import Client, load
 from iolab.traffic.records import Records
-from iolab.traffic.workload import Tick, Workload
+from iolab.traffic.workload import Workload
 from tests.peers import Address, Peer, silent, upper, watched
 
 pytestmark = pytest.mark.usefixtures("nothing_left")

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from iolab.cli import terminal
 from iolab.cli.arguments import FigureFile, OutputFile, json_option, load_options
+from iolab.display.units import count
 from iolab.models import resolve
 from iolab.trace import timeline as trace
 from iolab.trace.timeline import Timeline
@@ -52,7 +53,7 @@ def record(model: str, workload: Workload, steps: bool, json_: bool) -> Timeline
     if json_:
         click.echo(json.dumps(recording.as_dict()))
     else:
-        conditions = f"of {len(recording.records):,} requests, the mean; {recording.placement}"
+        conditions = f"of {count(len(recording.records), 'request')}, the mean; {recording.placement}"
         terminal.show([terminal.table(recording.rows), Text(conditions, style="dim")])
         terminal.show(terminal.notes([*recording.doubts, *recording.records.doubts()]))
     return recording

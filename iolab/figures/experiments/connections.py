@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 
 from iolab.data.reference import rows_of
+from iolab.display.units import short_bytes, short_time
 from iolab.experiments.connections import MODELS, ConnectionCost, memory
 from iolab.experiments.result import look_up
 from iolab.figures.experiments.common import Point, Row, conclude, curve, decades, legend, points, size_axis, sources
-from iolab.figures.style import GREY, SMALL_PT, CourseFigure, colour_of, in_style, log_axis, new, short_time, time_axis
+from iolab.figures.style import GREY, SMALL_PT, CourseFigure, colour_of, in_style, log_axis, new, time_axis
 
 KERNEL_SHARE = tuple(f"{kind}_bytes_per_connection" for kind in ("kernel_stacks", "slab", "page_tables"))
 
@@ -59,14 +60,6 @@ def _budget(axes: Axes) -> None:
             fontsize=SMALL_PT,
             color=GREY,
         )
-
-
-def short_bytes(size_bytes: float) -> str:
-    """Write a size with the unit that keeps it short."""
-    for unit, factor in (("MB", 1e6), ("kB", 1e3)):
-        if size_bytes >= factor:
-            return f"{size_bytes / factor:.3g} {unit}"
-    return f"{size_bytes:.3g} B"
 
 
 def _sentence(record: ConnectionCost, model: str) -> str:

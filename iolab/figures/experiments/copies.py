@@ -1,8 +1,9 @@
 """The two phases of a recv against its size: what grows, and what does not."""
 
+from iolab.display.units import short_time
 from iolab.experiments.copies import CopyCost
 from iolab.figures.experiments.common import HERE, conclude, curve, decades, legend, points, size_axis, sources
-from iolab.figures.style import COPYING, WAKE_UP_LINE, WORKING, CourseFigure, in_style, new, short_time, time_axis
+from iolab.figures.style import COPYING, WAKE_UP_LINE, WORKING, CourseFigure, in_style, new, time_axis
 
 PARTS = {
     "copy_us": ("bytes there, call and copy", COPYING),

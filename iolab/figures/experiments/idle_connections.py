@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from iolab.display.units import short_time
 from iolab.experiments.idle_connections import IdleCost
 from iolab.figures.experiments.common import (
     Point,
@@ -16,7 +17,7 @@ from iolab.figures.experiments.common import (
     sources,
     widths,
 )
-from iolab.figures.style import CourseFigure, colour_of, in_style, new, short_time, time_axis
+from iolab.figures.style import CourseFigure, colour_of, in_style, new, time_axis
 
 MODELS = ("select", "poll", "epoll")
 ACTIVE = 10

@@ -3,6 +3,7 @@
 from matplotlib.axes import Axes
 
 from iolab.data.reference import rows_of
+from iolab.display.units import short_time
 from iolab.experiments.stalls import CLOSED, DUE, PERCENTS, SENT, Omission
 from iolab.figures.experiments.common import PUBLISHED, Row, conclude, curve, legend, sources
 from iolab.figures.style import (
@@ -12,7 +13,6 @@ from iolab.figures.style import (
     new,
     quantile_axis,
     rarity,
-    short_time,
     time_axis,
 )
 

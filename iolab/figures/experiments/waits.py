@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from iolab.data.reference import rows_of
+from iolab.display.units import short_time
 from iolab.experiments.waits import WaitCost
 from iolab.figures.experiments.common import (
     HERE,
@@ -17,7 +18,7 @@ from iolab.figures.experiments.common import (
     sources,
     widths,
 )
-from iolab.figures.style import CourseFigure, colour_of, in_style, new, short_time, time_axis
+from iolab.figures.style import CourseFigure, colour_of, in_style, new, time_axis
 
 CALLS = ("select", "poll", "epoll")
 

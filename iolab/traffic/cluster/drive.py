@@ -6,13 +6,14 @@ import uuid
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from iolab.display.progress_bar import Tick
 from iolab.errors import LoadFailed
 from iolab.kernel.interrupts import complete
 from iolab.traffic.cluster import dask as cluster
 from iolab.traffic.cluster import worker as there
 from iolab.traffic.cluster.merged import Merged
 from iolab.traffic.cluster.shares import Share, split
-from iolab.traffic.workload import OnTick, Tick, Workload
+from iolab.traffic.workload import OnTick, Workload
 
 LEASE_S = 30.0
 """A worker that is not asked for this long ends its share; we never wait as long for any other worker."""

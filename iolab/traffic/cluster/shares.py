@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from iolab.display.units import count
 from iolab.traffic.workload import Workload
 
 
@@ -14,12 +15,12 @@ class Share:
     delay_s: float
 
     def __str__(self) -> str:
-        work = self.workload
+        work, connections = self.workload, count(self.workload.connections, "connection")
         if work.rate_per_s is not None:
-            return f"{work.connections:,} connections, {work.rate_per_s:,.6g} requests/s"
+            return f"{connections}, {work.rate_per_s:,.6g} requests/s"
         if work.requests is not None:
-            return f"{work.connections:,} connections, {work.requests:,} requests"
-        return f"{work.connections:,} connections, a closed loop of {work.seconds or 1:g} s"
+            return f"{connections}, {count(work.requests, 'request')}"
+        return f"{connections}, a closed loop of {work.seconds or 1:g} s"
 
 
 def split(work: Workload, workers: int) -> list[Share]:

@@ -10,13 +10,13 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
+from iolab.display.progress_bar import Tick
 from iolab.errors import LoadFailed, UsageError
 from iolab.kernel import threads
 from iolab.traffic.cluster.merged import Measured
 from iolab.traffic.cluster.shares import Share
 from iolab.traffic.histogram import empty
 from iolab.traffic.process import Client
-from iolab.traffic.workload import Tick
 
 LOOK_S = 0.5
 UNKNOWN = "it was restarted, and has lost its share"

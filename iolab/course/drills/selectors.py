@@ -112,8 +112,10 @@ def _read_all(attempt: Attempt, interest: DefaultSelector, server: socket.socket
     """Read what was sent, and call what is left beside the socket, as a loop would, until nothing is owed."""
     received, own = bytearray(), attempt.function
     client.setblocking(False)
-    while (key := interest.get_key(server)).events == EVENT_WRITE and not attempt.time_is_up:
+    while (key := interest.get_key(server)).events == EVENT_WRITE and len(received) <= len(REPLY):
         received += _read(client)
+        if attempt.time_is_up:
+            break
         if interest.select(0.05):
             attempt.function = key.data
             attempt.call(server)

@@ -87,6 +87,10 @@ class Attempt:
             raise self.wrong("")
         return self._value
 
+    def returns_within(self, seconds: float) -> bool:
+        """Wait so long, and return whether the function has ended meanwhile."""
+        return self._ended.wait(seconds)
+
     def listen(self) -> Listening:
         """Return a listening socket for the function."""
         listening = Listening(*resolve("127.0.0.1", 0))

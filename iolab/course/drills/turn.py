@@ -3,20 +3,38 @@
 import html
 import inspect
 import linecache
+import select
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any
 
 from iolab import progress
-from iolab.course.drills import blocking, nonblocking
+from iolab.course.drills import blocking, multiplexing, nonblocking, selectors
 from iolab.course.drills.drill import UNFILLED, Drill
 from iolab.display.html import card, fold
 from iolab.errors import guard, unknown
 
 TONES = {None: "open", True: "right", False: "wrong"}
-DRILLS: dict[str, Drill] = {**blocking.DRILLS, **nonblocking.DRILLS}
+DRILLS: dict[str, Drill] = {
+    **blocking.DRILLS,
+    **nonblocking.DRILLS,
+    **multiplexing.DRILLS,
+    **selectors.DRILLS,
+}
 """All drills by name: the number of the lesson, and a word."""
+
+NAMES: dict[str, Any] = {
+    "__name__": "__main__",  # where lessons are: a timeline records the calls of what is defined there
+    "suppress": suppress,
+    "select": select,
+    "time": time,
+    "EVENT_READ": EVENT_READ,
+    "EVENT_WRITE": EVENT_WRITE,
+}
+"""What lessons import, for the solutions."""
 
 HINTS = ("A hint", "One more hint", "The last hint")
 
@@ -79,6 +97,6 @@ def solved(key: str, drill: Drill) -> Callable[..., Any]:
     """Return the solution of a drill as a function whose text can be shown."""
     file = f"<the course's {key}>"
     linecache.cache[file] = (len(drill.solution), None, drill.solution.splitlines(keepends=True), file)
-    names: dict[str, Any] = {"suppress": suppress}  # which lessons import
+    names = dict(NAMES)
     exec(compile(drill.solution, file, "exec"), names)  # noqa: S102  a text of this package
     return next(value for value in names.values() if inspect.isfunction(value))

@@ -4,9 +4,7 @@ import inspect
 import linecache
 import textwrap
 import threading
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -15,7 +13,7 @@ import pytest
 from iolab.background import runaways
 from iolab.course.drills import DRILLS, UNFILLED, Outcome
 from iolab.course.drills.attempt import Attempt, Wrong
-from iolab.course.drills.turn import solved
+from iolab.course.drills.turn import NAMES, solved
 from iolab.errors import UsageError
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -33,7 +31,7 @@ def write(text: str) -> Callable[..., Any]:
     """Define a function as a cell does; its text can be found."""
     text, file = textwrap.dedent(text), f"<cell {next(CELLS)}>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    names: dict[str, Any] = {"time": time, "suppress": suppress}
+    names = dict(NAMES)
     exec(compile(text, file, "exec"), names)
     function: Callable[..., Any] = [value for value in names.values() if inspect.isfunction(value)][-1]
     return function
@@ -233,6 +231,94 @@ class TestSend:
     def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
         limit_s = 2 if says == "It received" or "others" in says else PATIENT_S
         assert says in tell("02-send", change("02-send", old, new), limit_s)
+
+
+class TestTurn:
+    @pytest.mark.parametrize(
+        ("old", "new", "says"),
+        [
+            (
+                "[listening, *connections], [], []",
+                "[*connections], [], []",
+                "Then a new client connected. Your function",
+            ),
+            (
+                "[listening, *connections], [], []",
+                "[], connections, []",
+                "The client was owed b'ABC', and got nothing.",
+            ),
+            ("[], [])", "[], [], 0)", "Your function returned, and should have waited."),
+            ("respond(request)", "request", "The client was owed b'ABC', and got b'abc'."),
+            ("connections.remove(ready)", "connections.clear()", "dropped the silent one"),
+            ("ready.close()", "pass", "did not drop and close the one"),
+            ("connections.append(connection)", "connection.close()", "It should be in `connections` now"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
+        assert says in tell("03-turn", change("03-turn", old, new), 1)
+
+
+class TestDrain:
+    @pytest.mark.parametrize(
+        ("old", "new", "says"),
+        [
+            ("while True", "if True", "left 24 bytes unread. Nobody will report them."),
+            ("BlockingIOError", "ValueError", "Your function raised BlockingIOError"),
+            ("not request", "len(request) < 40", "got 40 bytes"),
+            ("not request", "request is None", "closed its side. Your function had not returned"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
+        assert says in tell("03-drain", change("03-drain", old, new), 0.5)
+
+
+class TestLoop:
+    @pytest.mark.parametrize(
+        ("old", "new", "says"),
+        [
+            ("while True", "if True", "Your function had returned."),
+            ("callback(key.fileobj)", "callback(key)", "Your function raised AttributeError"),
+            ("callback(key.fileobj)", "callback", "should have been called; none was"),
+            ("interest.select()", "interest.select(0)[:0]", "should have been called; none was"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
+        assert says in tell("04-loop", change("04-loop", old, new), 0.5)
+
+
+class TestOwed:
+    @pytest.mark.parametrize(
+        ("old", "new", "says"),
+        [
+            ("EVENT_READ, receive", "EVENT_READ | EVENT_WRITE, receive", "`select` would return every time"),
+            ("EVENT_READ, receive", "EVENT_READ, send", "is not `receive`"),
+            ("EVENT_WRITE", "EVENT_READ", "is not registered for `EVENT_WRITE` alone"),
+            ("ready, rest", "ready, reply", "did not get the ten million bytes"),
+            ("lambda ready: send(interest, ready, rest, receive)", "receive()", "Your function raised TypeError"),
+            ("lambda ready: send(interest, ready, rest, receive)", "rest", "is not a function"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
+        limit_s = 1 if "ten million" in says else PATIENT_S
+        assert says in tell("04-owed", change("04-owed", old, new), limit_s)
+
+
+class TestClock:
+    @pytest.mark.parametrize(
+        ("old", "new", "says"),
+        [
+            ("select(wait_s)", "select()", "It did not call `tick` three times"),
+            ("select(wait_s)", "select(0)", "times: it does not sleep"),
+            ("+= every_s", "= 0", "It was called too early."),
+            (
+                "time.monotonic() >= due_s",
+                "not interest.select(0)",
+                "Then a socket was ready in every turn. It did not",
+            ),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
+        assert says in tell("04-clock", change("04-clock", old, new), 0.5)
 
 
 def test_a_bare_except_does_not_keep_a_loop_alive() -> None:

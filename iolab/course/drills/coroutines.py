@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
 from functools import wraps
-from typing import Any, cast
+from typing import Any
 
 from iolab.course.drills.attempt import Attempt
 from iolab.course.drills.drill import Drill
@@ -43,7 +43,8 @@ class Future:
     """A result that is not there yet, as in the lesson."""
 
     def __init__(self) -> None:
-        self.done, self.result = False, cast(Any, None)
+        self.done = False
+        self.result: Any = None
         self.callbacks: list[Callable[[], Any]] = []
 
     def set_result(self, result: Any) -> None:

@@ -199,7 +199,7 @@ def step(task):
             f"The blanks, in order: `{LIMIT_S}`, `reader.readline()`, `writer.drain()`, `TimeoutError`.",
         ),
         f"""\
-async def converse(reader, writer):
+async def answer_lines(reader, writer):
     try:
         while True:
             async with asyncio.timeout({LIMIT_S}):

@@ -5,7 +5,7 @@ from statistics import median
 
 from iolab.data.reference import rows_of
 from iolab.display.tables import Table
-from iolab.experiments.idle_connections import IdleCost
+from iolab.experiments.idle_connections import MANY, MODELS, IdleCost
 from iolab.measurement.comparison import Comparison
 from iolab.measurement.statistics import fewest, judge, pair
 
@@ -118,10 +118,10 @@ def growth(idle: IdleCost) -> str:
 def who_pays(idle: IdleCost) -> str:
     """Name those whose request costs more than twice as much beside the most idle connections: "select and poll".
 
-    Where it could not be measured, the recorded run speaks.
+    Where too few connections could be opened to see it, the recorded run speaks.
     """
-    _, grown = grown_with(idle.rows)
-    if len(grown) < 3:
+    most, grown = grown_with(idle.rows)
+    if most < MANY or len(grown) < len(MODELS):
         _, grown = grown_with([row for row in rows_of("idle_cost") if row["idle"] <= SELECT_TAKES])
     names = [model for model, times in grown.items() if times > 2]
     return "all three" if len(names) == len(grown) else " and ".join(names) or "none"

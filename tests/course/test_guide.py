@@ -4,6 +4,7 @@ import pytest
 
 import iolab
 from iolab.course.advice import compare_costs, growth, guide, rows, too_few, who_pays
+from iolab.experiments.idle_connections import IdleCost
 from tests import made_up
 
 COSTS = {"threads": [9.0, 18.0, 8.0], "epoll": [6.0, 12.0, 5.0]}
@@ -73,3 +74,9 @@ def test_of_a_real_comparison_every_row_has_a_reason() -> None:
 )
 def test_it_names_who_pays_for_the_silent(grown: dict[str, float | None], says: str) -> None:
     assert who_pays(made_up.idles(**grown)) == says
+
+
+def test_of_too_few_idle_connections_it_believes_the_recorded_run() -> None:
+    few = made_up.idles(select=1.0, poll=1.0)
+    rows = tuple({**row, "idle": min(row["idle"], 100)} for row in few.rows)
+    assert who_pays(IdleCost(rows, "")) == "select and poll"

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 
 from iolab.claims.verdicts import Verdict, conclude
 
@@ -15,8 +16,14 @@ Span = tuple[float, float]
 """When something began and when it ended, in seconds of one clock."""
 
 
-def judge_asyncio(loop: asyncio.AbstractEventLoop) -> Verdict:
-    """Judge C12 by what an event loop of asyncio waits in: a selector is readiness, a proactor completion."""
+def judge_asyncio(loop: asyncio.AbstractEventLoop | None = None) -> Verdict:
+    """Judge C12 by what an event loop of asyncio waits in: a selector is readiness, a proactor completion.
+
+    Without a loop it judges a new one, of the kind that Python makes by itself.
+    """
+    if loop is None:
+        with closing(asyncio.new_event_loop()) as fresh:
+            return judge_asyncio(fresh)
     name = type(loop).__name__
     if isinstance(loop, getattr(asyncio, "ProactorEventLoop", ())):
         return conclude("C12", "holds", f"the loop is a {name}: the system completes what a coroutine awaits")

@@ -3,23 +3,32 @@
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
+from iolab.data.reference import rows_of
 from iolab.display.tables import Table
-from iolab.experiments.idle_connections import IdleCost
+from iolab.experiments.idle_connections import MANY, MODELS, IdleCost
 from iolab.measurement.comparison import Comparison
-from iolab.measurement.statistics import pair
+from iolab.measurement.statistics import fewest, judge, pair
 
 Costs = Mapping[str, Sequence[float | None]]
 """CPU time per request of each model, in microseconds, repeat by repeat."""
 
-PROTOCOL = "a Protocol, on a loop in C"
-COMPLETION = "completion, of files too, which lesson 06 measures"
+PAIRS = (
+    ("threads", "epoll"), ("asyncio", "selectors"), ("asyncio-protocol", "asyncio"), ("uvloop", "asyncio-protocol"),
+    ("twisted", "selectors"), ("tornado", "selectors"), ("io_uring", "epoll"),
+)  # fmt: skip
+"""What is compared with what; all of them share one correction for many comparisons."""
+
+SELECT_TAKES = 900
+"""Idle connections that `select` can still be asked about, beside those that are active."""
+
+NO_VERDICT = "a verdict on any of these ratios takes {needed} repeats, and this was {repeats}: trust wide gaps alone"
 
 
 def guide(comparison: Comparison, idle: IdleCost) -> Table:
     """Return the decision guide as a table: the situation, what to take, and the measured reason.
 
     The costs are those of the comparison at its largest number of connections. A row whose
-    model was not measured says so.
+    model was not measured says so, and so does one whose ratio could be chance.
     """
     most = max(comparison.counts)
     costs = {
@@ -27,19 +36,33 @@ def guide(comparison: Comparison, idle: IdleCost) -> Table:
         for (model, connections), runs in comparison.groups.items()
         if connections == most and any(run.cpu_us_per_request for run in runs)
     }
-    return Table(rows(costs, idle), f"Which model, when: by this machine's figures at {most:,} connections")
+    caption = f"Which model, when: by this machine's figures at {most:,} connections"
+    return Table(rows(costs, idle), caption, [*too_few(costs)])
 
 
 def rows(costs: Costs, idle: IdleCost) -> Iterator[dict[str, str]]:
     """Yield the situations, the simplest first."""
     yield row("one client, or one at a time", "blocking", "nothing is simpler, and no other model is needed")
-    yield row("tens of clients", "threads", against(costs, "threads", "epoll", "one thread each, plain code"))
-    yield row("thousands, most of them silent", "selectors (epoll)", growth(idle))
-    yield row("a program with many tasks", "asyncio", against(costs, "asyncio", "selectors", "plain code again"))
-    yield row("the same, and CPU counts", "uvloop", against(costs, "uvloop", "asyncio-protocol", PROTOCOL))
-    yield row("protocols that exist already", "twisted, tornado", libraries(costs, "selectors"))
-    yield row("files, or many operations at once", "io_uring", against(costs, "io_uring", "epoll", COMPLETION))
-    yield row("replies that compute", "processes", "one Python thread computes at a time: no model of waiting helps")
+    yield row("tens of clients", "threads", f"plain code, one thread each; {compare_costs(costs, 'threads')}")
+    yield row("thousands, most of them silent", "epoll, by itself or under asyncio", growth(idle))
+    yield row("a program with many tasks", "asyncio", f"plain code again; {compare_costs(costs, 'asyncio')}")
+    yield row(
+        "the same, and CPU counts",
+        "a Protocol",
+        f"no task for a request; asyncio-protocol: {compare_costs(costs, 'asyncio-protocol')}; "
+        f"uvloop: {compare_costs(costs, 'uvloop')}",
+    )
+    yield row(
+        "protocols that exist already",
+        "twisted, tornado",
+        "; ".join(f"{name}: {compare_costs(costs, name)}" for name in ("twisted", "tornado")),
+    )
+    yield row(
+        "files, or many operations at once",
+        "io_uring",
+        f"completion, of files too, which lesson 06 measures; on sockets {compare_costs(costs, 'io_uring')}",
+    )
+    yield row("replies that compute", "more processes", "one CPU computes one reply at a time, however it waits")
 
 
 def row(situation: str, take: str, because: str) -> dict[str, str]:
@@ -47,20 +70,9 @@ def row(situation: str, take: str, because: str) -> dict[str, str]:
     return {"you have": situation, "take": take, "because here": because}
 
 
-def against(costs: Costs, model: str, other: str, also: str) -> str:
-    """Compare the cost of one model with that of another, in words."""
-    return f"{also}; {compare_costs(costs, model, other)}"
-
-
-def libraries(costs: Costs, other: str) -> str:
-    """Compare the costs of the libraries with that of a model, one by one."""
-    names = ("twisted", "tornado")
-    missing = [f"{name} was not measured here" for name in names if name not in costs]
-    return "; ".join([*(f"{name}: {compare_costs(costs, name, other)}" for name in names if name in costs), *missing])
-
-
-def compare_costs(costs: Costs, model: str, other: str) -> str:
-    """Say what a request costs with each of two models, or which of them was not measured."""
+def compare_costs(costs: Costs, model: str) -> str:
+    """Say what a request costs with a model and with the one it is compared with, or which was not measured."""
+    other = dict(PAIRS)[model]
     missing = [name for name in (model, other) if name not in costs]
     if missing:
         return f"{missing[0]} was not measured here"
@@ -68,19 +80,57 @@ def compare_costs(costs: Costs, model: str, other: str) -> str:
     if not times:
         return f"{model} and {other} never answered in the same repeat"
     mine, theirs = (median(filter(None, costs[name])) for name in (model, other))
-    return f"a request costs {mine:.1f} µs, {median(times):.2f} times that of {other} ({theirs:.1f} µs)"
+    doubt = " (cannot tell)" if could_be_chance(costs, model) else ""
+    return f"a request costs {mine:.1f} µs, {median(times):.2f} times that of {other} ({theirs:.1f} µs){doubt}"
+
+
+def could_be_chance(costs: Costs, model: str) -> bool:
+    """Return whether there were repeats enough for a verdict on a ratio, and it still could be chance."""
+    models, ratios = _ratios(costs)
+    word = judge(ratios)[models.index(model)].word
+    return word == "cannot tell" and not [*too_few(costs)]
+
+
+def too_few(costs: Costs) -> Iterator[str]:
+    """Yield a sentence if there were too few repeats for a verdict on any ratio."""
+    _, ratios = _ratios(costs)
+    repeats, needed = min(map(len, ratios), default=0), fewest(len(ratios))
+    if ratios and repeats < needed:
+        yield NO_VERDICT.format(needed=needed, repeats=repeats)
+
+
+def _ratios(costs: Costs) -> tuple[list[str], list[list[float]]]:
+    measured = [(model, other) for model, other in PAIRS if {model, other} <= costs.keys()]
+    return [model for model, _ in measured], [pair(costs[model], costs[other]) for model, other in measured]
 
 
 def growth(idle: IdleCost) -> str:
     """Say what idle connections cost `poll` and `epoll`, in words."""
-    most = max((row["idle"] for row in idle.rows if row["cpu_us_per_request"]), default=0)
-    few, many = (
-        {row["model"]: row["cpu_us_per_request"] for row in idle.rows if row["idle"] == count} for count in (0, most)
-    )
-    grown = {model: many[model] / few[model] for model in many if many.get(model) and few.get(model)}
-    if not most or not {"poll", "epoll"} <= grown.keys():
+    most, grown = grown_with(idle.rows)
+    if not {"poll", "epoll"} <= grown.keys():
         return "idle connections could not be measured here"
     return (
         f"with {most:,} idle connections a request costs {grown['epoll']:.1f} times as much by epoll, "
         f"and {grown['poll']:.1f} times as much by poll"
     )
+
+
+def who_pays(idle: IdleCost) -> str:
+    """Name those whose request costs more than twice as much beside the most idle connections: "select and poll".
+
+    Where too few connections could be opened to see it, the recorded run speaks.
+    """
+    most, grown = grown_with(idle.rows)
+    if most < MANY or len(grown) < len(MODELS):
+        _, grown = grown_with([row for row in rows_of("idle_cost") if row["idle"] <= SELECT_TAKES])
+    names = [model for model, times in grown.items() if times > 2]
+    return "all three" if len(names) == len(grown) else " and ".join(names) or "none"
+
+
+def grown_with(rows: Sequence[Mapping[str, float | str]]) -> tuple[int, dict[str, float]]:
+    """Return the most idle connections, and how many times as much a request costs beside them, model by model."""
+    cost = {(str(row["model"]), int(row["idle"])): float(row["cpu_us_per_request"] or 0) for row in rows}
+    most = max((idle for (_, idle), us in cost.items() if us), default=0)
+    names = dict.fromkeys(model for model, _ in cost)
+    both = {model: (cost.get((model, most), 0.0), cost.get((model, 0), 0.0)) for model in names}
+    return most, {model: many / few for model, (many, few) in both.items() if most and many and few}

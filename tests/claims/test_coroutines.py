@@ -25,6 +25,7 @@ class TestAsyncio:
         verdict = judge_asyncio(loop)
         assert (verdict.claim, verdict.word) == ("C12", "fails")
         assert selectors.DefaultSelector.__name__ in verdict.because
+        assert judge_asyncio() == verdict  # of a loop that Python makes by itself
 
     def test_a_proactor_is_completion_and_it_holds(
         self, loop: asyncio.SelectorEventLoop, monkeypatch: pytest.MonkeyPatch

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from iolab.course.drills.attempt import Attempt, Wrong
+from iolab.course.drills.streams import over_streams
 from iolab.errors import UsageError
 
 UNFILLED = "Fill in the blanks, then run this cell again."
@@ -32,6 +33,8 @@ class Drill:
     hints: tuple[str, str, str]
     """From a nudge to nearly everything."""
     solution: str
+    asynchronous: bool = False
+    """Whether it is written with `async def`, and takes a reader and a writer."""
 
     def run(self, function: Callable[..., Any], limit_s: float | None = None) -> Outcome:
         """Run a function through the check, in a bounded time. Raise UsageError for what is no function."""
@@ -41,7 +44,7 @@ class Drill:
             return Outcome(None, UNFILLED)
         if mismatch := _wrong_signature(self, function):
             return Outcome(False, mismatch)
-        with Attempt(function, limit_s) as attempt:
+        with Attempt(over_streams(function) if self.asynchronous else function, limit_s) as attempt:
             try:
                 return Outcome(True, self.check(attempt))
             except Wrong as wrong:
@@ -61,10 +64,12 @@ def has_blanks(function: Callable[..., Any]) -> bool:
 
 def _wrong_signature(drill: Drill, function: Callable[..., Any]) -> str:
     expected = f"{function.__name__}({', '.join(drill.takes)})"
-    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
-        return f"Write it with `def`, and without `await` or `yield`: {expected} is called as it stands."
     try:
         inspect.signature(function).bind(*drill.takes)
     except TypeError:
         return f"It takes {inspect.signature(function)}, and should be {expected}."
+    if drill.asynchronous and not inspect.iscoroutinefunction(function):
+        return f"Write it with `async def`: {expected} is awaited."
+    if not drill.asynchronous and (inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function)):
+        return f"Write it with `def`, and without `await` or `yield`: {expected} is called as it stands."
     return ""

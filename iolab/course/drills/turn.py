@@ -1,5 +1,6 @@
 """Try out what the learner has just typed: a sentence on it, hints one by one, and the solution last."""
 
+import asyncio
 import html
 import inspect
 import linecache
@@ -12,7 +13,7 @@ from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any
 
 from iolab import progress
-from iolab.course.drills import blocking, multiplexing, nonblocking, selectors
+from iolab.course.drills import blocking, coroutines, multiplexing, nonblocking, selectors
 from iolab.course.drills.drill import UNFILLED, Drill
 from iolab.display.html import card, fold
 from iolab.errors import guard, unknown
@@ -23,11 +24,13 @@ DRILLS: dict[str, Drill] = {
     **nonblocking.DRILLS,
     **multiplexing.DRILLS,
     **selectors.DRILLS,
+    **coroutines.DRILLS,
 }
 """All drills by name: the number of the lesson, and a word."""
 
 NAMES: dict[str, Any] = {
     "__name__": "__main__",  # where lessons are: a timeline records the calls of what is defined there
+    "asyncio": asyncio,
     "suppress": suppress,
     "select": select,
     "time": time,

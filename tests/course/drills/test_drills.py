@@ -42,6 +42,12 @@ def change(key: str, old: str, new: str) -> Callable[..., Any]:
     return write(DRILLS[key].solution.replace(old, new, 1))
 
 
+def define(key: str, body: str) -> Callable[..., Any]:
+    """Define an answer of the right signature with this one statement."""
+    drill = DRILLS[key]
+    return write(f"{'async ' * drill.asynchronous}def answer({', '.join(drill.takes)}):\n    {body}")
+
+
 def tell(key: str, function: Callable[..., Any], limit_s: float = PATIENT_S) -> str:
     outcome = DRILLS[key].run(function, limit_s)
     assert outcome.right is False
@@ -63,16 +69,16 @@ class TestEveryDrill:
         assert said == f"It takes (), and should be answer({', '.join(DRILLS[key].takes)})."
 
     def test_one_that_raises_is_told_with_its_line(self, key: str) -> None:
-        said = tell(key, write(f"def answer({', '.join(DRILLS[key].takes)}):\n    1 / 0"))
+        said = tell(key, define(key, "1 / 0"))
         assert "Your function raised ZeroDivisionError: division by zero, at line 2: 1 / 0" in said
 
     def test_one_that_does_nothing_is_told(self, key: str) -> None:
-        assert tell(key, write(f"def answer({', '.join(DRILLS[key].takes)}):\n    pass"))
+        assert tell(key, define(key, "pass"))
 
     @pytest.mark.parametrize("line", ["while True: pass", "while True: time.sleep(0.01)"])
     def test_one_that_never_returns_is_stopped(self, key: str, line: str) -> None:
         before = set(threading.enumerate())
-        said = tell(key, write(f"def answer({', '.join(DRILLS[key].takes)}):\n    {line}"), SHORT_S)
+        said = tell(key, define(key, line), SHORT_S)
         assert "line 2" in said
         for thread in set(threading.enumerate()) - before:
             thread.join(PATIENT_S)
@@ -319,6 +325,64 @@ class TestClock:
     )
     def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
         assert says in tell("04-clock", change("04-clock", old, new), 0.5)
+
+
+class TestTurns:
+    @pytest.mark.parametrize(
+        ("old", "new", "says"),
+        [
+            ("StopIteration as", "ValueError as", "Your function raised StopIteration: Ada has paid"),
+            ("end.value", "end", "Your loop heard ['Ada, stop 1', StopIteration('Ada has paid')]"),
+            (
+                "append(coroutine)",
+                "insert(0, coroutine)",
+                "heard ['Ada, stop 1', 'Ada, stop 2', 'Ada has paid'",
+            ),
+            ("append(coroutine)", "append(coroutines)", "Your function raised AttributeError"),
+            ("            heard.append(c", "            (c", "Your loop heard ['Ada has paid']"),
+            ("return heard", "heard", "Your function returned None: is the `return` missing?"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
+        assert says in tell("07-turns", change("07-turns", old, new))
+
+
+class TestStep:
+    @pytest.mark.parametrize(
+        ("old", "new", "says"),
+        [
+            ("append(task.step)", "clear()", "After your step its `callbacks` are []; `task.step` belongs there"),
+            ("task.step", "task.step()", "Your function raised"),
+            ("end.value", "end", "returned 42, and the result of the task is StopIteration(42)."),
+            ("set_result(end.value)", "coroutine", "returned 42, and the result of the task is nothing."),
+            ("send(None)", "throw(ValueError('no'))", "Your function raised ValueError: no"),
+            ("task.step)", "task.step)\n        task.set_result(0)", "gave the task a result, 0, before"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
+        assert says in tell("07-step", change("07-step", old, new))
+
+    def test_any_callback_that_takes_the_next_step_will_do(self) -> None:
+        function = change("07-step", "task.step", "lambda: task.step()")
+        assert DRILLS["07-step"].run(function, PATIENT_S).right
+
+
+class TestLine:
+    @pytest.mark.parametrize(
+        ("old", "new", "says", "limit_s"),
+        [
+            ("timeout(0.3)", "timeout(60)", "After 1 s your coroutine was still waiting.", 1),
+            ("TimeoutError", "ValueError", "never the end of a line. Your function raised TimeoutError", PATIENT_S),
+            ("line.upper()", "line", "It was owed b'ABC\\n', and got b'abc\\n'.", PATIENT_S),
+            ("writer.close()", "pass", "Your coroutine returned without `writer.close()`.", PATIENT_S),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, old: str, new: str, says: str, limit_s: float) -> None:
+        assert says in tell("07-line", change("07-line", old, new), limit_s)
+
+    def test_a_plain_function_is_told(self) -> None:
+        said = tell("07-line", write("def answer(reader, writer): pass"))
+        assert said == "Write it with `async def`: answer(reader, writer) is awaited."
 
 
 def test_a_bare_except_does_not_keep_a_loop_alive() -> None:

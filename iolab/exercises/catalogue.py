@@ -92,14 +92,16 @@ def look_for_bounds(answer: str, entry: str, draw: random.Random) -> str:
     return FROZEN(answer, entry, draw)
 
 
-QUIET_END, BUSY_END = (
-    tell_story(draw_story, WIRE, ENDED, factor=GROWTH) for draw_story in (scenes.draw_end, scenes.draw_busy_end)
+QUIET_END, BUSY_END, FULL_END = (
+    tell_story(draw_story, WIRE, ENDED, factor=GROWTH, limits=limits)
+    for draw_story, limits in ((scenes.draw_end, {}), (scenes.draw_busy_end, {}), (scenes.draw_full_end, FEW))
 )
 
 
 def look_for_end(answer: str, entry: str, draw: random.Random) -> str:
     """Look for a server that ends, whoever is there, whether anybody asks at that moment or not."""
     BUSY_END(answer, entry, draw)
+    FULL_END(answer, entry, draw)
     return QUIET_END(answer, entry, draw)
 
 

@@ -380,5 +380,9 @@ def draw_debts(draw: random.Random) -> Story:
     ]
     ends = [[Step("half-close", first)], [Step("ask", second, draw.randrange(1, 300))], [Step("reset", third)]]
     draw.shuffle(ends)
+    last = [next(numbers) for _ in range(3)]  # the kernel has all that they are owed
+    deeds = [(Step("open", each, 1), Step("ask", each, 150), Step("half-close", each)) for each in last]
+    ends.append(interleave(draw, *deeds))
     between = [step for steps in ends for step in (*steps, SETTLE)]
-    return [*interleave(draw, *begin), SETTLE, *between, Step("read", first), Step("read", second), SETTLE]
+    readers = [Step("read", each) for each in (first, second, *last)]
+    return [*interleave(draw, *begin), SETTLE, *between, *readers, SETTLE]

@@ -17,7 +17,7 @@ ENDS = ("half-close", "reset", "leave", "read", "more")
 """What may become of a client that is owed bytes."""
 
 CROWD, RESERVED, BRIEF = 200, 64, 12
-MANY = 1_100
+MANY, CHATTER = 1_100, 300
 PLACES, RESIDENTS, LEAVERS, GUESTS = 128, 50, 44, 50
 """Descriptors of a server that more clients come to than it has room for: those who stay, who leave, and who wait.
 
@@ -102,16 +102,30 @@ def end(draw: random.Random, client: int, fate: str) -> list[Step]:
 def stalled(draw: random.Random, numbers: Numbers) -> Story:
     """Return a scene of clients that read nothing for long, be it that the server owes them bytes or the kernel alone.
 
-    Half of them have closed their sending half.
+    Half of them have closed their sending half, and another client asks hundreds of times before.
     """
-    clients = [next(numbers) for _ in range(4)]
+    clients, other = [next(numbers) for _ in range(4)], next(numbers)
     sizes = [size + draw.randrange(100) for size in (100, 100, 4_000, 4_000)]
     asks = [[Step("open", each, 1), Step("ask", each, size)] for each, size in zip(clients, sizes, strict=True)]
     ends = [Step("half-close", each) for each in clients[::2]]
     reads = [[Step("read", each), Step("ask", each, 10)] for each in clients]
     left = [Step("leave", each) for each in clients[1::2]]
+    chat = [
+        step for _ in range(CHATTER) for step in (Step("ask", other, draw.randrange(800, 1_200)), Step("read", other))
+    ]
     silent = Step("silence", amount=SILENCE_MS)
-    return [*interleave(draw, *asks), *ends, silent, *interleave(draw, *reads), SETTLE, *left, SETTLE]
+    return [
+        *interleave(draw, *asks),
+        *ends,
+        Step("open", other),
+        *chat,
+        silent,
+        *interleave(draw, *reads),
+        SETTLE,
+        *left,
+        Step("leave", other),
+        SETTLE,
+    ]
 
 
 def trickle(draw: random.Random, numbers: Numbers) -> Story:
@@ -382,7 +396,7 @@ def draw_debts(draw: random.Random) -> Story:
     draw.shuffle(ends)
     last = [next(numbers) for _ in range(3)]  # the kernel has all that they are owed
     deeds = [(Step("open", each, 1), Step("ask", each, 150), Step("half-close", each)) for each in last]
-    ends.append(interleave(draw, *deeds))
+    ends.append(list(interleave(draw, *deeds)))
     between = [step for steps in ends for step in (*steps, SETTLE)]
     readers = [Step("read", each) for each in (first, second, *last)]
     return [*interleave(draw, *begin), SETTLE, *between, *readers, SETTLE]

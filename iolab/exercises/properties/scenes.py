@@ -17,7 +17,7 @@ ENDS = ("half-close", "reset", "leave", "read", "more")
 """What may become of a client that is owed bytes."""
 
 CROWD, RESERVED, BRIEF = 200, 64, 12
-MANY, CHATTER = 1_100, 300
+MANY, CHATTER = 1_100, 280
 PLACES, RESIDENTS, LEAVERS, GUESTS = 128, 50, 44, 50
 """Descriptors of a server that more clients come to than it has room for: those who stay, who leave, and who wait.
 
@@ -102,30 +102,16 @@ def end(draw: random.Random, client: int, fate: str) -> list[Step]:
 def stalled(draw: random.Random, numbers: Numbers) -> Story:
     """Return a scene of clients that read nothing for long, be it that the server owes them bytes or the kernel alone.
 
-    Half of them have closed their sending half, and another client asks hundreds of times before.
+    Half of them have closed their sending half.
     """
-    clients, other = [next(numbers) for _ in range(4)], next(numbers)
+    clients = [next(numbers) for _ in range(4)]
     sizes = [size + draw.randrange(100) for size in (100, 100, 4_000, 4_000)]
     asks = [[Step("open", each, 1), Step("ask", each, size)] for each, size in zip(clients, sizes, strict=True)]
     ends = [Step("half-close", each) for each in clients[::2]]
     reads = [[Step("read", each), Step("ask", each, 10)] for each in clients]
     left = [Step("leave", each) for each in clients[1::2]]
-    chat = [
-        step for _ in range(CHATTER) for step in (Step("ask", other, draw.randrange(800, 1_200)), Step("read", other))
-    ]
     silent = Step("silence", amount=SILENCE_MS)
-    return [
-        *interleave(draw, *asks),
-        *ends,
-        Step("open", other),
-        *chat,
-        silent,
-        *interleave(draw, *reads),
-        SETTLE,
-        *left,
-        Step("leave", other),
-        SETTLE,
-    ]
+    return [*interleave(draw, *asks), *ends, silent, *interleave(draw, *reads), SETTLE, *left, SETTLE]
 
 
 def trickle(draw: random.Random, numbers: Numbers) -> Story:
@@ -296,6 +282,23 @@ def draw_slow_readers(draw: random.Random) -> Story:
         stalled(draw, numbers),
     ]
     return chain(scenes)
+
+
+def draw_passed_readers(draw: random.Random) -> Story:
+    """Draw a story of slow readers that are owed the end of a long reply while hundreds of others are answered."""
+    numbers = _count()
+    slow, other = [next(numbers) for _ in range(3)], next(numbers)
+    begin = [[Step("open", each, 1), Step("ask", each, draw.randrange(130_000, 150_000))] for each in slow]
+    chat = [Step("open", other)]
+    for _ in range(CHATTER):
+        chat += [Step("ask", other, draw.randrange(33_000, 40_000)), Step("read", other)]
+    return [
+        *interleave(draw, *begin),
+        SETTLE,
+        *chat,
+        *interleave(draw, *([Step("read", each)] for each in slow)),
+        SETTLE,
+    ]
 
 
 def draw_leavers(draw: random.Random) -> Story:

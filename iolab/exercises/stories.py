@@ -111,7 +111,7 @@ class Player:
         self._clients: dict[int, Client] = {}
         self._owed: dict[int, bytearray] = {}
         self._pausing: ExitStack | None = None
-        self._full = self._is_short = False
+        self._full = self._is_short = self._limited = False
 
     def play(self, story: Story) -> None:
         """Play all steps, or as many as there is time for. Raise Fault for the first that fails."""
@@ -177,7 +177,8 @@ class Player:
     def _be_silent(self, least_s: float) -> None:
         begin_s = time.monotonic()
         time.sleep(least_s)
-        if has_limit(self._trial.pid) or watch.limits_connections(self._trial.pid):
+        self._limited = watch.limits_connections(self._trial.pid)
+        if self._limited or has_limit(self._trial.pid):
             time.sleep(max(SILENCE_S - least_s, 0))
         self._end_s += time.monotonic() - begin_s
 
@@ -256,7 +257,8 @@ class Player:
     def _fail(self, number: int, received: bytes, due: bytes) -> NoReturn:
         who, why = f"client {number}", self._clients[number].peer.why()
         if due.startswith(received):
-            raise Violated(f"{describe_difference(received, due, who)}; {why}")
+            limit = "; it has set TCP_USER_TIMEOUT, which ends connections of clients that do not read" * self._limited
+            raise Violated(f"{describe_difference(received, due, who)}; {why}{limit}")
         first = next(place for place, (one, other) in enumerate(zip(received, due, strict=False)) if one != other)
         for other, history in self._owed.items():
             count = _count_foreign(received[first:], bytes(history), FOREIGN_BYTES * self._trial.factor)

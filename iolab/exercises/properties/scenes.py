@@ -31,7 +31,7 @@ FROZEN = 24
 """Clients that ask again and again and do not read, at once."""
 
 FD_SETSIZE = 1_024
-SILENCE_MS = 2_300
+SILENCE_MS, STALL_MS = 2_300, 1_500
 
 Numbers = Iterator[int]
 
@@ -113,7 +113,7 @@ def stalled(draw: random.Random, numbers: Numbers) -> Story:
     ends = [Step("half-close", each) for each in clients[::2]]
     reads = [[Step("read", each), Step("ask", each, 10)] for each in clients]
     left = [Step("leave", each) for each in clients[1::2]]
-    silent = Step("silence", amount=SILENCE_MS)
+    silent = Step("silence", amount=STALL_MS)
     return [*interleave(draw, *asks), *ends, silent, *interleave(draw, *reads), SETTLE, *left, SETTLE]
 
 

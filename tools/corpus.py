@@ -2,6 +2,9 @@
 
 Each judgement goes into build/corpus at once: run again, this goes on where it was ended, as long as
 judge and corpus are the same. Exit status 1, and no page, if the judge was wrong once.
+
+`--folder` judges answers that stand elsewhere, as EXERCISE/NAME.py, and writes nothing. The first line of each says
+what its author thinks of it: `# expect: right`, or `# expect: wrong: ` and why.
 """
 
 from __future__ import annotations
@@ -112,6 +115,28 @@ def run(answers: list[Answer], rounds: list[Round], at_once: int) -> list[Verdic
         return [Verdicts(answer, [log[each.key(answer)] for each in rounds]) for answer in answers]
 
 
+def read_folder(folder: Path) -> Iterator[Answer]:
+    """Yield the answers of a folder; a wrong one may have all points but one at most."""
+    for file in sorted(folder.glob("*/*.py")):
+        name, text = file.parent.name, file.read_text(encoding="utf-8")
+        _, expected, expects = text.partition("\n")[0].partition("# expect: ")
+        if not expected or name not in EXERCISES:
+            raise SystemExit(f"corpus: {file} should be EXERCISE/NAME.py, and begin with `# expect: right` or `wrong`")
+        most = None if expects.startswith("right") else sum(each.points for each in EXERCISES[name].properties) - 1
+        yield Answer(name, f"{file.stem} ({expects})", text, at_most=most)
+
+
+def judge_folder(answers: list[Answer], seed: int, at_once: int) -> int:
+    """Judge answers that are no part of the corpus, keep nothing, and return how many were judged wrongly."""
+    count = 0
+    with ThreadPoolExecutor(at_once) as pool:
+        for answer, judgement in zip(answers, pool.map(lambda each: judge(each, seed), answers), strict=True):
+            verdicts = Verdicts(answer, [judgement])
+            tell(verdicts)
+            count += len(verdicts.wrong())
+    return count
+
+
 def tell(verdicts: Verdicts) -> None:
     wrong = verdicts.wrong()
     print(f"{'WRONG' if wrong else 'right'} {verdicts.longest_s():5.1f} s  {verdicts.answer}", flush=True)
@@ -135,6 +160,9 @@ def write_page(verdicts: dict[bool, list[Verdicts]], rounds: int, command: str) 
         "",
         "A wrong answer must lack the property named beside it; a right one must have all points.",
         "One that tampers may not have a point more than the same answer without the attempt.",
+        "",
+        "`tools/corpus.py --folder DIR` judges answers that stand elsewhere, as DIR/EXERCISE/NAME.py; nothing is kept.",
+        "Their first line says what is expected: `# expect: right`, or `# expect: wrong: ` and why.",
         "",
         f"- Date: {datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
         f"- Machine: {machine()}",
@@ -178,8 +206,14 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=2, help="answers judged at the same time (default 2)")
     parser.add_argument("--only", default="", help="only answers whose name holds this; nothing is written")
     parser.add_argument("--busy", action="store_true", help="the same again, with one CPU kept busy")
+    parser.add_argument("--folder", type=Path, help="answers of this folder, once, in place of the corpus")
     options = parser.parse_args()
-    answers = [answer for answer in [*ANSWERS, *TAMPERING] if options.only in str(answer)]
+    candidates = read_folder(options.folder) if options.folder else [*ANSWERS, *TAMPERING]
+    answers = [answer for answer in candidates if options.only in str(answer)]
+    if options.folder:
+        if wrong := judge_folder(answers, options.seed, options.at_once):
+            raise SystemExit(f"corpus: {wrong} of {len(answers)} judgements were wrong")
+        return
     seeds, verdicts = range(options.seed, options.seed + options.repeats), {}
     version = read_version()
     for busy in (False, True) if options.busy else (False,):

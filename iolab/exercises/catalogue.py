@@ -92,14 +92,26 @@ def look_for_bounds(answer: str, entry: str, draw: random.Random) -> str:
     return FROZEN(answer, entry, draw)
 
 
-QUIET_END, BUSY_END = (
-    tell_story(draw_story, WIRE, ENDED, factor=GROWTH) for draw_story in (scenes.draw_end, scenes.draw_busy_end)
+SLOW_READERS = tell_story(scenes.draw_slow_readers, WIRE, SLOW, factor=GROWTH)
+PASSED_READERS = tell_story(scenes.draw_passed_readers, WIRE, SLOW)
+
+
+def look_for_bytes(answer: str, entry: str, draw: random.Random) -> str:
+    """Look for a server whose slow readers get their bytes, whatever others are owed and have been sent meanwhile."""
+    PASSED_READERS(answer, entry, draw)
+    return SLOW_READERS(answer, entry, draw)
+
+
+QUIET_END, BUSY_END, FULL_END = (
+    tell_story(draw_story, WIRE, ENDED, factor=GROWTH, limits=limits)
+    for draw_story, limits in ((scenes.draw_end, {}), (scenes.draw_busy_end, {}), (scenes.draw_full_end, FEW))
 )
 
 
 def look_for_end(answer: str, entry: str, draw: random.Random) -> str:
     """Look for a server that ends, whoever is there, whether anybody asks at that moment or not."""
     BUSY_END(answer, entry, draw)
+    FULL_END(answer, entry, draw)
     return QUIET_END(answer, entry, draw)
 
 
@@ -117,7 +129,7 @@ def build_serves(
         Property("many clients", 2, tell_story(draw_crowd, WIRE, CROWD, limits=limits)),
         Property("half-close", 1, tell_story(scenes.draw_half_closes, WIRE, HALF_CLOSE, factor=GROWTH)),
         Property("resets", 2, tell_story(scenes.draw_resets, WIRE, RESETS, factor=GROWTH)),
-        Property("slow reader's bytes", 2, tell_story(scenes.draw_slow_readers, WIRE, SLOW, factor=GROWTH)),
+        Property("slow reader's bytes", 2, look_for_bytes),
         Property("others meanwhile", 2, others),
         Property("bounded memory", 1, look_for_bounds),
         Property("descriptors", 1, tell_story(scenes.draw_leavers, leaks, LEFT, factor=GROWTH, limits=FEW)),

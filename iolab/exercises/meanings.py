@@ -14,7 +14,7 @@ MEANINGS = {
     "idle": "next to no CPU, and next to no wake-ups, while nobody asks",
     "idle while it owes": "the same while clients do not read what they are owed",
     "no sleeps": "it never waits for time to pass, or for anything else, while there is something to do",
-    "a clean end": "`Stopped` ends it at once and without an error, whatever clients there are",
+    "a clean end": "`Stopped` ends it within a second and without an error, whatever clients there are",
     "the model": "it waits in the calls of this exercise alone, and does the rest as the text asks",
     "a full queue": "nobody is missed when more signals came than the queue holds",
     "tasks that sleep": "`sleep` suspends one task and no other, for as long as it says",

@@ -61,9 +61,10 @@ class Step:
 
     Or all: `settle`, `wait`, `silence`, and `flood`, in which those that do not read ask until no byte more is taken;
     `pause`, `resume` and `stop` are the server's. The amount is bytes to ask or to read (0: all that is due), or
-    milliseconds to wait or to be silent: longer, where the server may be counting. To open a connection it is 0 for one
-    that is read wherever the story settles, 2 for one that is not, 1 for one that takes little at a time too, and 3 for
-    one that may have no place: it is served, turned away, or waits, but not while there is a descriptor for it.
+    milliseconds to wait (0: until the server does nothing) or to be silent: longer, where it may be counting. To open a
+    connection it is 0 for one that is read wherever the story settles, 2 for one that is not, 1 for one that takes
+    little at a time too, and 3 for one that may have no place: it is served, turned away, or waits, but not while there
+    is a descriptor for it.
     """
 
     act: str
@@ -110,7 +111,7 @@ class Player:
         self._clients: dict[int, Client] = {}
         self._owed: dict[int, bytearray] = {}
         self._pausing: ExitStack | None = None
-        self._full = False
+        self._full = self._is_short = self._limited = False
 
     def play(self, story: Story) -> None:
         """Play all steps, or as many as there is time for. Raise Fault for the first that fails."""
@@ -135,15 +136,13 @@ class Player:
             case "settle":
                 self._settle()
             case "wait":
-                time.sleep(step.amount / 1000)
+                time.sleep(step.amount / 1000) if step.amount else self._rest.wait()
             case "silence":
                 self._be_silent(step.amount / 1000)
             case "flood":
                 self._flood([(number, each) for number, each in self._clients.items() if each.slow])
             case "stop":
-                self._trial.listening.stop()
-                self._resume()
-                expect_clean_exit(self._trial, "serve")
+                self._stop()
             case "pause" if not self._pausing:
                 self._pausing = ExitStack()
                 self._stack.enter_context(self._pausing).enter_context(self._trial.pause())
@@ -167,10 +166,19 @@ class Player:
             case "leave":
                 self._clients.pop(step.client).peer.connection.close()
 
+    def _stop(self) -> None:
+        self._trial.listening.stop()
+        self._resume()
+        try:
+            expect_clean_exit(self._trial, "serve")
+        except Violated as violated:
+            raise Violated(f"{violated}; its descriptors had run out") if self._is_short else violated from None
+
     def _be_silent(self, least_s: float) -> None:
         begin_s = time.monotonic()
         time.sleep(least_s)
-        if has_limit(self._trial.pid):
+        self._limited = watch.limits_connections(self._trial.pid)
+        if self._limited or has_limit(self._trial.pid):
             time.sleep(max(SILENCE_S - least_s, 0))
         self._end_s += time.monotonic() - begin_s
 
@@ -249,7 +257,8 @@ class Player:
     def _fail(self, number: int, received: bytes, due: bytes) -> NoReturn:
         who, why = f"client {number}", self._clients[number].peer.why()
         if due.startswith(received):
-            raise Violated(f"{describe_difference(received, due, who)}; {why}")
+            limit = "; it has set TCP_USER_TIMEOUT, which ends connections of clients that do not read" * self._limited
+            raise Violated(f"{describe_difference(received, due, who)}; {why}{limit}")
         first = next(place for place, (one, other) in enumerate(zip(received, due, strict=False)) if one != other)
         for other, history in self._owed.items():
             count = _count_foreign(received[first:], bytes(history), FOREIGN_BYTES * self._trial.factor)
@@ -259,7 +268,7 @@ class Player:
 
     def _settle(self) -> None:
         self._resume()
-        full = self._seat()
+        self._is_short = self._seat()
         for number, client in list(self._clients.items()):
             if client.may_wait or (client.slow and client.due):
                 continue
@@ -268,7 +277,7 @@ class Player:
                 client.peer.expect_end(f"client {number}")
                 self._clients.pop(number).peer.connection.close()
         seated = [client for client in self._clients.values() if not client.may_wait]
-        self._rest.expect(len(seated), sum(bool(client.due) for client in seated), full=full)
+        self._rest.expect(len(seated), sum(bool(client.due) for client in seated), full=self._is_short)
 
     def _seat(self) -> bool:
         """Find out who of those that may have no place was served; say whether others were turned away or wait."""

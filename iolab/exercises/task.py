@@ -31,7 +31,10 @@ RULES = {
         "`select` sees descriptors below 1,024. Close a connection whose descriptor is not, and serve all others on.",
     ),
     "03-epoll": (
-        f"{ONE_THREAD} The listening socket and every connection are registered with one `epoll`.",
+        f"{ONE_THREAD} The listening socket and every connection are registered with one `epoll`, and not with a "
+        "second one inside of it. asyncio, trio and `selectors.EpollSelector` wait in such a one, and will do.",
+        "You may use EPOLLONESHOT, set a mask to 0, or take a descriptor out for a while, as long as no client and not "
+        "`Stopped` goes unnoticed. While you wait for a client to ask, its connection is registered.",
         "Level-triggered: ask for EPOLLOUT only while bytes are owed to that client; a wake-up in vain at its arrival "
         "does no harm. Edge-triggered (EPOLLET): you may ask for it all the time, since it is told once.",
     ),
@@ -53,10 +56,12 @@ RULES = {
         "last: no `send`, `recv`, `read` or `write` of your own, not as a first try, nor for the rest. Asking the "
         "ring only whether a connection is ready (a poll) is not such an operation, and a thread for each connection "
         "is none.",
-        "Either of the two will do; `aio` also where io_uring is allowed.",
+        "Either of the two will do; `aio` also where io_uring is allowed. `recv` with MSG_PEEK is a `recv`. What moves "
+        "no bytes you may call: `shutdown`, `getsockopt`, `setsockopt`, `ioctl`, `close`.",
         "Accepting is up to you: an operation of the ring; a poll of the listening socket in the ring, and then "
         "`listening.accept()`; or one thread of its own, since `aio` has no accept. Such a thread may wake the ring "
-        "by a pipe or a pair of sockets of yours, and these you may read and write as you like.",
+        "by a pipe or a pair of sockets of yours, and these you may read and write as you like. Other threads of yours "
+        "may compute, and wait for nothing but one another.",
         "While a send is under way, one receive may be under way on the same connection.",
         "`iolab.kernel.ring`, `iolab.kernel.uring` and `iolab.kernel.aio` may be imported, and so may `ctypes`. What "
         "`MultishotAccept` is told of the listening socket is not always an accept, it may be a poll: hand all of it "
@@ -131,19 +136,22 @@ ENDS = (
 
 OF_SERVERS = (
     ENDS,
-    "Whatever clients there are then, silent, slow, or owed bytes: the function ends within a second. Threads that go "
-    "on after it do no harm.",
+    "Whatever clients there are then, silent, slow, owed bytes, or waiting since descriptors have run out: the "
+    "function ends within a second. Threads that go on after it do no harm.",
     "`respond` turns bytes that were received (`bytes`, `bytearray` or a `memoryview`) into those of the reply; how "
     "many at once is up to you. It returns `bytes`, from 1 to 100 for each byte that it was given, so no reply is "
-    "empty.",
-    "However much one client asks, the others have their turns: receive once from it, and see who else is ready.",
-    "A client that closes its sending half gets all that it is owed, and then the end of file.",
-    "A client may be silent for as long as it likes. Idle is less than 1 % of a CPU, and fewer than 15 wake-ups a "
+    "empty; `b''` is no request, and nothing is due to it.",
+    "However much one client asks, the others have their turns: receive once from it, or a few times (ten at most), "
+    "and see who else is ready.",
+    "A client that closes its sending half gets all that it is owed, and then the end of file. What `send` has taken, "
+    "the kernel delivers by itself: close, and do not wait for it.",
+    "A client may be silent, or read nothing, for as long as it likes: it is not disconnected for that, nor to make "
+    "room for another one. Idle is less than 1 % of a CPU, and fewer than 15 wake-ups a "
     "second: a wait may have a time-out that is long enough for that.",
     f"While clients do not read, up to {FROZEN} at once, the memory grows by less than {FROZEN_BYTES // MIB} MiB in "
-    "all, where replies are as long as requests. Stop reading from a client while you owe it bytes; to read a little "
-    "ahead of it is no fault. The buffers of the kernel are as small as the judge made them: SO_SNDBUF and SO_RCVBUF "
-    "do nothing.",
+    "all, where replies are as long as requests. Stop reading from a client while you owe it bytes; up to 64 KiB that "
+    "you have read ahead of each are no fault. The buffers of the kernel are as small as the judge made them: "
+    "SO_SNDBUF and SO_RCVBUF do nothing.",
     "When descriptors run out, `listening.accept()` closes the connection that it cannot keep, and raises "
     "ConnectionAbortedError: go on. Whoever accepts in another way gets EMFILE. Then clients may be turned away or "
     "wait, the others are served, and the server is idle when nobody asks; when others leave, those who wait are "
@@ -184,9 +192,10 @@ def _write_table(exercise: Exercise) -> str:
 
 
 def _write_limits(exercise: Exercise) -> str:
+    what = "your answer" if exercise.begin else f"`{exercise.entry}({exercise.parameters})`"
     limits = LIMITS | (chats.LIMITS if exercise.entry == "chat" else {})
     return (
-        "Write your answer into the cell below. It may use helper functions, in the same cell or in others, and any "
+        f"Write {what} into the cell below. It may use helper functions, in the same cell or in others, and any "
         "package that is installed. It can read Python, its packages and `iolab`, but not the course's servers; "
         f"write up to {FOLDER_MIB} MiB into the folder that it starts in, and connect nowhere else. "
         f"Its imports and all else at the top level have {ANSWER_LOADS_IN_S:.0f} s, a process "

@@ -1,7 +1,12 @@
 """What is read of a process: whether a call ends by itself."""
 
+import ctypes
+import os
+import socket
+
 import pytest
 
+from iolab.exercises.sandbox import watch
 from iolab.exercises.sandbox.watch import LONG_MS, SystemCall, has_limit
 
 ENDLESS, NULL, POINTER = 0xFFFFFFFF, 0, 0x7FFF_0000_1000
@@ -27,3 +32,16 @@ ENDLESS, NULL, POINTER = 0xFFFFFFFF, 0, 0x7FFF_0000_1000
 def test_a_call_with_a_limit_ends_by_itself(name: str, place: int, limit: int, ends: bool) -> None:
     arguments = tuple(limit if number == place else 7 for number in range(6))
     assert has_limit(SystemCall(name, arguments)) == ends
+
+
+def test_a_limit_that_the_kernel_sets_to_a_connection_is_seen() -> None:
+    process = os.pidfd_open(os.getpid())
+    copy = ctypes.CDLL(None).syscall(watch.GETFD, process, process, 0)
+    os.close(process)
+    if copy < 0:
+        pytest.skip("pidfd_getfd(2) is refused here, so nothing is known of another process's sockets")
+    os.close(copy)
+    with socket.socket() as connection:
+        assert not watch.limits_connections(os.getpid())
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 700)
+        assert watch.limits_connections(os.getpid())

@@ -19,7 +19,8 @@ LOOKS, PINGS = 40, 16
 POLL_ADD = 6
 """IORING_OP_POLL_ADD (linux/io_uring.h)."""
 
-COMERS, SLEEPS = 12, 3
+COMERS, SLEEPS, ENDS = 12, 3, 4
+WHILE_ONE_ENDS = "a client that asked while another one had closed its sending half and not read its last bytes"
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ def check_promptness(trial: Trial) -> str:
         raise Violated(f"the server {how} while {times} of {PINGS} requests waited, and they did not wake it")
     _expect_no_sleep(trial, "clients waited to be accepted", partial(_bring_clients, trial))
     _expect_no_sleep(trial, "it had room to send what it owed", partial(_read_slowly, trial))
+    _expect_no_wait_for_those_who_end(trial)
     return f"{PINGS} requests were read as soon as they arrived"
 
 
@@ -82,6 +84,27 @@ def _waits_with_limit(trial: Trial) -> bool:
     ]  # not those of aio
     calls = [watch.read_call(trial.pid, task) for task in own]
     return any(call and call.name == "futex" and watch.has_limit(call) for call in calls)
+
+
+def _expect_no_wait_for_those_who_end(trial: Trial) -> None:
+    """Raise Violated if it waits for clients that have closed their sending half, and not read the last bytes yet.
+
+    These are in the kernel, which needs nobody to deliver them.
+    """
+    sleeps: Counter[str] = Counter()
+    request = trial.draw.randbytes(20_000 // trial.factor)
+    with ExitStack() as stack:
+        bystander, *others = [stack.enter_context(Peer(trial, narrow=bool(place))) for place in range(1 + ENDS)]
+        for peer in others:
+            peer.send(request)
+            ask_line(trial, bystander)
+            peer.half_close()
+            sleeps.update(_ping(trial, bystander, WHILE_ONE_ENDS))
+        for peer in others:
+            peer.expect(trial.due(request), "a client that read late, after it had closed its sending half,")
+    if sleeps.total() > ENDS // 2:
+        call = sleeps.most_common(1)[0][0]
+        raise Violated(f"{WHILE_ONE_ENDS} had to wait: the server was seen in {PHRASES.get(call, f'`{call}`')}")
 
 
 def _bring_clients(trial: Trial) -> Iterator[None]:
@@ -118,7 +141,7 @@ def _read_slowly(trial: Trial) -> Iterator[None]:
             yield
 
 
-def _ping(trial: Trial, peer: Peer) -> set[str]:
+def _ping(trial: Trial, peer: Peer, who: str = "a client") -> set[str]:
     """Ask, and return what the server slept in while the request waited; nothing if the request woke it."""
     request, ready = draw_line(trial), select.poll()
     ready.register(peer.connection, select.POLLIN)
@@ -133,7 +156,7 @@ def _ping(trial: Trial, peer: Peer) -> set[str]:
         names = [each.name for each in calls if each]
         call = next((name for name in PHRASES if name in names), *names[:1] or [""])
         time.sleep(0.0001)
-    peer.expect(trial.due(request), "a client")
+    peer.expect(trial.due(request), who)
     return {call} if asleep >= 3 else set()
 
 

@@ -17,15 +17,21 @@ ENDS = ("half-close", "reset", "leave", "read", "more")
 """What may become of a client that is owed bytes."""
 
 CROWD, RESERVED, BRIEF = 200, 64, 12
-MANY = 1_100
-PLACES = 128
-"""Descriptors of a server that more clients come to than it has room for."""
+MANY, CHATTER = 1_100, 280
+PLACES, RESIDENTS, LEAVERS, GUESTS = 128, 50, 44, 50
+"""Descriptors of a server that more clients come to than it has room for: those who stay, who leave, and who wait.
+
+The first two have a place in any case, and those who leave are no fewer than those who wait.
+"""
+
+WAYS = [(False, ("leave",)), (False, ("reset",)), (True, ("reset",)), (True, ("half-close", "read"))]
+"""Whether those who leave are owed bytes, and how they leave: all that a server can tell apart."""
 
 FROZEN = 24
 """Clients that ask again and again and do not read, at once."""
 
 FD_SETSIZE = 1_024
-SILENCE_MS = 2_300
+SILENCE_MS, STALL_MS = 2_300, 1_500
 
 Numbers = Iterator[int]
 
@@ -57,15 +63,23 @@ def slow_readers(draw: random.Random, numbers: Numbers, fates: Sequence[str], at
     brisk = [Step("open", other), *(Step("ask", other, draw.randrange(1, 100)) for _ in range(5))]
     ends = [end(draw, each, draw.choice(fates)) for each in clients]
     readers = [[Step("read", each)] for each in clients]
+    comers = [next(numbers) for _ in range(count + 2)]  # they get the numbers of those who have left
+    come = [
+        [Step("open", each, place % 2), Step("ask", each, 1_200 if place % 2 else 50)]
+        for place, each in enumerate(comers)
+    ]
     return [
         *interleave(draw, *asks, brisk),
         SETTLE,
         *interleave(draw, *ends),
         Step("wait", amount=30),
+        Step("wait"),
+        *interleave(draw, *come),
         SETTLE,
         *interleave(draw, *readers),
         SETTLE,
-        *(Step("leave", each) for each in (*clients, other)),
+        *(Step("read", each) for each in comers),
+        *(Step("leave", each) for each in (*clients, *comers, other)),
         SETTLE,
     ]
 
@@ -86,6 +100,21 @@ def end(draw: random.Random, client: int, fate: str) -> list[Step]:
     if fate == "more":
         return [Step("ask", client, draw.randrange(1, 300)) for _ in range(draw.randrange(1, 4))]
     return [Step(fate, client)]
+
+
+def stalled(draw: random.Random, numbers: Numbers) -> Story:
+    """Return a scene of clients that read nothing for long, be it that the server owes them bytes or the kernel alone.
+
+    Half of them have closed their sending half.
+    """
+    clients = [next(numbers) for _ in range(4)]
+    sizes = [size + draw.randrange(100) for size in (100, 100, 4_000, 4_000)]
+    asks = [[Step("open", each, 1), Step("ask", each, size)] for each, size in zip(clients, sizes, strict=True)]
+    ends = [Step("half-close", each) for each in clients[::2]]
+    reads = [[Step("read", each), Step("ask", each, 10)] for each in clients]
+    left = [Step("leave", each) for each in clients[1::2]]
+    silent = Step("silence", amount=STALL_MS)
+    return [*interleave(draw, *asks), *ends, silent, *interleave(draw, *reads), SETTLE, *left, SETTLE]
 
 
 def trickle(draw: random.Random, numbers: Numbers) -> Story:
@@ -253,8 +282,26 @@ def draw_slow_readers(draw: random.Random) -> Story:
         slow_readers(draw, numbers, ("read", "more"), 2),
         slow_readers(draw, numbers, ("read", "more", "half-close"), 4),
         trickle(draw, numbers),
+        stalled(draw, numbers),
     ]
     return chain(scenes)
+
+
+def draw_passed_readers(draw: random.Random) -> Story:
+    """Draw a story of slow readers that are owed the end of a long reply while hundreds of others are answered."""
+    numbers = _count()
+    slow, other = [next(numbers) for _ in range(3)], next(numbers)
+    begin = [[Step("open", each, 1), Step("ask", each, draw.randrange(130_000, 150_000))] for each in slow]
+    chat = [Step("open", other)]
+    for _ in range(CHATTER):
+        chat += [Step("ask", other, draw.randrange(33_000, 40_000)), Step("read", other)]
+    return [
+        *interleave(draw, *begin),
+        SETTLE,
+        *chat,
+        *interleave(draw, *([Step("read", each)] for each in slow)),
+        SETTLE,
+    ]
 
 
 def draw_leavers(draw: random.Random) -> Story:
@@ -272,19 +319,24 @@ def draw_leavers(draw: random.Random) -> Story:
 
 
 def full_house(draw: random.Random, numbers: Numbers) -> Story:
-    """Return a scene of more clients than the server has descriptors for, of whom some leave, and of others that come.
+    """Return a scene of more clients than the server has descriptors for, of whom some leave, time and again.
 
-    Those who leave are more than those who have no place.
+    Each time all of them leave in one way.
     """
-    clients = [next(numbers) for _ in range(PLACES + 12)]
-    steps = [step for each in clients for step in (Step("open", each, 3), Step("ask", each, 10))]
-    early = clients[: PLACES - 28]
-    leavers = draw.sample(early, 60)
-    ends = [Step(draw.choice(("leave", "half-close", "reset")), each) for each in leavers]
-    comers = [next(numbers) for _ in range(4)]
-    come = [step for each in comers for step in (Step("open", each), Step("ask", each, draw.randrange(1, 50)))]
-    left = [Step("leave", each) for each in (*clients, *comers)]
-    return [*steps, SETTLE, *ends, SETTLE, *come, SETTLE, *left, SETTLE]
+    residents, steps = _bring(numbers, RESIDENTS)
+    for owed, ends in draw.sample(WAYS, len(WAYS)):
+        leavers, came = _bring(numbers, LEAVERS, 1 if owed else 0, 1_000 if owed else 10)
+        guests, waited = _bring(numbers, GUESTS)
+        left = interleave(draw, *([Step(act, each) for act in ends] for each in leavers))
+        full = [Step("wait")] if SETTLE in steps else [SETTLE]  # it takes a while to see that nobody is served
+        steps += [*came, *waited, *full, *left, SETTLE, *(Step("leave", each) for each in guests)]
+    return [*steps, *(Step("leave", each) for each in residents), SETTLE]
+
+
+def _bring(numbers: Numbers, count: int, kind: int = 3, size: int = 10) -> tuple[list[int], list[Step]]:
+    """Return new clients, and how they come and ask."""
+    clients = [next(numbers) for _ in range(count)]
+    return clients, [step for each in clients for step in (Step("open", each, kind), Step("ask", each, size))]
 
 
 def draw_frozen(draw: random.Random) -> Story:
@@ -299,6 +351,13 @@ def draw_frozen(draw: random.Random) -> Story:
 def draw_end(draw: random.Random) -> Story:
     """Draw a story that ends the server while clients are there in every state, and nobody does anything."""
     return [*meet(draw)[1], Step("stop")]
+
+
+def draw_full_end(draw: random.Random) -> Story:
+    """Draw a story that ends the server when it has no descriptor left, and clients wait or were turned away."""
+    numbers = _count()
+    scenes = [_bring(numbers, RESIDENTS, 0)[1], _bring(numbers, LEAVERS // 2, 1, draw.randrange(10, 1_000))[1]]
+    return [*interleave(draw, *scenes), *_bring(numbers, RESIDENTS + GUESTS)[1], SETTLE, Step("stop")]
 
 
 def draw_busy_end(draw: random.Random) -> Story:
@@ -341,5 +400,9 @@ def draw_debts(draw: random.Random) -> Story:
     ]
     ends = [[Step("half-close", first)], [Step("ask", second, draw.randrange(1, 300))], [Step("reset", third)]]
     draw.shuffle(ends)
+    last = [next(numbers) for _ in range(3)]  # the kernel has all that they are owed
+    deeds = [(Step("open", each, 1), Step("ask", each, 150), Step("half-close", each)) for each in last]
+    ends.append(list(interleave(draw, *deeds)))
     between = [step for steps in ends for step in (*steps, SETTLE)]
-    return [*interleave(draw, *begin), SETTLE, *between, Step("read", first), Step("read", second), SETTLE]
+    readers = [Step("read", each) for each in (first, second, *last)]
+    return [*interleave(draw, *begin), SETTLE, *between, *readers, SETTLE]

@@ -1,8 +1,11 @@
 """A process as /proc shows it: nothing here asks the process itself (`proc(5)`)."""
 
+import contextlib
+import ctypes
 import os
 import platform
 import re
+import socket
 import sys
 import time
 from collections import Counter
@@ -16,6 +19,7 @@ from iolab.kernel.interrupts import InOnePiece, child
 X86_64 = {
     "read": (0, 17, 19),
     "write": (1, 18, 20, 40),
+    "close": (3,),
     "poll": (7, 271),
     "select": (23, 270),
     "pause": (34,),
@@ -35,6 +39,7 @@ X86_64 = {
 AARCH64 = {
     "read": (63, 65, 67),
     "write": (64, 66, 68, 71),
+    "close": (57,),
     "poll": (73,),
     "select": (72,),
     "sleep": (101, 115),
@@ -62,6 +67,8 @@ PF_EXITING = 4
 """Among the flags of a thread (linux/sched.h); it is set before its descriptors are closed."""
 
 EPOLLOUT, EPOLLET = 0x4, 1 << 31
+GETFD = 438
+"""pidfd_getfd(2), which has this number on both architectures."""
 
 
 @dataclass(frozen=True)
@@ -228,6 +235,31 @@ def blocks_signals(pid: int, task: int) -> bool:
     """Say whether a thread blocks all signals that may be blocked (`proc_pid_status(5)`)."""
     blocked = re.search(r"SigBlk:\s*(\w+)", read(f"/proc/{pid}/task/{task}/status"))
     return blocked is not None and int(blocked[1], 16).bit_count() > 50
+
+
+def limits_connections(pid: int) -> bool:
+    """Say whether the kernel is to end a connection of a process whose other side takes nothing for a while.
+
+    (`tcp(7)`, TCP_USER_TIMEOUT; where descriptors of others cannot be had, nothing is known of it.)
+    """
+    folder = f"/proc/{pid}/fd"
+    numbers = [each for each in list_folder(folder) if _read_link(f"{folder}/{each}").startswith("socket:")]
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    try:
+        return any(_read_limit_ms(process, int(each)) for each in numbers)
+    finally:
+        os.close(process)
+
+
+def _read_limit_ms(process: int, number: int) -> int:
+    copy = ctypes.CDLL(None).syscall(GETFD, process, number, 0)
+    if copy >= 0:
+        with socket.socket(fileno=copy) as connection, contextlib.suppress(OSError):  # it may be none of TCP
+            return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+    return 0
 
 
 def list_connections(port: int) -> set[str]:

@@ -82,12 +82,12 @@ POOL = """
                 while data := connection.recv(65536):
                     connection.sendall(respond(data))
 
-        with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-            while True:
-                try:
-                    pool.submit(talk, listening.accept()[0])
-                except ConnectionAbortedError:
-                    pass
+        pool = ThreadPoolExecutor(max_workers=WORKERS)
+        while True:
+            try:
+                pool.submit(talk, listening.accept()[0])
+            except ConnectionAbortedError:
+                pass
 """
 
 GLOBAL = """

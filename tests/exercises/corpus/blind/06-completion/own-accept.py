@@ -1,4 +1,4 @@
-# right
+# lacks a clean end: out of descriptors it has no order on the listening socket until somebody leaves, so it does not hear `Stopped` then, which the text did not say then
 # Without MultishotAccept: if the ring's accept fails, ask accept(2) why.
 import errno
 import socket

@@ -117,6 +117,16 @@ def stalled(draw: random.Random, numbers: Numbers) -> Story:
     return [*interleave(draw, *asks), *ends, silent, *interleave(draw, *reads), SETTLE, *left, SETTLE]
 
 
+def piecemeal(draw: random.Random, numbers: Numbers) -> Story:
+    """Return a scene of clients that ask on, piece by piece, while they are owed, close their sending half and read."""
+    clients = [next(numbers) for _ in range(3)]
+    steps = [step for each in clients for step in (Step("open", each, 1), Step("ask", each, 1_500), Step("wait"))]
+    for _ in range(4):
+        steps += [*(Step("ask", each, draw.randrange(1, 100)) for each in clients), Step("wait")]
+    ends = [[Step("half-close", each), Step("wait"), Step("read", each)] for each in clients]
+    return [*steps, *interleave(draw, *ends), SETTLE]
+
+
 def trickle(draw: random.Random, numbers: Numbers) -> Story:
     """Return a scene of clients that ask for a little again and again and read none, until no byte more has room."""
     clients = [next(numbers) for _ in range(12)]
@@ -254,6 +264,7 @@ def draw_half_closes(draw: random.Random) -> Story:
     scenes = [
         brief(draw, numbers, ("half-close", "stay")),
         early(draw, numbers, ("half-close", "stay")),
+        piecemeal(draw, numbers),
         slow_readers(draw, numbers, ("half-close",), 2),
         slow_readers(draw, numbers, ("half-close", "read", "more")),
     ]

@@ -145,7 +145,8 @@ def check_clock(attempt: Attempt) -> str:
         attempt.begin(interest, EVERY_S, lambda: ticks.append(time.monotonic()))
         attempt.story = f"Nobody said anything, and `tick` was due every {EVERY_S:g} s."
         _expect_ticks(attempt, lambda: len(ticks) >= 3)
-        if ticks[2] < start_s + 3 * EVERY_S:
+        # On a busy machine the first may be late; a loop that does not wait makes up for it.
+        if any(at_s < start_s + n * EVERY_S for n, at_s in enumerate(list(ticks), 1)):
             raise attempt.wrong("It was called too early.")
         if interest.count > 10 * len(ticks) + 10:
             raise attempt.wrong(f"For {len(ticks)} ticks the loop turned {interest.count:,} times: it does not sleep.")

@@ -1,12 +1,18 @@
 """The signals that sockets raise, one by one: what the kernel says in each, and how many there are."""
 
 import signal
+import struct
 import time
 from collections.abc import Callable, Iterator
-from socket import socket
+from socket import IPPROTO_TCP, socket
 
 from iolab.display.tables import Table
-from iolab.kernel.signals import READY, SIGNALS, Interest, descriptor_of, why_not
+from iolab.kernel.signals import F_SETSIG, READY, SIGNALS, Interest, descriptor_of, why_not
+
+__all__ = ["F_SETSIG", "READY", "SIGNALS", "Interest", "descriptor_of", "segments", "taps"]
+
+TCP_INFO, SEGMENTS = 11, struct.Struct("=152xI")
+"""`tcp(7)`, and where in it is tcpi_data_segs_in (<linux/tcp.h>)."""
 
 SETTLE_S = 0.02
 """A segment takes microseconds over loopback; a busy machine may deliver it a little later."""
@@ -28,6 +34,12 @@ def taps(act: Callable[[], object], *armed: socket) -> Table:
         act()
         time.sleep(SETTLE_S)
         return Table(_queued(), "signals, in the order in which they were taken")
+
+
+def segments(connection: socket) -> int:
+    """Return how many segments with data a TCP connection has received."""
+    (count,) = SEGMENTS.unpack(connection.getsockopt(IPPROTO_TCP, TCP_INFO, SEGMENTS.size))
+    return int(count)
 
 
 def _queued() -> Iterator[dict[str, str | int | None]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from iolab.course import sigio as module
-from iolab.course.sigio import taps
+from iolab.course.sigio import segments, taps
 from iolab.display.tables import Table
 from iolab.kernel import signals
 from iolab.traffic.faults import few_signals
@@ -54,6 +54,17 @@ class TestTaps:
         pair[1].send(b"one more would end this process")
         assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
         assert not signal.sigpending() & signals.SIGNALS
+
+
+def test_segments_of_a_connection_are_counted() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.create_connection(listening.getsockname()) as peer:
+        ours, _ = listening.accept()
+        with ours:
+            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for _ in range(2):
+                peer.send(b"x")
+                ours.recv(1)
+            assert segments(ours) == 2 and segments(peer) == 0
 
 
 @needs_signals

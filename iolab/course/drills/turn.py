@@ -3,20 +3,25 @@
 import html
 import inspect
 import linecache
+import signal
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from iolab import progress
-from iolab.course.drills import blocking, nonblocking
+from iolab.course.drills import blocking, completion, nonblocking, signals
 from iolab.course.drills.drill import UNFILLED, Drill
 from iolab.display.html import card, fold
 from iolab.errors import guard, unknown
+from iolab.kernel.signals import descriptor_of
 
 TONES = {None: "open", True: "right", False: "wrong"}
-DRILLS: dict[str, Drill] = {**blocking.DRILLS, **nonblocking.DRILLS}
+DRILLS: dict[str, Drill] = {**blocking.DRILLS, **nonblocking.DRILLS, **signals.DRILLS, **completion.DRILLS}
 """All drills by name: the number of the lesson, and a word."""
+
+NAMES: dict[str, Any] = {"suppress": suppress, "signal": signal, "descriptor_of": descriptor_of}
+"""What solutions use, and lessons import."""
 
 HINTS = ("A hint", "One more hint", "The last hint")
 
@@ -79,6 +84,6 @@ def solved(key: str, drill: Drill) -> Callable[..., Any]:
     """Return the solution of a drill as a function whose text can be shown."""
     file = f"<the course's {key}>"
     linecache.cache[file] = (len(drill.solution), None, drill.solution.splitlines(keepends=True), file)
-    names: dict[str, Any] = {"suppress": suppress}  # which lessons import
+    names = dict(NAMES)
     exec(compile(drill.solution, file, "exec"), names)  # noqa: S102  a text of this package
-    return next(value for value in names.values() if inspect.isfunction(value))
+    return next(value for name, value in names.items() if name not in NAMES and inspect.isfunction(value))

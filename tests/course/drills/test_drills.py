@@ -6,7 +6,6 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -15,7 +14,7 @@ import pytest
 from iolab.background import runaways
 from iolab.course.drills import DRILLS, UNFILLED, Outcome
 from iolab.course.drills.attempt import Attempt, Wrong
-from iolab.course.drills.turn import solved
+from iolab.course.drills.turn import NAMES, solved
 from iolab.errors import UsageError
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -33,7 +32,7 @@ def write(text: str) -> Callable[..., Any]:
     """Define a function as a cell does; its text can be found."""
     text, file = textwrap.dedent(text), f"<cell {next(CELLS)}>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    names: dict[str, Any] = {"time": time, "suppress": suppress}
+    names: dict[str, Any] = NAMES | {"time": time}
     exec(compile(text, file, "exec"), names)
     function: Callable[..., Any] = [value for value in names.values() if inspect.isfunction(value)][-1]
     return function
@@ -233,6 +232,66 @@ class TestSend:
     def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
         limit_s = 2 if says == "It received" or "others" in says else PATIENT_S
         assert says in tell("02-send", change("02-send", old, new), limit_s)
+
+
+class TestDrain:
+    @pytest.mark.parametrize(
+        ("old", "new", "says"),
+        [
+            ("while request", "if request", "while your function answered. Your function left 2 bytes unread."),
+            ("respond(request)", "respond(request).lower()", "It was owed b'ABCDE', and got b'abcde'."),
+            ("BlockingIOError", "ValueError", "Your function raised BlockingIOError: [Errno 11]"),
+            ("True", "False", "Your function returned False, as if it had left."),
+            ("False", "True", "The client closed its side. Your function returned True, and not False."),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
+        assert says in tell("05-drain", change("05-drain", old, new))
+
+
+class TestWhom:
+    @pytest.mark.parametrize(
+        ("old", "new", "says"),
+        [
+            ("signal.SIGIO", "signal.SIGUSR1", "SIGIO came: the queue had been full. Your function returned {"),
+            ("{descriptor_of(tap)}", "everyone", "A signal came for descriptor "),
+            ("{descriptor_of(tap)}", "descriptor_of(tap)", ", and should return {"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
+        assert says in tell("05-whom", change("05-whom", old, new))
+
+
+class TestTurn:
+    @pytest.mark.parametrize(
+        ("old", "new", "says"),
+        [
+            ("respond(received)", "received", " brought b'abc'. Then your function should order a write of b'ABC' to "),
+            ("requests.read(descriptor, 65536)", "pass", " was done. Then your function should order a read from "),
+            ("requests.write(descriptor, respond(received))", "pass", "; it ordered nothing."),
+            ("elif received", "elif not received", "; it ordered nothing."),
+            ("connections.pop(descriptor).close()", "pass", "did not drop and close that connection"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
+        assert says in tell("06-turn", change("06-turn", old, new))
+
+    def test_one_that_waits_once_too_often_is_told(self) -> None:
+        waits = change("06-turn", "    for descriptor", "    requests.wait()\n    for descriptor")
+        assert "had not returned" in tell("06-turn", waits, SHORT_S)
+
+
+class TestRest:
+    @pytest.mark.parametrize(
+        ("old", "new", "says"),
+        [
+            ("[result:]", "[:result]", "should order a write of b'cdef' to "),
+            ("unsent[descriptor] = rest", "pass", "Your function left {} in `unsent`."),
+            ("requests.read(descriptor, 65536)", "pass", "Then the other four were sent. Then your function should or"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
+        assert says in tell("06-rest", change("06-rest", old, new))
 
 
 def test_a_bare_except_does_not_keep_a_loop_alive() -> None:

@@ -1,7 +1,6 @@
 """The drills of lesson 06: what to order once something is done, and what to do about a send that fell short."""
 
 import socket
-from types import TracebackType
 
 from iolab.course.drills.attempt import SETTLE_S, Attempt
 from iolab.course.drills.drill import Drill
@@ -35,10 +34,8 @@ class Orders(aio.Requests):
         if orders != [*expected]:
             raise self._attempt.wrong(f"Then your function should order {_tell(expected)}; it ordered {_tell(orders)}.")
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error:
+    def __exit__(self, *failure: object) -> None:
+        if any(failure):
             self._attempt.ends_when_stopped(SETTLE_S)
         super().__exit__()
 

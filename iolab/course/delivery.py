@@ -4,9 +4,12 @@ Where the kernel lets its tracepoints be seen, it also says whose thread copied 
 """
 
 import errno
+import os
 import select
 import socket
 import struct
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,10 +20,11 @@ from iolab.kernel import aio, linux_aio, threads, tracepoints, uring
 from iolab.kernel.aio import Requests
 from iolab.kernel.ring import FLAGS, Ring
 from iolab.models import needs_poll
+from iolab.settings import AIO_HELPERS
 
 __all__ = [
     "BYTES", "DELIVERY_LIMIT_S", "RING_LIMIT_S", "WAYS", "Delivery", "Requests", "ask_ring", "deliver",
-    "helper_threads", "submit", "unread",
+    "helper_threads", "replies", "submit", "unread",
 ]  # fmt: skip
 
 BYTES = b"brought"
@@ -96,6 +100,15 @@ def helper_threads(pending: int) -> int:
         for server in servers:
             requests.read(server.fileno(), len(BYTES))
         return len(threads.task_ids()) - before
+
+
+def replies(helpers: int, asking: int, silent: int) -> int:
+    """Count the replies of `aio` with so few helpers, in a process of its own, to clients that ask 20 times each."""
+    work = f"connections={asking}, requests={20 * asking}, idle={silent}, patience_s=1"
+    script = f"import iolab; print(len(iolab.measure('aio', {work}, recorded='06-aio-{helpers}-{silent}').records))"
+    env = os.environ | {AIO_HELPERS: str(helpers)}
+    done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, check=True)
+    return int(done.stdout.split()[-1])
 
 
 def submit(blocking: bool, silence_s: float = 0.2) -> dict[str, str | float]:

@@ -3,18 +3,29 @@
 Where the kernel lets its tracepoints be seen, it also says whose thread copied them.
 """
 
+import errno
+import os
 import select
 import socket
 import struct
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from threading import Thread, get_native_id
+from threading import Thread, Timer, get_native_id
 
-from iolab.kernel import aio, threads, tracepoints, uring
+from iolab.kernel import aio, linux_aio, threads, tracepoints, uring
+from iolab.kernel.aio import Requests
 from iolab.kernel.ring import FLAGS, Ring
 from iolab.models import needs_poll
+from iolab.settings import AIO_HELPERS
+
+__all__ = [
+    "BYTES", "DELIVERY_LIMIT_S", "RING_LIMIT_S", "WAYS", "Delivery", "Requests", "ask_ring", "deliver",
+    "helper_threads", "replies", "submit", "unread",
+]  # fmt: skip
 
 BYTES = b"brought"
 DELIVERY_LIMIT_S = 5.0
@@ -79,14 +90,40 @@ def _name_of(copying: set[int]) -> str | None:
 def helper_threads(pending: int) -> int:
     """Return how many threads this process gains while so many reads of `aio(7)` are pending.
 
-    A helper thread that worked within the last second is used again, and not counted.
+    A helper thread that worked within the last second is used again, and not counted. 0 where there is no `aio(7)`.
     """
+    if aio.why_not():
+        return 0
     with ExitStack() as stack, aio.Requests() as requests:
         servers = [stack.enter_context(end) for _ in range(pending) for end in socket.socketpair()][::2]
         before = len(threads.task_ids())
         for server in servers:
             requests.read(server.fileno(), len(BYTES))
         return len(threads.task_ids()) - before
+
+
+def replies(helpers: int, asking: int, silent: int) -> int:
+    """Count the replies of `aio` with so few helpers, in a process of its own, to clients that ask 20 times each."""
+    work = f"connections={asking}, requests={20 * asking}, idle={silent}, patience_s=1"
+    script = f"import iolab; print(len(iolab.measure('aio', {work}, recorded='06-aio-{helpers}-{silent}').records))"
+    env = os.environ | {AIO_HELPERS: str(helpers)}
+    done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, check=True)
+    return int(done.stdout.split()[-1])
+
+
+def submit(blocking: bool, silence_s: float = 0.2) -> dict[str, str | float]:
+    """Ask a silent socket for bytes by `io_submit(2)`; they are sent after a while. Return a row of a table."""
+    row: dict[str, str | float] = {"a socket that is": "blocking" if blocking else "non-blocking"}
+    if reason := linux_aio.why_not():
+        return row | {"io_submit brought": reason}
+    server, client = socket.socketpair()
+    with server, client:
+        server.setblocking(blocking)
+        later = threads.start(Timer(silence_s, client.sendall, [BYTES]))
+        taken_ns, result, received = linux_aio.read(server.fileno(), len(BYTES))
+        later.join()
+    brought = repr(received) if result >= 0 else errno.errorcode[-result]
+    return row | {"io_submit took (ms)": taken_ns / 1e6, "io_submit brought": brought}
 
 
 def unread(connection: socket.socket) -> int:

@@ -1,12 +1,21 @@
 """The signals that sockets raise, one by one: what the kernel says in each, and how many there are."""
 
+import select
 import signal
+import struct
 import time
 from collections.abc import Callable, Iterator
-from socket import socket
+from contextlib import ExitStack
+from socket import IPPROTO_TCP, create_server, socket
 
 from iolab.display.tables import Table
-from iolab.kernel.signals import READY, SIGNALS, Interest, descriptor_of, why_not
+from iolab.kernel.signals import F_SETSIG, READY, SIGNALS, Interest, descriptor_of, why_not
+from iolab.traffic import faults
+
+__all__ = ["F_SETSIG", "SIGNALS", "Interest", "descriptor_of", "hear", "segments", "taps", "tcp_pair"]
+
+TCP_INFO, SEGMENTS = 11, struct.Struct("=152xI")
+"""`tcp(7)`, and where in it is tcpi_data_segs_in (<linux/tcp.h>)."""
 
 SETTLE_S = 0.02
 """A segment takes microseconds over loopback; a busy machine may deliver it a little later."""
@@ -28,6 +37,33 @@ def taps(act: Callable[[], object], *armed: socket) -> Table:
         act()
         time.sleep(SETTLE_S)
         return Table(_queued(), "signals, in the order in which they were taken")
+
+
+def tcp_pair() -> tuple[socket, socket]:
+    """Return the two ends of a TCP connection; the second sends without Nagle's delay."""
+    with create_server(("127.0.0.1", 0)) as listening:
+        peer = faults.connect(listening.getsockname())
+        return listening.accept()[0], peer
+
+
+def hear(act: Callable[[socket], object]) -> dict[str, str]:
+    """Let the peer of a connection act, twice: say what the signals tell of it, and what `epoll` tells."""
+    with ExitStack() as stack:
+        ours, peer = map(stack.enter_context, tcp_pair())
+        signals = [str(tap["event"]) for tap in taps(lambda: act(peer), ours)]
+        ours, peer = map(stack.enter_context, tcp_pair())
+        watching = stack.enter_context(select.epoll())
+        watching.register(ours, select.EPOLLIN | select.EPOLLRDHUP)
+        act(peer)
+        ((_, events),) = watching.poll(1)
+    names = [name for name in ("EPOLLIN", "EPOLLRDHUP", "EPOLLHUP", "EPOLLERR") if events & getattr(select, name)]
+    return {"its signals": " ".join(signals), "epoll": " ".join(names)}
+
+
+def segments(connection: socket) -> int:
+    """Return how many segments with data a TCP connection has received."""
+    (count,) = SEGMENTS.unpack(connection.getsockopt(IPPROTO_TCP, TCP_INFO, SEGMENTS.size))
+    return int(count)
 
 
 def _queued() -> Iterator[dict[str, str | int | None]]:

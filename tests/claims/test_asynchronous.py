@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from iolab.claims import judge_asynchronous, judge_most_efficient
-from iolab.course.delivery import WAYS, Delivery, deliver
+from iolab.course.delivery import WAYS, Delivery, deliver, replies
 from iolab.kernel import aio, tracepoints
 from iolab.measurement.comparison import Comparison
 from iolab.measurement.run import Run
@@ -95,6 +95,10 @@ class TestDelivery:
         said = "from iolab.course import delivery; print(delivery.helper_threads(5))"
         done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
         assert done.stdout == "5\n"
+
+    @pytest.mark.skipif(aio.why_not() is not None, reason=str(aio.why_not()))
+    def test_one_helper_waits_at_the_door_and_the_other_serves_whoever_asks(self) -> None:
+        assert replies(2, 1, 0) == 20
 
     def test_what_cannot_be_asked_is_not(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(WAYS, "io_uring", (WAYS["io_uring"][0], lambda: "no ring"))

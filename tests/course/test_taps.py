@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from iolab.course import sigio as module
-from iolab.course.sigio import taps
+from iolab.course.sigio import hear, segments, taps, tcp_pair
 from iolab.display.tables import Table
 from iolab.kernel import signals
 from iolab.traffic.faults import few_signals
@@ -54,6 +54,21 @@ class TestTaps:
         pair[1].send(b"one more would end this process")
         assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
         assert not signal.sigpending() & signals.SIGNALS
+
+
+def test_segments_of_a_connection_are_counted() -> None:
+    ours, peer = tcp_pair()
+    with ours, peer:
+        for _ in range(2):
+            peer.send(b"x")
+            ours.recv(1)
+        assert segments(ours) == 2 and segments(peer) == 0
+
+
+@needs_signals
+def test_a_signal_of_an_end_looks_like_data_and_epoll_can_tell() -> None:
+    assert hear(lambda peer: peer.send(b"x")) == {"its signals": "POLL_IN", "epoll": "EPOLLIN"}
+    assert hear(socket.socket.close) == {"its signals": "POLL_IN POLL_IN", "epoll": "EPOLLIN EPOLLRDHUP"}
 
 
 @needs_signals

@@ -201,10 +201,10 @@ class Attempt:
             else:
                 shut_down(each)
 
-    def ends_when_stopped(self) -> bool:
-        """Shut the sockets down, and return whether that ends the function in time."""
+    def ends_when_stopped(self, within_s: float = 0) -> bool:
+        """Shut the sockets down, and return whether that ends the function in time, or within so long."""
         self._shut_down()
-        return self._ended.wait(self.left_s)
+        return self._ended.wait(max(self.left_s, within_s))
 
     def __enter__(self) -> Self:
         return self

@@ -5,6 +5,7 @@ import html
 import inspect
 import linecache
 import select
+import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,10 +14,11 @@ from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any
 
 from iolab import progress
-from iolab.course.drills import blocking, coroutines, multiplexing, nonblocking, selectors
+from iolab.course.drills import blocking, completion, coroutines, multiplexing, nonblocking, selectors, signals
 from iolab.course.drills.drill import UNFILLED, Drill
 from iolab.display.html import card, fold
 from iolab.errors import guard, unknown
+from iolab.kernel.signals import descriptor_of
 
 TONES = {None: "open", True: "right", False: "wrong"}
 DRILLS: dict[str, Drill] = {
@@ -24,6 +26,8 @@ DRILLS: dict[str, Drill] = {
     **nonblocking.DRILLS,
     **multiplexing.DRILLS,
     **selectors.DRILLS,
+    **signals.DRILLS,
+    **completion.DRILLS,
     **coroutines.DRILLS,
 }
 """All drills by name: the number of the lesson, and a word."""
@@ -33,6 +37,8 @@ NAMES: dict[str, Any] = {
     "asyncio": asyncio,
     "suppress": suppress,
     "select": select,
+    "signal": signal,
+    "descriptor_of": descriptor_of,
     "time": time,
     "EVENT_READ": EVENT_READ,
     "EVENT_WRITE": EVENT_WRITE,
@@ -102,4 +108,4 @@ def solved(key: str, drill: Drill) -> Callable[..., Any]:
     linecache.cache[file] = (len(drill.solution), None, drill.solution.splitlines(keepends=True), file)
     names = dict(NAMES)
     exec(compile(drill.solution, file, "exec"), names)  # noqa: S102  a text of this package
-    return next(value for value in names.values() if inspect.isfunction(value))
+    return next(value for name, value in names.items() if name not in NAMES and inspect.isfunction(value))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from iolab.errors import unknown
-from iolab.figures.ideas.completion import suspended_frame, two_rings
+from iolab.figures.ideas.completion import ready_and_done, suspended_frame, two_rings
 from iolab.figures.ideas.readiness import callbacks, level_and_edge, ready_list, signal_queue
 from iolab.figures.ideas.waiting import asking_in_vain, blocking
 from iolab.figures.style import CourseFigure, in_style
@@ -15,6 +15,7 @@ IDEAS: dict[str, Callable[[], CourseFigure]] = {
     "level and edge": level_and_edge,
     "callbacks": callbacks,
     "signal queue": signal_queue,
+    "ready and done": ready_and_done,
     "two rings": two_rings,
     "suspended frame": suspended_frame,
 }
@@ -26,7 +27,8 @@ def idea(name: str) -> CourseFigure:
     """Draw an idea of the course.
 
     The names: "blocking" (a thread and its socket), "asking in vain", "ready list" (the sets of select, the lists of
-    epoll), "level and edge", "callbacks", "signal queue", "two rings", and "suspended frame". Raise UsageError for
+    epoll), "level and edge", "callbacks", "signal queue", "ready and done" (readiness beside completion),
+    "two rings", and "suspended frame". Raise UsageError for
     any other, with the nearest.
     """
     if name not in IDEAS:

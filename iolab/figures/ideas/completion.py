@@ -8,6 +8,57 @@ from iolab.figures.style import BLUE, COPYING, GREY, PYTHON, WAITING, CourseFigu
 SLOTS, RADIUS, THICKNESS = 8, 36, 14
 """Of a ring."""
 
+READY_AND_DONE = (
+    "Readiness and completion. With readiness the kernel first says that Ann's 64 bytes are in its receive buffer; "
+    "then the program calls recv, and the bytes are copied into its memory. With completion the program first says "
+    "where in its memory they should go; then they are copied there; and then it hears that it is done."
+)
+
+FROM_KERNEL, TO_KERNEL, BYTES = "from", "to", "bytes"
+STEPS = {
+    "readiness": (
+        (FROM_KERNEL, "1  ready", "epoll_wait"),
+        (TO_KERNEL, "2  fetch them", "recv"),
+        (BYTES, "3  the bytes", ""),
+    ),
+    "completion": (
+        (TO_KERNEL, "1  put them there", "aio_read"),
+        (BYTES, "2  the bytes", ""),
+        (FROM_KERNEL, "3  done", "aio_suspend"),
+    ),
+}
+"""What passes between kernel and program, in its order, and the call of the program."""
+
+
+def ready_and_done() -> CourseFigure:
+    """Draw both, one above the other, step by step."""
+    page = sheet(284)
+    for (name, steps), top in zip(STEPS.items(), (4, 128), strict=True):
+        page.ground(2, top, 190, 116, f"kernel: {name}")
+        page.box(330, top, 148, 116, linewidth=1.6)
+        page.head(338, top + 11, "program")
+        page.text(10, top + 44, "Ann's socket")
+        page.buffer(10, top + 56, 174, "receive", 0.9, "64 bytes", COPYING)
+        for number, step in enumerate(steps):
+            _step(page, top + 42 + 30 * number, *step)
+    page.text(2, 260, "Readiness: you hear that there is something to fetch, and fetch it.")
+    page.text(2, 276, "Completion: you say where it should go, and hear that it is there.")
+    return page.finish(READY_AND_DONE)
+
+
+def _step(page: Sheet, y: float, kind: str, words: str, call: str) -> None:
+    """Draw what passes between kernel and program in one step."""
+    left, right = (196, y), (326, y)
+    page.text(261, y - 9, words, align="center")
+    page.code(338, y, call)
+    if kind == BYTES:
+        page.arrow(left, right, COPYING, linewidth=2.4)
+        page.box(338, y - 8, 130, 16, COPYING, SOLID)
+        page.text(344, y, "64 bytes")
+    else:
+        page.arrow(*((left, right) if kind == FROM_KERNEL else (right, left)))
+
+
 TWO_RINGS = (
     "The two rings of io_uring, in memory that program and kernel share. Into the submission queue the program writes "
     "orders: receive from Ann, send to Bob; the kernel takes them out. Into the completion queue the kernel writes "

@@ -385,6 +385,66 @@ class TestLine:
         assert said == "Write it with `async def`: answer(reader, writer) is awaited."
 
 
+class TestDrainOfTaps:
+    @pytest.mark.parametrize(
+        ("old", "new", "says"),
+        [
+            ("while request", "if request", "while your function answered. Your function left 2 bytes unread."),
+            ("respond(request)", "respond(request).lower()", "It was owed b'ABCDE', and got b'abcde'."),
+            ("BlockingIOError", "ValueError", "Your function raised BlockingIOError: [Errno 11]"),
+            ("True", "False", "Your function returned False, as if it had left."),
+            ("False", "True", "The client closed its side. Your function returned True, and not False."),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
+        assert says in tell("05-drain", change("05-drain", old, new))
+
+
+class TestWhom:
+    @pytest.mark.parametrize(
+        ("old", "new", "says"),
+        [
+            ("signal.SIGIO", "signal.SIGUSR1", "SIGIO came: the queue had been full. Your function returned {"),
+            ("{descriptor_of(tap)}", "everyone", "A signal came for descriptor "),
+            ("{descriptor_of(tap)}", "descriptor_of(tap)", ", and should return {"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
+        assert says in tell("05-whom", change("05-whom", old, new))
+
+
+class TestTurnOfCompletions:
+    @pytest.mark.parametrize(
+        ("old", "new", "says"),
+        [
+            ("respond(received)", "received", " brought b'abc'. Then your function should order a write of b'ABC' to "),
+            ("requests.read(descriptor, 65536)", "pass", " was done. Then your function should order a read from "),
+            ("requests.write(descriptor, respond(received))", "pass", "; it ordered nothing."),
+            ("elif received", "elif not received", "; it ordered nothing."),
+            ("connections.pop(descriptor).close()", "pass", "did not drop and close that connection"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
+        assert says in tell("06-turn", change("06-turn", old, new))
+
+    def test_one_that_waits_once_too_often_is_told(self) -> None:
+        waits = change("06-turn", "    for descriptor", "    requests.wait()\n    for descriptor")
+        assert "had not returned" in tell("06-turn", waits, SHORT_S)
+
+
+class TestRest:
+    @pytest.mark.parametrize(
+        ("old", "new", "says"),
+        [
+            ("[result:]", "[:result]", "should order a write of b'cdef' to "),
+            ("unsent[descriptor] = rest", "pass", "Your function left {} in `unsent`."),
+            ("requests.read(descriptor, 65536)", "pass", "Then the other four were sent. Then your function should or"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
+        assert says in tell("06-rest", change("06-rest", old, new))
+
+
 def test_a_bare_except_does_not_keep_a_loop_alive() -> None:
     function = write("def f(server):\n  while True:\n    try:\n      server.recv(1)\n    except: pass\n")
     with pytest.raises(Wrong, match="had not returned"), Attempt(function, SHORT_S) as attempt:

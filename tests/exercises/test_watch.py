@@ -1,4 +1,4 @@
-"""What is read of a process: whether a call ends by itself."""
+"""What is read of a process and its connections: whether a call ends by itself, and what was not received."""
 
 import ctypes
 import os
@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from iolab.exercises.sandbox import watch
-from iolab.exercises.sandbox.watch import LONG_MS, SystemCall, has_limit
+from iolab.exercises.sandbox.watch import LONG_MS, SystemCall, count_unreceived, has_limit
 
 ENDLESS, NULL, POINTER = 0xFFFFFFFF, 0, 0x7FFF_0000_1000
 
@@ -45,3 +45,20 @@ def test_a_limit_that_the_kernel_sets_to_a_connection_is_seen() -> None:
         assert not watch.limits_connections(os.getpid())
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 700)
         assert watch.limits_connections(os.getpid())
+
+
+def test_bytes_that_arrived_are_counted_until_they_are_received() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as peer:
+            peer_port = peer.getsockname()[1]
+            peer.sendall(b"not accepted yet")
+            connection, _ = listening.accept()
+            with connection:
+                assert connection.recv(100, socket.MSG_PEEK) == b"not accepted yet"
+                assert count_unreceived(port, peer_port) == 16
+                connection.recv(4)
+                assert count_unreceived(port, peer_port) == 12
+                assert count_unreceived(peer_port, port) == 0
+                connection.recv(100)
+                assert count_unreceived(port, peer_port) == 0

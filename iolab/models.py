@@ -176,7 +176,7 @@ MODELS: dict[str, Model] = {
         Model("prefork", needs_fork, colour="orange", apart=True),
         Model("prefork-exclusive", needs_fork, colour="vermilion", apart=True),
         Model("reuseport", needs_fork, colour="sky", apart=True),
-        Model("handoff", needs_fork, colour="purple", apart=True),
+        Model("handoff", needs_fork, colour="green", apart=True),
     )
 }
 """All models by name, in the order of the lessons."""

@@ -3,19 +3,20 @@
 import html
 import inspect
 import linecache
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from iolab import progress
-from iolab.course.drills import blocking, nonblocking
+from iolab.course.drills import blocking, nonblocking, processes
 from iolab.course.drills.drill import UNFILLED, Drill
 from iolab.display.html import card, fold
 from iolab.errors import guard, unknown
 
 TONES = {None: "open", True: "right", False: "wrong"}
-DRILLS: dict[str, Drill] = {**blocking.DRILLS, **nonblocking.DRILLS}
+DRILLS: dict[str, Drill] = {**blocking.DRILLS, **nonblocking.DRILLS, **processes.DRILLS}
 """All drills by name: the number of the lesson, and a word."""
 
 HINTS = ("A hint", "One more hint", "The last hint")
@@ -79,6 +80,6 @@ def solved(key: str, drill: Drill) -> Callable[..., Any]:
     """Return the solution of a drill as a function whose text can be shown."""
     file = f"<the course's {key}>"
     linecache.cache[file] = (len(drill.solution), None, drill.solution.splitlines(keepends=True), file)
-    names: dict[str, Any] = {"suppress": suppress}  # which lessons import
+    names: dict[str, Any] = {"socket": socket, "suppress": suppress}  # which lessons import
     exec(compile(drill.solution, file, "exec"), names)  # noqa: S102  a text of this package
     return next(value for value in names.values() if inspect.isfunction(value))

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from iolab.errors import unknown
+from iolab.figures.ideas.accepting import who_accepts
 from iolab.figures.ideas.completion import suspended_frame, two_rings
 from iolab.figures.ideas.readiness import callbacks, level_and_edge, ready_list, signal_queue
 from iolab.figures.ideas.waiting import asking_in_vain, blocking
@@ -17,6 +18,7 @@ IDEAS: dict[str, Callable[[], CourseFigure]] = {
     "signal queue": signal_queue,
     "two rings": two_rings,
     "suspended frame": suspended_frame,
+    "who accepts": who_accepts,
 }
 """The drawings by their names."""
 
@@ -26,8 +28,8 @@ def idea(name: str) -> CourseFigure:
     """Draw an idea of the course.
 
     The names: "blocking" (a thread and its socket), "asking in vain", "ready list" (the sets of select, the lists of
-    epoll), "level and edge", "callbacks", "signal queue", "two rings", and "suspended frame". Raise UsageError for
-    any other, with the nearest.
+    epoll), "level and edge", "callbacks", "signal queue", "two rings", "suspended frame", and "who accepts". Raise
+    UsageError for any other, with the nearest.
     """
     if name not in IDEAS:
         raise unknown("idea", name, list(IDEAS))

@@ -2,6 +2,7 @@
 
 import inspect
 import linecache
+import socket
 import textwrap
 import threading
 import time
@@ -33,7 +34,7 @@ def write(text: str) -> Callable[..., Any]:
     """Define a function as a cell does; its text can be found."""
     text, file = textwrap.dedent(text), f"<cell {next(CELLS)}>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    names: dict[str, Any] = {"time": time, "suppress": suppress}
+    names: dict[str, Any] = {"socket": socket, "time": time, "suppress": suppress}
     exec(compile(text, file, "exec"), names)
     function: Callable[..., Any] = [value for value in names.values() if inspect.isfunction(value)][-1]
     return function
@@ -233,6 +234,39 @@ class TestSend:
     def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
         limit_s = 2 if says == "It received" or "others" in says else PATIENT_S
         assert says in tell("02-send", change("02-send", old, new), limit_s)
+
+
+class TestAccept:
+    @pytest.mark.parametrize(
+        ("old", "new", "says"),
+        [
+            ("BlockingIOError", "ValueError", "took the client. Your function raised BlockingIOError: [Errno 11]"),
+            ("setblocking(False)", "setblocking(True)", "Its connection still blocks"),
+            ("    return connection", "    return None", "The first of them got None"),
+            ("return None", "return 0", "nobody was left, but your function returned 0"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
+        assert says in tell("09-accept", change("09-accept", old, new))
+
+    def test_one_that_waits_for_another_client_is_stopped(self) -> None:
+        patient = change("09-accept", "    try:", "    listening.setblocking(True)\n    try:")
+        assert "The first took the client. Your function had not returned" in tell("09-accept", patient, 1)
+
+
+class TestHandOn:
+    @pytest.mark.parametrize(
+        ("old", "new", "says"),
+        [
+            ("    connection.close()", "    pass", "You kept a copy open"),
+            ("ways.append(way)", "ways.insert(0, way)", "It was the turn of worker 2 of 2. It got nothing."),
+            ("ways.append(way)", "pass", "Then 0 of 2 ways were left"),
+            ("[connection.fileno()]", "[]", "A byte came, but no descriptor with it."),
+            ("[connection.fileno()]", "[way.fileno()]", "does not hear from what was handed on"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
+        assert says in tell("09-hand-on", change("09-hand-on", old, new))
 
 
 def test_a_bare_except_does_not_keep_a_loop_alive() -> None:

@@ -3,8 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
+from iolab.data.reference import rows_of
 from iolab.display.tables import Table
+from iolab.experiments.core_counts import Cores, speed_up
 from iolab.experiments.idle_connections import IdleCost
+from iolab.experiments.result import Row
 from iolab.measurement.comparison import Comparison
 from iolab.measurement.statistics import pair
 
@@ -40,6 +43,20 @@ def rows(costs: Costs, idle: IdleCost) -> Iterator[dict[str, str]]:
     yield row("protocols that exist already", "twisted, tornado", libraries(costs, "selectors"))
     yield row("files, or many operations at once", "io_uring", against(costs, "io_uring", "epoll", COMPLETION))
     yield row("replies that compute", "processes", "one Python thread computes at a time: no model of waiting helps")
+    yield row("and with eight cores?", "handoff, reuseport", several_cores(rows_of("cores")))
+
+
+def several_cores(recorded: Sequence[Row]) -> str:
+    """Say what a process for each core gave in a recorded run, and what a model makes of that with eight."""
+    run, each = Cores(tuple(recorded), ""), "a process for each core, as lesson 09 measures"
+    gain = run.value("times", work_us=run.work_us, model="handoff", workers=run.cores)
+    threads, serial = run.value("times", work_us=run.work_us, model="threads"), run.serial(run.work_us)
+    if gain is None or threads is None or serial is None:
+        return each
+    return (
+        f"{each}; in a recorded run {run.cores} workers made {gain:.2f} times the replies of one epoll, and threads "
+        f"{threads:.2f} times; 8 would make {speed_up(serial, 8):.1f} times, by Amdahl's model"
+    )
 
 
 def row(situation: str, take: str, because: str) -> dict[str, str]:

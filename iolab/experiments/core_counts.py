@@ -22,9 +22,12 @@ from iolab.experiments.attempt import duration, sizes, whole
 from iolab.experiments.result import OnStep, Result, Row, quiet
 from iolab.experiments.shape import Sign, at_least, at_most, missing, over
 from iolab.measurement.machine import free_threaded
+from iolab.measurement.neighbours import Neighbours
 from iolab.measurement.placement import Placement, spread
+from iolab.measurement.run import NEIGHBOUR_LIMIT
 from iolab.measurement.statistics import median_interval, pair
 from iolab.models import find
+from iolab.traffic.doubts import Doubt, gather
 from iolab.traffic.process import Client
 from iolab.traffic.workload import Workload
 
@@ -32,8 +35,15 @@ BASELINE, THREADS, LUCK, DEALT = "epoll", "threads", "prefork", "handoff"
 Subject = tuple[str, int]
 """A model, and its number of workers."""
 
-Turn = tuple[float, bool]
-"""Replies a second, and whether a worker was idle."""
+
+@dataclass(frozen=True)
+class Turn:
+    """One run of one server."""
+
+    per_s: float
+    idle: bool
+    """Whether a worker had nothing to do."""
+    neighbours_share: float | None
 
 
 @dataclass(frozen=True, repr=False)
@@ -100,7 +110,7 @@ def cores(
     on_step: OnStep = quiet,
 ) -> Cores:
     """Measure each server with replies of each CPU time, in turns; six repeats are the fewest that give an interval."""
-    placement, rows = spread(), list[Row]()
+    placement, rows, doubts, count = spread(), list[Row](), list[Doubt](), 0
     work = Workload(connections=whole("connections", connections, 1), seconds=duration(seconds))
     whole("repeats", repeats, 1)
     for cost_us in sizes("work_us", work_us, 0):
@@ -108,7 +118,15 @@ def cores(
         rows += [
             _row(cost_us, subject, turns[subject], turns[BASELINE, 1]) for subject in turns if subject[0] != BASELINE
         ]
-    return Cores(tuple(rows), str(placement))
+        made = [turn for each in turns.values() if not isinstance(each, str) for turn in each]
+        doubts += _doubts(made, f"replies of {cost_us:,} µs")
+        count += len(made)
+    return Cores(tuple(rows), str(placement), tuple(gather(doubts, count)))
+
+
+def _doubts(turns: Sequence[Turn], where: str) -> list[Doubt]:
+    shares = [turn.neighbours_share for turn in turns if (turn.neighbours_share or 0) > NEIGHBOUR_LIMIT]
+    return [Doubt("busy neighbours", {"share": round(share or 0, 3)}, where) for share in shares]
 
 
 def subjects(placement: Placement) -> list[Subject]:
@@ -150,10 +168,13 @@ def _turn(server: Server, work: Workload, placement: Placement) -> Turn | str:
     try:
         with Client(server.address, work, placement.client) as client:
             client.connect()
+            neighbours = Neighbours(placement.cpus, client.pid, server.workers)
             records = client.run(lambda tick: None)
+            share = neighbours.share()
     except LoadFailed as error:
         return str(error)
-    return records.per_s, any(now == was for now, was in zip(_requests(server), before, strict=True))
+    idle = any(now == was for now, was in zip(_requests(server), before, strict=True))
+    return Turn(records.per_s, idle, share)
 
 
 def _requests(server: Server) -> list[int]:
@@ -164,10 +185,10 @@ def _row(cost_us: int, subject: Subject, turns: list[Turn] | str, baseline: list
     row = {"work_us": cost_us, "model": subject[0], "workers": subject[1], **dict.fromkeys(Cores.figures)}
     if isinstance(turns, str) or isinstance(baseline, str):
         return row | {"why_not": turns if isinstance(turns, str) else str(baseline)}
-    times = pair(*([per_s for per_s, _ in each] for each in (turns, baseline)))
+    times = pair(*([turn.per_s for turn in each] for each in (turns, baseline)))
     interval = median_interval(times)
     bounds = {"low": round(interval.low, 3), "high": round(interval.high, 3)} if interval else {}
     return row | bounds | {
-        "times": round(median(times), 3) if times else None, "per_s": round(median(rate for rate, _ in turns), 1),
-        "idle_runs": sum(idle for _, idle in turns), "runs": len(turns), "why_not": "",
+        "times": round(median(times), 3) if times else None, "per_s": round(median(turn.per_s for turn in turns), 1),
+        "idle_runs": sum(turn.idle for turn in turns), "runs": len(turns), "why_not": "",
     }  # fmt: skip

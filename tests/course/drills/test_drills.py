@@ -242,7 +242,7 @@ class TestAccept:
         [
             ("BlockingIOError", "ValueError", "took the client. Your function raised BlockingIOError: [Errno 11]"),
             ("setblocking(False)", "setblocking(True)", "Its connection still blocks"),
-            ("    return connection", "    return None", "The first of them got None"),
+            ("    return connection", "    connection.close()", "The first of them got None"),
             ("return None", "return 0", "nobody was left, but your function returned 0"),
         ],
     )

@@ -68,16 +68,20 @@ def start(
     expose: bool = False,
     listening: ListeningSocket | None = None,
     cpu: int | None = None,
+    workers: int | None = None,
 ) -> Server:
     """Start a server in a background thread, and return it.
 
     `model` is a name of MODELS or a `serve(listening, respond)` of your own; `cpu` pins
     its thread (`sched_setaffinity(2)`); a listening socket of your own takes the place of
-    host and port. Raise UsageError for a model that cannot run here or an address that
-    cannot be listened on.
+    host and port; `workers` is how many processes a server keeps that forks them. Raise
+    UsageError for a model that cannot run here or an address that cannot be listened on.
     """
     require_reply(respond)
-    return background.start(resolve(model), respond, host=host, port=port, expose=expose, listening=listening, cpu=cpu)
+    if workers is not None:
+        workers = int(Limits(int, least=1).settle("workers", workers))
+    where: dict[str, Any] = {"host": host, "port": port, "expose": expose, "listening": listening, "cpu": cpu}
+    return background.start(resolve(model), respond, workers=workers, **where)
 
 
 @with_options

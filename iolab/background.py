@@ -296,21 +296,25 @@ def start(
     expose: bool = False,
     listening: ListeningSocket | None = None,
     cpu: int | Collection[int] | None = None,
+    workers: int | None = None,
 ) -> Server:
     """Start a server in a background thread, and return it.
 
     `cpu`, one or several, pins its thread (`sched_setaffinity(2)`); a listening socket of your own takes the
-    place of host and port. Raise UsageError for a model that cannot run here or an address that
-    cannot be listened on.
+    place of host and port; `workers` is how many processes a server keeps that forks them beforehand. Raise UsageError
+    for a model that cannot run here, one without workers that is given a number, and an address that cannot be
+    listened on.
     """
     model.require()
     if model.apart:
         require_importable(respond)
+    elif workers is not None:
+        raise UsageError(f"{model.name} serves in this process, and has no workers; as prefork has")
     if isinstance(cpu, int):
         require_cpu(cpu)
     descriptors.raise_limit()
     listening = listening or listen(host, port, expose=expose)
-    listening.workers = Workers() if model.apart else None
+    listening.workers = Workers(workers) if model.apart else None
     server = Server(model.name, model.serve, listening, respond, {cpu} if isinstance(cpu, int) else cpu)
     if server.workers:
         server.workers.ready.wait()

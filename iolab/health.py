@@ -11,7 +11,7 @@ from iolab.errors import guard
 from iolab.kernel import descriptors, switches, timestamps, tracepoints
 from iolab.listening import listen
 from iolab.measurement.machine import clock_step_ns, free_threaded, interrupts_apart
-from iolab.measurement.placement import place
+from iolab.measurement.placement import place, spread
 from iolab.models import MODELS
 
 
@@ -58,7 +58,7 @@ def doctor() -> Checkup:
         {"model": name, "runs": (reason := model.why_not()) is None, "why_not": reason}
         for name, model in MODELS.items()
     ]
-    looks = (_python, _system, _cpus, _threads, _interrupts, _descriptors, _clock, _stamps, _switches, _steps)
+    looks = (_python, _system, _cpus, _workers, _threads, _interrupts, _descriptors, _clock, _stamps, _switches, _steps)
     return Checkup(tuple(look() for look in looks), tuple(models))
 
 
@@ -76,6 +76,17 @@ def _cpus() -> Finding:
     affinity = getattr(os, "sched_getaffinity", None)
     count = len(affinity(0)) if affinity else os.cpu_count() or 1
     return Finding("CPUs", str(count), f"{place()}")
+
+
+def _workers() -> Finding:
+    placement = spread()
+    count = len(placement.workers)
+    if count < 2:
+        return Finding("workers of a server", "1", f"more would take turns: {placement.why or 'there is one CPU'}")
+    means = "one for each CPU but the client's"
+    if placement.client in placement.workers:
+        means = f"one for each CPU; the client takes its share of one, so {count} times the replies of one is the most"
+    return Finding("workers of a server", str(count), means)
 
 
 def _threads() -> Finding:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from iolab import servers
 from iolab.errors import UsageError, require_list, unknown
+from iolab.kernel import processes
 from iolab.kernel.aio import why_not as needs_aio
 from iolab.kernel.signals import why_not as needs_signals
 from iolab.kernel.uring import why_not as needs_io_uring
@@ -59,6 +60,9 @@ def needs_fork() -> str | None:
     """Say why servers of several processes cannot run here, or return None."""
     if sys.platform != "linux":
         return "its processes are ended by PR_SET_PDEATHSIG and watched by pidfd_open, which Linux alone has"
+    needs, room = 2 + max(2, len(os.sched_getaffinity(0))), processes.room()  # parent, client, workers
+    if room is not None and room < needs:
+        return f"it takes {needs} processes, and there is room for {room} more (`ulimit -u`, or a container's pids.max)"
     return None
 
 
@@ -176,7 +180,7 @@ MODELS: dict[str, Model] = {
         Model("prefork", needs_fork, colour="orange", apart=True),
         Model("prefork-exclusive", needs_fork, colour="vermilion", apart=True),
         Model("reuseport", needs_fork, colour="sky", apart=True),
-        Model("handoff", needs_fork, colour="purple", apart=True),
+        Model("handoff", needs_fork, colour="green", apart=True),
     )
 }
 """All models by name, in the order of the lessons."""

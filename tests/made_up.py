@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 
 from iolab import MODELS
-from iolab.experiments import ConnectionCost, CopyCost, Gil, IdleCost, Omission, Same, WaitCost
+from iolab.experiments import (
+    Balance,
+    ConnectionCost,
+    CopyCost,
+    Cores,
+    Gil,
+    Herd,
+    IdleCost,
+    Omission,
+    Same,
+    WaitCost,
+)
 from iolab.experiments.equals import ANY, EACH, HOLM
 from iolab.experiments.file_access import POOL, READS, RING, WRITES, Files
 from iolab.experiments.interpreter_lock import ALONE, BESIDE, TOGETHER
@@ -147,6 +158,45 @@ def file_costs(rate: float | None, us: float | None) -> Files:
             {**dict.fromkeys(Files.figures, 1.0), "work": work, "way": way, "per_s": figures[key][0],
              "us_per_operation": figures[key][1], "why_not": "" if figures[key][0] else "made up to be missing"}
             for work in (WRITES, READS) for way, key in ((POOL, "pool"), (RING, "ring"))
+        ),
+        "",
+    )  # fmt: skip
+
+
+def herds(woken: float | None, alone: float | None, cost: float = 3.0) -> Herd:
+    """Return wake-ups of eight workers without and with EPOLLEXCLUSIVE; without, a connection costs `cost` times."""
+    return Herd(
+        tuple(
+            {"model": model, "workers": 8, "wake_ups": wakes, "vain": 0.0, "cpu_us": wakes and 50 * times,
+             "why_not": "" if wakes else "made up to be missing"}
+            for model, wakes, times in (("prefork", woken, cost), ("prefork-exclusive", alone, 1.0))
+        ),
+        "",
+    )  # fmt: skip
+
+
+def balances(shared: float | None, own: float | None, tail: float = 10.0) -> Balance:
+    """Return the busiest worker's share on one socket and on one each, where latencies spread `tail` times as far."""
+    return Balance(
+        tuple(
+            {"model": model, "busiest": share, "late": 0.1, "p50_us": 100.0, "max_us": share and 1e3 * times,
+             "deviation_us": share and 1e2 * times, "workers": 4, "stall_us": 1e5,
+             "why_not": "" if share else "made up to be missing"}
+            for model, share, times in (("prefork-exclusive", shared, 1.0), ("reuseport", own, tail))
+        ),
+        "",
+    )  # fmt: skip
+
+
+def gains(handoff: float | None, threads: float | None, workers: int = 2) -> Cores:
+    """Return what workers and threads make of replies of 1 ms, as times one epoll server."""
+    made = (("threads", 1, threads), ("handoff", 1, 1.0), ("handoff", workers, handoff))
+    return Cores(
+        tuple(
+            {**dict.fromkeys(Cores.figures), "work_us": 1000, "model": model, "workers": count, "times": times,
+             "per_s": times and 1000 * times, "idle_runs": 0, "runs": 6,
+             "why_not": "" if times else "made up to be missing"}
+            for model, count, times in dict.fromkeys(made)
         ),
         "",
     )  # fmt: skip

@@ -52,6 +52,20 @@ class TestConditions:
         assert means in finding("Python").means
 
     @pytest.mark.parametrize(
+        ("placement", "value", "means"),
+        [
+            (Placement(None, None, "one CPU for server and client"), "1", "take turns: one CPU for"),
+            (Placement(None, 1, workers=(0, 1)), "2", "takes its share of one, so 2 times the replies"),
+            (Placement(None, 7, workers=(0, 1, 2)), "3", "but the client's"),
+        ],
+    )
+    def test_how_many_workers_make_sense(
+        self, placement: Placement, value: str, means: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(health, "spread", lambda: placement)
+        assert finding("workers of a server").value == value and means in finding("workers of a server").means
+
+    @pytest.mark.parametrize(
         ("placement", "value"), [(Placement(3, 4), "all on CPU 3"), (Placement(None, None, "one CPU"), "not pinned")]
     )
     def test_that_all_threads_of_a_server_share_a_cpu(

@@ -5,7 +5,9 @@ from statistics import median
 
 from iolab.data.reference import rows_of
 from iolab.display.tables import Table
+from iolab.experiments.core_counts import Cores, speed_up
 from iolab.experiments.idle_connections import MANY, MODELS, IdleCost
+from iolab.experiments.result import Row
 from iolab.measurement.comparison import Comparison
 from iolab.measurement.statistics import fewest, judge, pair
 
@@ -63,6 +65,20 @@ def rows(costs: Costs, idle: IdleCost) -> Iterator[dict[str, str]]:
         f"completion, of files too, which lesson 06 measures; on sockets {compare_costs(costs, 'io_uring')}",
     )
     yield row("replies that compute", "more processes", "one CPU computes one reply at a time, however it waits")
+    yield row("and with eight cores?", "handoff, reuseport", several_cores(rows_of("cores")))
+
+
+def several_cores(recorded: Sequence[Row]) -> str:
+    """Say what a process for each core gave in a recorded run, and what a model makes of that with eight."""
+    run, each = Cores(tuple(recorded), ""), "a process for each core, as lesson 09 measures"
+    gain = run.value("times", work_us=run.work_us, model="handoff", workers=run.cores)
+    threads, serial = run.value("times", work_us=run.work_us, model="threads"), run.serial(run.work_us)
+    if gain is None or threads is None or serial is None:
+        return each
+    return (
+        f"{each}; in a recorded run {run.cores} workers made {gain:.2f} times the replies of one epoll, and threads "
+        f"{threads:.2f} times; 8 would make {speed_up(serial, 8):.1f} times, by Amdahl's model"
+    )
 
 
 def row(situation: str, take: str, because: str) -> dict[str, str]:

@@ -24,6 +24,7 @@ HEADINGS = {
     "server_cpu_share": "CPU",
     "requests": "requests",
     "per_s": "req/s",
+    "memory_kb": "memory, kB",
     "p50_us": "p50 µs",
     "p99_us": "p99 µs",
     "max_us": "max µs",

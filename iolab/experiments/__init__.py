@@ -4,14 +4,18 @@ What they find is kept in files by `iolab.archive`, and drawn by `iolab.figures`
 """
 
 from iolab.errors import guard_face
+from iolab.experiments.balances import Balance
 from iolab.experiments.catalogue import (
     EXPERIMENTS,
     Experiment,
+    balance,
     connection_cost,
     copy_cost,
+    cores,
     files,
     find,
     gil,
+    herd,
     idle_cost,
     omission,
     ring_steps,
@@ -20,8 +24,10 @@ from iolab.experiments.catalogue import (
 )
 from iolab.experiments.connections import ConnectionCost
 from iolab.experiments.copies import CopyCost
+from iolab.experiments.core_counts import Cores
 from iolab.experiments.equals import Same
 from iolab.experiments.file_access import Files
+from iolab.experiments.herds import Herd
 from iolab.experiments.idle_connections import IdleCost
 from iolab.experiments.interpreter_lock import Gil
 from iolab.experiments.result import Result
@@ -33,22 +39,28 @@ __all__ = [
     "EXPERIMENTS",
     "ONCE",
     "SELECTORS",
+    "Balance",
     "ConnectionCost",
     "CopyCost",
+    "Cores",
     "Experiment",
     "Files",
     "Gil",
+    "Herd",
     "IdleCost",
     "Omission",
     "Result",
     "RingSteps",
     "Same",
     "WaitCost",
+    "balance",
     "connection_cost",
     "copy_cost",
+    "cores",
     "files",
     "find",
     "gil",
+    "herd",
     "idle_cost",
     "omission",
     "ring_steps",

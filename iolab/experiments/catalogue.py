@@ -11,10 +11,13 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 from iolab.errors import guard, unknown
 from iolab.experiments import (
+    balances,
     connections,
     copies,
+    core_counts,
     equals,
     file_access,
+    herds,
     idle_connections,
     interpreter_lock,
     stalls,
@@ -96,6 +99,24 @@ files = Experiment(
     full={"operations": 1000, "repeats": 8},
 )
 
+herd = Experiment(
+    herds.herd,
+    herds.Herd,
+    quick={"workers": (2, 8), "connections": 40},
+    full={"workers": (2, 4, 8, 16), "connections": 300},
+)
+balance = Experiment(
+    balances.balance,
+    balances.Balance,
+    quick={"connections": 60, "rounds": 3},
+    full={"connections": 300, "rounds": 20},
+)
+cores = Experiment(
+    core_counts.cores,
+    core_counts.Cores,
+    quick={"work_us": (0, 1000), "seconds": 0.12, "repeats": 6},
+    full={"work_us": (0, 100, 250, 500, 1000, 2000), "seconds": 0.5, "repeats": 8},
+)
 same = Experiment(
     equals.same,
     equals.Same,
@@ -105,7 +126,10 @@ same = Experiment(
 
 EXPERIMENTS: dict[str, Experiment[..., Any]] = {
     each.__name__: each
-    for each in (copy_cost, wait_cost, idle_cost, omission, gil, ring_steps, files, connection_cost, same)
+    for each in (
+        *(copy_cost, wait_cost, idle_cost, omission, gil, ring_steps, files, connection_cost),
+        *(herd, balance, cores, same),
+    )
 }
 """The experiments by name, in the order of the lessons."""
 

@@ -79,10 +79,10 @@ def usage(processes: Iterable[int] = ()) -> Usage:
     here = resource.getrusage(resource.RUSAGE_THREAD) if hasattr(resource, "RUSAGE_THREAD") else None
     names = ("ru_utime", "ru_stime", "ru_nvcsw", "ru_nivcsw")
     own = Usage(*(getattr(process, name) - (getattr(here, name) if here else 0) for name in names))
-    return sum(map(_usage_of, processes), own)
+    return sum(map(usage_of, processes), own)
 
 
-def _usage_of(pid: int) -> Usage:
+def usage_of(pid: int) -> Usage:
     """Return what a process has used, by ticks of 10 ms (`proc_pid_stat(5)`); nothing for one that has ended."""
     try:
         times = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()

@@ -245,6 +245,7 @@ def what_each_did(before: Sequence[Row], workers: Workers) -> list[dict[str, Any
             "requests": now.requests - was.requests,
             "vain": now.vain,
             "cpu_ms": round((now.cpu_ns - was.cpu_ns) / 1e6, 1),
+            "memory_kb": proportional_bytes(now.pid) // 1000 if len(after) <= MANY else None,
             "deaths": now.deaths,
         }
         for number, (was, now) in enumerate(zip(earlier, after, strict=True))

@@ -3,7 +3,7 @@ Waits in: epoll_wait in each worker; the parent sleeps until one of them ends.
 Readiness or completion: readiness; a connection wakes one waiting worker, or few (EPOLLEXCLUSIVE, epoll_ctl(2)).
 State per connection: a socket in the process that accepted it, and the bytes that it is owed.
 Runs the reply: in that process, between two waits; as many at once as there are workers.
-Breaks when: the load is light: the worker that waited last is woken first, and takes most of the connections.
+Breaks when: the load is light: one worker is woken first, again and again, and takes most of the connections.
 """
 
 from select import EPOLLEXCLUSIVE, EPOLLIN, EPOLLOUT, epoll

@@ -40,6 +40,8 @@ class Death:
 class Workers:
     """Who serves a listening socket in the place of this process."""
 
+    size: int | None = None
+    """How many a server keeps that forks them beforehand; None: one for each CPU, and two at least."""
     ledger: Ledger = field(default_factory=Ledger.create)
     deaths: list[Death] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
@@ -88,8 +90,8 @@ def run_apart(parent: Parent, listening: ListeningSocket, respond: Respond) -> N
     Raise ServerFailed if it ends before that.
     """
     assert isinstance(respond, Guarded)
-    call = pickle.dumps((parent, respond.respond))
     workers: Workers = listening.workers
+    call = pickle.dumps((parent, respond.respond, workers.size))
     try:
         with _process(listening, workers.ledger, call) as (process, lines):
             for line in lines:

@@ -42,13 +42,10 @@ class Crew:
         self._early: dict[int, tuple[int, float]] = {}
         self._stillborn = 0
         self._ready = False
+        self.size = max(2, len(os.sched_getaffinity(0)))
+        """How many workers a server keeps: as asked for, or one for each CPU, and two at least."""
         self.row = self.ledger.take()
         self.ledger.set(self.row, "pid", os.getpid())
-
-    @property
-    def size(self) -> int:
-        """How many workers a server keeps: one for each CPU that it may use, and two at least."""
-        return max(2, len(os.sched_getaffinity(0)))
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -225,7 +222,8 @@ def main() -> None:
     crew = listening.crew = Crew(listening, Ledger(counts), tells)
     status = 1
     try:
-        parent, respond = pickle.load(sys.stdin.buffer)  # noqa: S301  from our own parent
+        parent, respond, size = pickle.load(sys.stdin.buffer)  # noqa: S301  from our own parent
+        crew.size = size or crew.size
         parent(crew, listening, crew.guard(respond))
     except Stopped:
         status = 0

@@ -3,7 +3,7 @@
 import pytest
 
 import iolab
-from iolab.course.advice import compare_costs, growth, guide, rows, too_few, who_pays
+from iolab.course.advice import compare_costs, growth, guide, rows, several_cores, too_few, who_pays
 from iolab.experiments.idle_connections import IdleCost
 from tests import made_up
 
@@ -53,6 +53,14 @@ def test_it_quotes_the_growth_with_idle_connections() -> None:
 @pytest.mark.parametrize("missing", ["poll", "epoll"])
 def test_without_a_measurement_it_quotes_nothing(missing: str) -> None:
     assert growth(made_up.idles(**{missing: None})) == "idle connections could not be measured here"
+
+
+def test_more_cores_are_a_model_and_said_to_be_one() -> None:
+    assert several_cores(made_up.gains(2.0, 0.98).rows).endswith(
+        "2 workers made 2.00 times the replies of one epoll, and threads 0.98 times; "
+        "8 would make 8.0 times, by Amdahl's model"
+    )
+    assert several_cores([]) == several_cores(made_up.gains(1.0, 1.0, workers=1).rows)
 
 
 def test_of_a_real_comparison_every_row_has_a_reason() -> None:

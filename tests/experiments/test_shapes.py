@@ -10,7 +10,21 @@ from iolab.experiments.connections import signs as connection_signs
 from iolab.experiments.idle_connections import signs as idle_signs
 from iolab.experiments.shape import Shape, alike, at_least, at_most, conclude, exponent, missing, over, short
 from iolab.experiments.waits import signs as wait_signs
-from tests.made_up import WORDS, copies, equals, file_costs, gils, idles, memories, ring_costs, stalls, waits
+from tests.made_up import (
+    WORDS,
+    balances,
+    copies,
+    equals,
+    file_costs,
+    gains,
+    gils,
+    herds,
+    idles,
+    memories,
+    ring_costs,
+    stalls,
+    waits,
+)
 
 MADE_UP: list[tuple[str, Callable[[], Result]]] = [
     ("holds", lambda: waits()),
@@ -59,6 +73,21 @@ MADE_UP: list[tuple[str, Callable[[], Result]]] = [
     ("fails", lambda: memories(900_000, 350, 6_000)),
     ("cannot tell", lambda: memories(21_000, 350, 18_000)),
     ("cannot run here", lambda: memories(None, None, None)),
+    ("holds", lambda: herds(8.1, 1.0)),
+    ("fails", lambda: herds(2.0, 1.0)),
+    ("fails", lambda: herds(8.1, 4.0)),
+    ("cannot tell", lambda: herds(8.1, 1.0, cost=1.1)),
+    ("cannot run here", lambda: herds(None, None)),
+    ("holds", lambda: balances(1.0, 0.3)),
+    ("fails", lambda: balances(0.3, 0.3)),
+    ("fails", lambda: balances(1.0, 0.3, tail=1.0)),
+    ("cannot tell", lambda: balances(1.0, 0.3, tail=2.0)),
+    ("cannot run here", lambda: balances(None, None)),
+    ("holds", lambda: gains(1.95, 0.98)),
+    ("fails", lambda: gains(1.0, 0.98)),
+    ("fails", lambda: gains(1.95, 1.9)),
+    ("cannot tell", lambda: gains(1.5, 0.98)),
+    ("cannot run here", lambda: gains(1.0, 0.98, workers=1)),
     ("holds", lambda: equals(1)),
     ("holds", lambda: equals(0)),
     ("fails", lambda: equals(5)),

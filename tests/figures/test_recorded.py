@@ -58,6 +58,12 @@ DRAWINGS: dict[str, Drawing] = {
     ),
     "omission": (lambda: experiment("omission"), CLOCKS),
     "gil": (lambda: experiment("gil"), set()),
+    "herd": (lambda: experiment("herd"), of_models("prefork", "prefork-exclusive")),
+    "balance": (
+        lambda: experiment("balance"),
+        of_models("prefork", "prefork-exclusive", "reuseport", "handoff"),
+    ),
+    "cores": (lambda: experiment("cores"), of_models("threads", "prefork", "handoff")),
     "same": (lambda: experiment("same"), COLUMNS),
     "ring_steps": (lambda: experiment("ring_steps"), COLUMNS),
     "files": (lambda: experiment("files"), COLUMNS),

@@ -124,6 +124,19 @@ def test_cpu_time_is_that_of_all_children_within_a_fiftieth(name: str) -> None:
     assert workers_of(server).cpu_ns / 1e9 == pytest.approx(children_s, rel=0.02)
 
 
+@pytest.mark.parametrize("name", KEPT)
+def test_there_are_as_many_workers_as_were_asked_for(name: str) -> None:
+    with iolab.start(name, workers=3) as server:
+        assert len(workers_of(server).pids) == 4
+
+
+def test_a_server_without_workers_takes_no_number_of_them() -> None:
+    with pytest.raises(UsageError, match="epoll serves in this process, and has no workers"):
+        iolab.start("epoll", workers=2)
+    with pytest.raises(UsageError, match="workers"):
+        iolab.start("prefork", workers=0)
+
+
 def test_a_reply_that_raises_is_told_in_the_words_of_the_worker() -> None:
     server = iolab.start("prefork", wrong)
     with connect(server.address) as client:
@@ -216,5 +229,5 @@ def test_a_measurement_tells_what_each_process_did() -> None:
     assert [row["process"] for row in run.workers][:2] == ["parent", "worker 1"]
     assert sum(row["requests"] for row in run.workers) == 400
     assert sum(row["connections"] for row in run.workers) == 8
-    assert "what each process did" in repr(run)
+    assert "what each process did" in repr(run) and all(row["memory_kb"] > 0 for row in run.workers)
     assert run.cpu.total_ns > 0 and run.placement.server is None

@@ -6,6 +6,7 @@ import inspect
 import linecache
 import select
 import signal
+import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,7 +15,16 @@ from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any
 
 from iolab import progress
-from iolab.course.drills import blocking, completion, coroutines, multiplexing, nonblocking, selectors, signals
+from iolab.course.drills import (
+    blocking,
+    completion,
+    coroutines,
+    multiplexing,
+    nonblocking,
+    processes,
+    selectors,
+    signals,
+)
 from iolab.course.drills.drill import UNFILLED, Drill
 from iolab.display.html import card, fold
 from iolab.errors import guard, unknown
@@ -29,6 +39,7 @@ DRILLS: dict[str, Drill] = {
     **signals.DRILLS,
     **completion.DRILLS,
     **coroutines.DRILLS,
+    **processes.DRILLS,
 }
 """All drills by name: the number of the lesson, and a word."""
 
@@ -38,6 +49,7 @@ NAMES: dict[str, Any] = {
     "suppress": suppress,
     "select": select,
     "signal": signal,
+    "socket": socket,
     "descriptor_of": descriptor_of,
     "time": time,
     "EVENT_READ": EVENT_READ,

@@ -7,6 +7,7 @@ from iolab.errors import guard
 from iolab.experiments.result import Result
 from iolab.figures.experiments.connections import connection_cost
 from iolab.figures.experiments.copies import copy_cost
+from iolab.figures.experiments.crews import balance, cores, herd
 from iolab.figures.experiments.equals import same
 from iolab.figures.experiments.idle_connections import idle_cost
 from iolab.figures.experiments.interpreter_lock import gil
@@ -17,7 +18,10 @@ from iolab.figures.style import CourseFigure
 
 FIGURES: dict[str, Callable[[Any], CourseFigure]] = {
     draw.__name__: draw
-    for draw in (copy_cost, wait_cost, idle_cost, omission, gil, ring_steps, files, connection_cost, same)
+    for draw in (
+        *(copy_cost, wait_cost, idle_cost, omission, gil, ring_steps, files, connection_cost),
+        *(herd, balance, cores, same),
+    )
 }
 """The figures by the name of their experiment."""
 

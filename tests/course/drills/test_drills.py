@@ -445,6 +445,39 @@ class TestRest:
         assert says in tell("06-rest", change("06-rest", old, new))
 
 
+class TestAccept:
+    @pytest.mark.parametrize(
+        ("old", "new", "says"),
+        [
+            ("BlockingIOError", "ValueError", "took the client. Your function raised BlockingIOError: [Errno 11]"),
+            ("setblocking(False)", "setblocking(True)", "Its connection still blocks"),
+            ("    return connection", "    connection.close()", "The first of them got None"),
+            ("return None", "return 0", "nobody was left, but your function returned 0"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
+        assert says in tell("09-accept", change("09-accept", old, new))
+
+    def test_one_that_waits_for_another_client_is_stopped(self) -> None:
+        patient = change("09-accept", "    try:", "    listening.setblocking(True)\n    try:")
+        assert "The first took the client. Your function had not returned" in tell("09-accept", patient, 1)
+
+
+class TestHandOn:
+    @pytest.mark.parametrize(
+        ("old", "new", "says"),
+        [
+            ("    connection.close()", "    pass", "You kept a copy open"),
+            ("ways.append(way)", "ways.insert(0, way)", "It was the turn of worker 2 of 2. It got nothing."),
+            ("ways.append(way)", "pass", "Then 0 of 2 ways were left"),
+            ("[connection.fileno()]", "[]", "A byte came, but no descriptor with it."),
+            ("[connection.fileno()]", "[way.fileno()]", "does not hear from what was handed on"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
+        assert says in tell("09-hand-on", change("09-hand-on", old, new))
+
+
 def test_a_bare_except_does_not_keep_a_loop_alive() -> None:
     function = write("def f(server):\n  while True:\n    try:\n      server.recv(1)\n    except: pass\n")
     with pytest.raises(Wrong, match="had not returned"), Attempt(function, SHORT_S) as attempt:

@@ -225,10 +225,15 @@ def _is_port(port: object) -> bool:
 
 def resolve(host: str, port: int) -> tuple[int, tuple[Any, ...]]:
     """Return the address family and socket address of a host and port; raise UsageError if there is none."""
+    return addresses_of(host, port)[0]
+
+
+def addresses_of(host: str, port: int) -> list[tuple[int, tuple[Any, ...]]]:
+    """Return every address family and socket address of a host and port; raise UsageError if there is none."""
     if not _is_port(port):
         raise UsageError(f"a port is a number from 0 to 65535, not {port!r}")  # getaddrinfo: modulo 65536
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise UsageError(f"the host {host!r} does not resolve ({error}); 127.0.0.1 always does") from None
-    return family, address
+    return [(family, address) for family, _, _, _, address in answers]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from iolab.classroom.answers import write_fair_copy
+from iolab.classroom.fair_copy import write_fair_copy
 from iolab.classroom.judging import Submission
 from iolab.errors import UsageError
 from iolab.exercises.catalogue import find

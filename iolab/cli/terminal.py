@@ -22,7 +22,7 @@ SERVICE = ("service_p50_us", "service_p99_us", "service_max_us")
 NARROW = ("requests", "max_us", *SERVICE, "in_client_us", "server_cpu_share", "client_cpu_share", "interval", "p")
 """Figures that a comparison leaves out in a terminal, to fit 80 columns."""
 
-NAMES = ("model", "worker", "call", "time")
+NAMES = ("model", "worker", "call", "time", "file", "exercise")
 """Where space is short a name may be broken, a figure may not."""
 
 BAR_COLUMNS = 48

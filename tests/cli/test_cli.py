@@ -268,8 +268,8 @@ class TestLoad:
 
     def test_an_echo_server_without_that_word_fails_and_names_it(self) -> None:
         with Peer(replying(lambda request, number, turn: request)) as peer:
-            done = iolab_("load", "{}:{}".format(*peer.address), "-n", 20)
-        assert (done.returncode, done.stderr) == (1, "")
+            done = CliRunner().invoke(main, ["load", "{}:{}".format(*peer.address), "-n", "20"])
+        assert (done.exit_code, done.stderr) == (1, "")
         assert "`--expect echo`" in " ".join(done.stdout.split())
 
     def test_a_server_of_http_by_its_url_or_by_an_option(self) -> None:
@@ -280,9 +280,10 @@ class TestLoad:
         with Peer(replying(respond)) as peer:
             address = "{}:{}".format(*peer.address)
             for target in ((f"http://{address}/a",), (address, "--http", "/a"), ("--http=/a", address)):
-                assert "status 200: 20" in good("load", *target, "-n", 20)
-            done = iolab_("load", "--http", address, "-n", 20)
-        assert done.returncode == 1 and "status 404: 20" in done.stdout
+                done = CliRunner().invoke(main, ["load", *target, "-n", "20"])
+                assert (done.exit_code, done.stderr) == (0, "") and "status 200: 20" in done.stdout
+            done = CliRunner().invoke(main, ["load", "--http", address, "-n", "20"])
+        assert done.exit_code == 1 and "status 404: 20" in done.stdout
 
     def test_help_has_what_others_have_or_says_why_not(self) -> None:
         text = good("load", "--help")

@@ -224,8 +224,13 @@ def _is_port(port: object) -> bool:
 
 
 def resolve(host: str, port: int) -> tuple[int, tuple[Any, ...]]:
-    """Return the address family and socket address of a host and port; raise UsageError if there is none."""
-    return addresses_of(host, port)[0]
+    """Return the address family and socket address of a host and port; raise UsageError if there is none.
+
+    Of a name that has both, such as `localhost`, it is that of IPv4: whoever tries ::1 first goes on to 127.0.0.1,
+    and not the other way round.
+    """
+    addresses = addresses_of(host, port)
+    return next((each for each in addresses if each[0] == socket.AF_INET), addresses[0])
 
 
 def addresses_of(host: str, port: int) -> list[tuple[int, tuple[Any, ...]]]:

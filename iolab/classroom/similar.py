@@ -11,7 +11,7 @@ import io
 import keyword
 import tokenize
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
@@ -32,16 +32,30 @@ Fingerprints = frozenset[tuple[str, ...]]
 
 
 def list_similar(answers: Mapping[str, str], stub: str = "", least: float = SHARE) -> list[dict[str, Any]]:
-    """Return a row for each two answers, by their authors, that share at least this much; the most alike first."""
+    """Return a row for each group of authors whose answers share at least this much, each with some other of it.
+
+    `least` and `most` are the shares of those pairs; the most alike come first.
+    """
     marks = {author: fingerprints(text) - fingerprints(stub) for author, text in answers.items()}
     counts = Counter(mark for each in marks.values() for mark in each)
     common = {mark for mark, count in counts.items() if len(answers) >= MANY and count > len(answers) / 2}
-    rows = [
-        {"one": one, "other": other, "share": round(share, 2)}
-        for one, other in combinations(answers, 2)
-        if (share := share_of(marks[one] - common, marks[other] - common)) >= least
-    ]
-    return sorted(rows, key=lambda row: -row["share"])
+    marks = {author: mine - common for author, mine in marks.items()}
+    shares = {pair: share_of(marks[pair[0]], marks[pair[1]]) for pair in combinations(answers, 2)}
+    alike = {pair: share for pair, share in shares.items() if share >= least}
+    rows = []
+    for group in groups(alike):
+        inside = [share for pair, share in alike.items() if pair[0] in group]
+        rows.append({"alike": ", ".join(group), "least_share": min(inside), "most_share": max(inside)})
+    return sorted(rows, key=lambda row: -row["most_share"])
+
+
+def groups(pairs: Iterable[tuple[str, str]]) -> list[list[str]]:
+    """Return who belongs together, by pairs."""
+    together: list[set[str]] = []
+    for pair in pairs:
+        touched = [group for group in together if group & set(pair)]
+        together = [group for group in together if group not in touched] + [set(pair).union(*touched)]
+    return [sorted(group) for group in together]
 
 
 def share_of(one: Fingerprints, other: Fingerprints) -> float:

@@ -49,7 +49,7 @@ MARKED = {"p50_us", "p90_us", "p99_us", "p999_us", "max_us"}
 """Figures that get a mark in a row whose `latency_of` is the client."""
 
 HIDDEN = {"latency_of"}
-SHARES = {"server_cpu_share", "client_cpu_share", "share"}
+SHARES = {"server_cpu_share", "client_cpu_share", "share", "least_share", "most_share"}
 RATIOS = {"ratio", "interval"}
 UNITS = {"ns": "ns", "us": "µs", "ms": "ms", "s": "s", "bytes": "bytes"}
 UNIT = re.compile(rf"((?P<what>.+)_)?(?P<unit>{'|'.join(UNITS)})(_per_(?P<each>.+))?")

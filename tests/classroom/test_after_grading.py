@@ -15,7 +15,7 @@ from iolab.classroom.course import Course
 from iolab.classroom.export import Roster
 from iolab.classroom.judging import Submission, save_outcome
 from iolab.classroom.late import LateDays
-from iolab.classroom.similar import list_similar
+from iolab.classroom.similar import groups, list_similar
 from iolab.errors import UsageError
 from iolab.exercises import EXERCISES, Check, Report
 from tests.classroom.support import SOURCE, answering, code, hand_in, solution
@@ -175,11 +175,17 @@ class TestSimilar:
         files = sorted((CORPUS / exercise).glob("*.py"))
         alone = {file.stem: file.read_text() for file in files if authors is None or file.stem in authors}
         first = next(iter(alone))
-        pairs = {frozenset((row["one"], row["other"])) for row in list_similar(alone, EXERCISES[exercise].stub)}
         with_copy = list_similar(alone | {"copy": disguise(alone[first])}, EXERCISES[exercise].stub)
-        assert frozenset((first, "copy")) in {frozenset((row["one"], row["other"])) for row in with_copy}
+        (group,) = [row["alike"].split(", ") for row in with_copy if "copy" in row["alike"].split(", ")]
+        assert first in group
         if authors:
-            assert pairs == set()
+            assert list_similar(alone, EXERCISES[exercise].stub) == []
+
+    def test_groups_are_shown_as_one(self) -> None:
+        assert groups([("a", "b"), ("c", "d"), ("b", "e"), ("f", "g"), ("e", "d")]) == [
+            ["f", "g"],
+            ["a", "b", "c", "d", "e"],
+        ]
 
     def test_stubs_and_short_answers_are_like_nobody(self) -> None:
         stub = EXERCISES["03-epoll"].stub
@@ -187,7 +193,7 @@ class TestSimilar:
 
     def test_what_is_no_python_is_compared_as_far_as_it_can_be_read(self) -> None:
         text = solution("03-epoll")
-        assert list_similar({"a": text + "\n)(", "b": text + "\n'''"})[0]["share"] > 0.9
+        assert list_similar({"a": text + "\n)(", "b": text + "\n'''"})[0]["most_share"] > 0.9
 
     def test_the_command_names_the_pairs_and_the_courses_solution(self, tmp_path: Path) -> None:
         for student, text in {"ann": solution(EXERCISE), "bob": disguise(solution(EXERCISE)), "cy": "A = 1"}.items():
@@ -196,9 +202,9 @@ class TestSimilar:
             path.write_text(json.dumps({"cells": [code(text)], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
         done = run(Course(tmp_path, SOURCE), "similar")
         lines = [re.split(r"\s{2,}", line) for line in done.stdout.splitlines()]
-        assert lines[0] == ["exercise", "one", "other", "share"]
-        assert {(line[1], line[2]) for line in lines[1:]} >= {("ann", "bob"), ("ann", "the course's solution")}
-        assert not [line for line in lines if "cy" in line[1:3]]
+        assert lines[0] == ["exercise", "alike", "least_share", "most_share"]
+        assert lines[1] == [EXERCISE, "ann, bob, the course's solution", lines[1][2], "100%"]
+        assert len(lines) == 2
 
 
 class TestProgress:

@@ -1,6 +1,6 @@
 # Two commands: `make lab` opens the course, `make test` proves it. Both set up .venv on first use.
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test pythons lowest coverage lint types unit lessons nbval refused compare notebooks record bench certify certify-models certify-interrupts certify-load certify-judge certify-lessons certify-corpus certify-mutants certify-matrix release grade book binder newcomer lock clean
+.PHONY: help setup lab test pythons lowest coverage lint types unit lessons nbval refused compare notebooks record bench certify certify-models certify-interrupts certify-load certify-judge certify-lessons certify-corpus certify-mutants certify-matrix release grade export similar progress book binder newcomer lock clean
 
 bin := .venv/bin
 notebooks := $(wildcard notebooks/*.ipynb)
@@ -40,6 +40,7 @@ help:
 	@echo 'make certify     the long proofs, in parts (docs/tests.md): repeats, soaks, bounds   (hours)'
 	@echo 'make release     the exercises for a class, without solutions, into build/class/release   (ARGS=...)'
 	@echo 'make grade       grade build/class/submitted/STUDENT/EXERCISE, write feedback and gradebook   (ARGS=...)'
+	@echo 'make export      the scores for Canvas or Moodle   (ARGS=ROSTER.csv); similar, progress: docs/instructors.md'
 	@echo 'make book        the lessons as a site to read, with models and reference, in build/book/html'
 	@echo 'make binder      what a Binder does with the last commit: install it, run every lesson under its limits'
 	@echo 'make newcomer    from an empty machine: clone, make lab, Run All of lesson 01 in Chromium; each step timed'
@@ -132,7 +133,7 @@ certify-mutants: setup
 certify-matrix: setup
 	$(bin)/python tools/matrix.py $(or $(ARGS),--repeats 20)
 
-release grade: setup
+release grade export similar progress: setup
 	@$(bin)/python -m iolab.classroom $@ $(ARGS)
 
 # An environment of its own, so that .venv stays as it is.

@@ -2,7 +2,9 @@
 
 import os
 import platform
+import socket
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +61,7 @@ def doctor() -> Checkup:
         for name, model in MODELS.items()
     ]
     looks = (_python, _system, _cpus, _workers, _threads, _interrupts, _descriptors, _clock, _stamps, _switches, _steps)
-    return Checkup(tuple(look() for look in looks), tuple(models))
+    return Checkup((*(look() for look in looks), *_loopback()), tuple(models))
 
 
 def _python() -> Finding:
@@ -70,6 +72,16 @@ def _python() -> Finding:
 def _system() -> Finding:
     means = "" if sys.platform == "linux" else "epoll, signals with a descriptor, aio and io_uring need Linux"
     return Finding("system", f"{platform.system()} {platform.release()}", means)
+
+
+def _loopback() -> Iterator[Finding]:
+    """Yield a finding where nothing can be sent to 127.0.0.1, as in a network namespace that is new."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("127.0.0.1", 9))  # of UDP it sends nothing, and looks for a way
+        except OSError as error:
+            means = f"no client reaches a server: {error.strerror}; `ip link set lo up` ends that"
+            yield Finding("loopback", "down", means)
 
 
 def _cpus() -> Finding:

@@ -224,11 +224,21 @@ def _is_port(port: object) -> bool:
 
 
 def resolve(host: str, port: int) -> tuple[int, tuple[Any, ...]]:
-    """Return the address family and socket address of a host and port; raise UsageError if there is none."""
+    """Return the address family and socket address of a host and port; raise UsageError if there is none.
+
+    Of a name that has both, such as `localhost`, it is that of IPv4: whoever tries ::1 first goes on to 127.0.0.1,
+    and not the other way round.
+    """
+    addresses = addresses_of(host, port)
+    return next((each for each in addresses if each[0] == socket.AF_INET), addresses[0])
+
+
+def addresses_of(host: str, port: int) -> list[tuple[int, tuple[Any, ...]]]:
+    """Return every address family and socket address of a host and port; raise UsageError if there is none."""
     if not _is_port(port):
         raise UsageError(f"a port is a number from 0 to 65535, not {port!r}")  # getaddrinfo: modulo 65536
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise UsageError(f"the host {host!r} does not resolve ({error}); 127.0.0.1 always does") from None
-    return family, address
+    return [(family, address) for family, _, _, _, address in answers]

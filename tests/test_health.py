@@ -1,6 +1,8 @@
 """What the doctor says of this machine."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -23,6 +25,15 @@ class TestDoctor:
     def test_what_does_not_run_says_why(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(type(iolab.MODELS["epoll"]), "why_not", lambda model: "1 < 2")
         assert "no: 1 &lt; 2" in iolab.doctor()._repr_html_()
+
+
+def test_loopback_that_is_down_is_a_finding_and_one_that_is_up_is_none() -> None:
+    assert "loopback" not in [each.what for each in iolab.doctor().findings]
+    if subprocess.run(["unshare", "-rn", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no namespace can be made here, and loopback of this one stays up")
+    code = "from iolab.health import _loopback; print(*_loopback())"
+    done = subprocess.run(["unshare", "-rn", sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("loopback: down (no client reaches a server: Network is unreachable; `ip link set")
 
 
 def finding(what: str) -> health.Finding:

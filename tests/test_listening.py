@@ -67,6 +67,12 @@ class TestWhere:
         with pytest.raises(UsageError, match=r"192\.0\.2\.1 port 0: Cannot assign requested address"):
             listen("192.0.2.1", expose=True)
 
+    def test_of_a_name_with_both_the_address_of_ipv4_is_listened_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        both = [(socket.AF_INET6, 1, 6, "", ("::1", 0, 0, 0)), (socket.AF_INET, 1, 6, "", ("127.0.0.1", 0))]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both)
+        with listen("localhost") as listening:
+            assert listening.getsockname()[0] == "127.0.0.1"
+
     @pytest.mark.parametrize("host", ["", "no-such-host.invalid", "a" * 300, "127.0.0.1.1", "host name"])
     def test_a_host_that_does_not_resolve_is_named(self, host: str) -> None:
         with pytest.raises(UsageError, match=r"does not resolve .*; 127\.0\.0\.1 always does"):

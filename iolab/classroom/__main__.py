@@ -1,4 +1,4 @@
-"""What `make release` and `make grade` call."""
+"""What `make release`, `make grade`, `make export`, `make similar` and `make progress` call."""
 
 from pathlib import Path
 from typing import Any
@@ -6,10 +6,14 @@ from typing import Any
 import click
 
 from iolab.classroom.course import Course
+from iolab.classroom.export import Roster
 from iolab.classroom.judging import NotJudged, Submission, judge_all, list_submissions, save_outcome
+from iolab.classroom.similar import SHARE, list_similar
+from iolab.classroom.standing import count_verdicts, list_standings
 from iolab.display import tables
 from iolab.errors import UsageError
-from iolab.exercises import Report
+from iolab.exercises import Report, find
+from iolab.exercises.papers import read_answer
 from iolab.exercises.protocol import printable
 
 SOURCE = Path("notebooks/exercises")
@@ -72,6 +76,45 @@ def grade_class(scheduler: str | None, root: Path, source: Path, database: str) 
     click.echo(f"feedback: {root / 'feedback'}; gradebook: {database or root / 'gradebook.db'}")
     if failures:
         raise UsageError(printable(f"{len(failures)} of {len(submissions)} could not be scored: {'; '.join(failures)}"))
+
+
+@main.command()
+@click.argument("roster", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--to", "path", type=click.Path(dir_okay=False, path_type=Path), help="The file.  [default: grades.csv]")
+@click.option("--key", metavar="COLUMN", help="The column with the names of the students' folders.  [default: found]")
+@add_course_options
+def export(roster: Path, path: Path | None, key: str | None, root: Path, source: Path, database: str) -> None:
+    """Write the scores for Canvas or Moodle, by ROSTER, the list of students in CSV that the platform gives."""
+    scores, out_of = Course(root, source, database).grades()
+    students, path = Roster.read(roster), path or root / "grades.csv"
+    key = key or students.key(list(scores))
+    path.write_text(students.with_scores(scores, out_of, key), encoding="utf-8")
+    click.echo(f"{path}: {len(students.rows)} students by {key}, for {students.platform.title()}")
+    if strangers := students.strangers(list(scores), key):
+        raise UsageError(printable(f"not in {roster}, and so without a line: {', '.join(strangers)}"))
+
+
+@main.command()
+@click.option("--least", type=click.FloatRange(0, 1), default=SHARE, help="Show those who share so much.")
+@add_course_options
+def similar(least: float, root: Path, source: Path, database: str) -> None:
+    """Show which answers to the same exercise resemble each other, and the course's solution."""
+    course = Course(root, source, database)
+    submissions, rows = list_submissions(root / "submitted", course.exercises), []
+    for name in sorted({each.exercise for each in submissions}):
+        answers = {printable(each.student): each.answer or "" for each in submissions if each.exercise == name}
+        answers["the course's solution"] = read_answer(source / name / f"{name}.ipynb")
+        rows += [{"exercise": name, **row} for row in list_similar(answers, find(name).stub, least)]
+    click.echo(tables.as_text(rows) or f"no two of {len(submissions)} answers share {least:.0%}")
+
+
+@main.command()
+@add_course_options
+def progress(root: Path, **_: object) -> None:
+    """Show how far each student is whose progress file is in `submitted/STUDENT/`, and their verdicts."""
+    click.echo(tables.as_text(list_standings(root / "submitted")))
+    if rows := count_verdicts(root / "submitted"):
+        click.echo("\n" + tables.as_text(rows))
 
 
 def _score_all(course: Course, submissions: list[Submission]) -> tuple[list[dict[str, Any]], list[str]]:

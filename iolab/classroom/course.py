@@ -11,13 +11,38 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from iolab.classroom.answers import write_fair_copy
+from iolab.classroom.fair_copy import write_fair_copy
 from iolab.classroom.judging import Submission
 from iolab.errors import UsageError
 from iolab.exercises.catalogue import find
 
 COPIES = "copies"
 """The fair copies, which is all that nbgrader sees; what was handed in stays as it is."""
+
+CONFIG = "nbgrader_config.py"
+SETTINGS = """# Read by nbgrader's own commands in this folder, and by `make grade`. Written once: change what you like.
+c = get_config()  # noqa
+
+c.CourseDirectory.course_id = "iolab"
+c.CourseDirectory.root = {root!r}
+c.CourseDirectory.source_directory = {source!r}
+c.CourseDirectory.db_url = {database!r}
+
+# Lateness counts for exercises that have a due date in the gradebook.
+c.LateDays.free_days = 0
+c.LateDays.share_per_day = 0.0
+
+# No notebook of a student's is ever run: what nbgrader calls autograding takes the judge's reports.
+c.CourseDirectory.submitted_directory = {copies!r}
+c.ReportToOutput.reports = {reports!r}
+c.Autograde.autograde_preprocessors = [
+    "iolab.classroom.scoring.ReportToOutput",
+    "nbgrader.preprocessors.SaveAutoGrades",
+    "nbgrader.preprocessors.AssignLatePenalties",
+]
+c.AssignLatePenalties.plugin_class = "iolab.classroom.late.LateDays"
+"""
+"""The settings of a course, written once; they are the instructor's from then on."""
 
 PRIVATE = ("progress.json*", "iolab-progress*.json")
 """What a teacher who tried an exercise leaves beside it; nobody else gets it."""
@@ -62,6 +87,7 @@ class Course:
         if unknown:
             raise UsageError(f"there is no exercise {min(unknown)!r}; there are {', '.join(self.exercises)}")
         self.root.mkdir(parents=True, exist_ok=True)
+        self._write_settings()
         for name in exercises or self.exercises:
             with self.open_nbgrader(name) as api:
                 _require_success(api.generate_assignment(name), f"{name} could not be released")
@@ -109,20 +135,47 @@ class Course:
     def _reports(self) -> Path:
         return self.root / "reports"
 
-    def _configure(self, exercise: str) -> Any:
-        from nbgrader.preprocessors import SaveAutoGrades
-        from traitlets.config import Config
+    def grades(self) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
+        """Return the score by exercise by student, what lateness costs taken off, and what each exercise is out of."""
+        from nbgrader.api import Gradebook
 
+        with Gradebook(self._address) as book:
+            out_of = {each.name: each.max_score for each in book.assignments if each.submissions}
+            scores: dict[str, dict[str, float]] = {}
+            for name in out_of:
+                for each in book.assignment_submissions(name):
+                    late = each.late_submission_penalty or 0
+                    scores.setdefault(each.student_id, {})[name] = max(0.0, each.score - late)
+        return scores, out_of
+
+    @property
+    def _address(self) -> str:
+        return self.database or f"sqlite:///{self.root.resolve() / 'gradebook.db'}"
+
+    def _write_settings(self) -> None:
+        path = self.root / CONFIG
+        if not path.exists():
+            places = {"root": self.root, "source": self.source, "reports": self._reports}
+            names = {name: str(place.resolve()) for name, place in places.items()}
+            path.write_text(SETTINGS.format(**names, database=self._address, copies=COPIES), encoding="utf-8")
+
+    def _configure(self, exercise: str) -> Any:
+        from nbgrader.preprocessors import AssignLatePenalties, SaveAutoGrades
+        from traitlets.config.loader import PyFileConfigLoader
+
+        from iolab.classroom.late import LateDays
         from iolab.classroom.scoring import ReportToOutput
 
-        root, config = self.root.resolve(), Config()
+        root = self.root.resolve()
+        config = PyFileConfigLoader(CONFIG, str(root)).load_config()
         config.CourseDirectory.root = str(root)
         config.CourseDirectory.submitted_directory = COPIES
         config.CourseDirectory.source_directory = str(self.source.resolve())
-        config.CourseDirectory.db_url = self.database or f"sqlite:///{root / 'gradebook.db'}"
+        config.CourseDirectory.db_url = self._address
         config.CourseDirectory.ignore.extend(PRIVATE)
         config.ClearSolutions.code_stub = {"python": find(exercise).stub.rstrip("\n")}
-        config.Autograde.autograde_preprocessors = [ReportToOutput, SaveAutoGrades]
+        config.Autograde.autograde_preprocessors = [ReportToOutput, SaveAutoGrades, AssignLatePenalties]
+        config.AssignLatePenalties.plugin_class = LateDays
         config.ReportToOutput.reports = str(self._reports.resolve())
         return config
 

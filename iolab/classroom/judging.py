@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from iolab.classroom.answers import read_answer
 from iolab.errors import UsageError
 from iolab.exercises import Report, grade
+from iolab.exercises.papers import read_answer
 from iolab.exercises.protocol import printable
 from iolab.kernel.interrupts import complete
 from iolab.traffic.cluster import dask as cluster

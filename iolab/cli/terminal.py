@@ -15,12 +15,14 @@ from rich.text import Text
 from iolab.display import tables
 from iolab.errors import UsageError
 
-LATENCIES = ("p50_us", "p99_us", "max_us")
-SERVICE = tuple(f"service_{name}" for name in LATENCIES)
+LATENCIES = {50: "p50_us", 90: "p90_us", 99: "p99_us", 99.9: "p999_us", 100: "max_us"}
+"""The columns of a load's latencies, by the percentile."""
+
+SERVICE = ("service_p50_us", "service_p99_us", "service_max_us")
 NARROW = ("requests", "max_us", *SERVICE, "in_client_us", "server_cpu_share", "client_cpu_share", "interval", "p")
 """Figures that a comparison leaves out in a terminal, to fit 80 columns."""
 
-NAMES = ("model", "worker", "call", "time")
+NAMES = ("model", "worker", "call", "time", "file", "exercise")
 """Where space is short a name may be broken, a figure may not."""
 
 BAR_COLUMNS = 48
@@ -51,22 +53,28 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Table:
     return grid
 
 
-def load_tables(summary: Mapping[str, Any]) -> Iterator[RenderableType]:
-    """Yield the figures of a load, its latencies, and their bars.
+def load_tables(whole: Mapping[str, Any]) -> Iterator[RenderableType]:
+    """Yield the figures of a load, its latencies, their bars, and the statuses of a server of HTTP.
 
     The latencies are a row for each clock: with a rate the response and the service time, else the service time.
     """
-    yield table([{key: value for key, value in summary.items() if key not in (*LATENCIES, *SERVICE)}])
-    rows = [{"time": "response time" if SERVICE[0] in summary else "service time", **_of(summary, LATENCIES)}]
-    if SERVICE[0] in summary:
-        rows.append({"time": "service time", **_of(summary, SERVICE)})
+    apart = (*LATENCIES.values(), *SERVICE, *LISTS)
+    yield table([{key: value for key, value in whole.items() if key not in apart}])
+    clocks = ("response", "service") if SERVICE[0] in whole else ("service",)
+    rows = [{"time": f"{clock} time", **_times(whole, clock)} for clock in clocks]
     yield table(rows)
     yield from plot(rows, "{time}")
+    if "statuses" in whole:
+        yield Text("; ".join(f"status {status}: {count:,}" for status, count in whole["statuses"].items()))
 
 
-def _of(summary: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    figures = dict(zip(LATENCIES, (summary[name] for name in names), strict=True))
-    return figures | {"latency_of": summary["latency_of"]}
+LISTS = ("statuses", "workers", "lost", "doubts", "percentiles", "spread_ms")
+"""What JSON has of a load that no column holds."""
+
+
+def _times(whole: Mapping[str, Any], clock: str) -> dict[str, Any]:
+    times = {row["percentile"]: row[f"{clock}_us"] for row in whole["percentiles"]}
+    return {name: times[percent] for percent, name in LATENCIES.items()} | {"latency_of": whole["latency_of"]}
 
 
 def plain_table(*, gap: int = 1, between_rows: int = 0) -> Table:

@@ -9,6 +9,7 @@ its new text is offered. Taking it moves the learner's to a name of its own; not
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import count
@@ -79,7 +80,7 @@ class LessonCopies:
             yield f"left as you changed them: {', '.join(self.kept)}"
         if self.offered:
             yield f"{self.offer}; --update takes that, and keeps yours beside it"
-        yield f"start with: jupyter lab {self.folder / FIRST}"
+        yield f"start with: jupyter lab {shlex.quote(str(self.folder / FIRST))}"
 
     @property
     def offer(self) -> str:

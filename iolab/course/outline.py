@@ -70,9 +70,12 @@ class Stage:
         return [each.exercise for each in self.points if not each.complete]
 
 
-def stages(claims: Mapping[str, str]) -> list[Stage]:
-    """Return the lessons in their order; `claims` has the number of the lesson that judges each."""
-    recorded = progress.read()
+def stages(claims: Mapping[str, str], recorded: dict[str, Any] | None = None) -> list[Stage]:
+    """Return the lessons in their order; `claims` has the number of the lesson that judges each.
+
+    How far they are done is that of the learner's own progress file, or of what another one has recorded.
+    """
+    recorded = progress.read() if recorded is None else recorded
     return [_stage(path, claims, recorded) for path in lesson_files()]
 
 

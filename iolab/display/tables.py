@@ -26,7 +26,9 @@ HEADINGS = {
     "per_s": "req/s",
     "memory_kb": "memory, kB",
     "p50_us": "p50 µs",
+    "p90_us": "p90 µs",
     "p99_us": "p99 µs",
+    "p999_us": "p99.9 µs",
     "max_us": "max µs",
     "service_p50_us": "service p50 µs",
     "service_p99_us": "service p99 µs",
@@ -44,11 +46,11 @@ HEADINGS = {
 }
 """The figures of a run in the order in which a table shows them: first those that a narrow page must show."""
 
-MARKED = {"p50_us", "p99_us", "max_us"}
+MARKED = {"p50_us", "p90_us", "p99_us", "p999_us", "max_us"}
 """Figures that get a mark in a row whose `latency_of` is the client."""
 
 HIDDEN = {"latency_of"}
-SHARES = {"server_cpu_share", "client_cpu_share", "share"}
+SHARES = {"server_cpu_share", "client_cpu_share", "share", "least_share", "most_share"}
 RATIOS = {"ratio", "interval"}
 UNITS = {"ns": "ns", "us": "µs", "ms": "ms", "s": "s", "bytes": "bytes"}
 UNIT = re.compile(rf"((?P<what>.+)_)?(?P<unit>{'|'.join(UNITS)})(_per_(?P<each>.+))?")

@@ -8,6 +8,7 @@ from pathlib import Path
 from iolab.errors import UsageError
 from iolab.exercises.catalogue import find
 from iolab.exercises.interpreter import build_command
+from iolab.exercises.papers import read_answer
 from iolab.exercises.protocol import Check, Job, Malformed, decode, encode, printable
 from iolab.exercises.report import Report
 from iolab.exercises.sandbox import watch
@@ -19,7 +20,7 @@ GRADE_WAITS_FOR_JUDGE_S = 60.0
 
 
 def grade(exercise: str, answer: str | Path, seed: int | None = None, *, only: str | None = None) -> Report:
-    """Judge an answer: a path to a file, or the text of one that defines what the exercise asks for.
+    """Judge an answer: a path to a file or a notebook, or the text of one that defines what the exercise asks for.
 
     The cases are drawn from the seed; without one, the seed itself is drawn, and the report names it.
     `only` is the one property to check beside the first, without which there is nothing to look at.
@@ -27,7 +28,7 @@ def grade(exercise: str, answer: str | Path, seed: int | None = None, *, only: s
     cannot be observed.
     """
     properties = find(exercise).select(only)
-    answer = answer if isinstance(answer, str) else _read(answer)
+    answer = answer if isinstance(answer, str) else read_answer(answer)
     if reason := watch.why_not():
         raise UsageError(f"exercises cannot be judged here: {reason}")
     seed = random.SystemRandom().randrange(1 << 31) if seed is None else seed
@@ -36,15 +37,6 @@ def grade(exercise: str, answer: str | Path, seed: int | None = None, *, only: s
         checks.append(Check(each.name, False, each.points, why))
         why = "not checked, for the same reason"
     return Report(exercise, seed, tuple(checks))
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UsageError(f"cannot read the answer in {file}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise UsageError(f"cannot read the answer in {file}: it is not UTF-8 ({error.reason})") from None
 
 
 def _ask_judge(job: Job) -> tuple[list[Check], str]:

@@ -87,7 +87,9 @@ def transferred(call: Call) -> int:
 def sizes_bytes(timeline: Timeline) -> tuple[int, int]:
     """Return how long a request is, and its reply."""
     work = timeline.records.workload
-    return len(work.request) if work.request else work.size_bytes, work.reply_bytes or work.size_bytes
+    request_bytes = len(work.request) if work.request else work.size_bytes
+    expected_bytes = len(work.expect) if isinstance(work.expect, bytes) else request_bytes
+    return request_bytes, work.reply_bytes or expected_bytes
 
 
 def _receive_portions(timeline: Timeline, connection: int, calls: Sequence[Call]) -> Iterator[Portion]:

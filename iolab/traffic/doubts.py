@@ -6,7 +6,7 @@ from typing import Any, Literal, Self, get_args
 
 Kind = Literal[
     "client limit", "client latency", "missed rate", "busy neighbours", "runaway", "not stopped", "coarse clock",
-    "error", "stopped early",
+    "error", "stopped early", "status", "reopened", "another server", "encrypted", "silent server",
     "few repeats",
     "lost worker", "spread start", "spare workers",
     "cut", "hidden calls", "hidden wait", "no stamps", "completion",
@@ -37,6 +37,20 @@ SAYS: dict[Kind, tuple[str, str]] = {
     ),
     "coarse clock": ("the clock moves in steps of {step_us:,.0f} µs", "shorter times are guesses"),
     "error": ("{count} x {error}", "{example}"),
+    "status": ("{count:,} responses had status {status}", "{example}"),
+    "reopened": (
+        "the server closed {count:,} connections behind a reply, and they were opened anew",
+        "the time for that is in the response time with a rate, else in none",
+    ),
+    "another server": (
+        "its first reply is not the one expected, but one for `{option}`",
+        "in Python, http='/' or expect='echo' and so on",
+    ),
+    "encrypted": ("the server speaks TLS", "this load does not; ask it at a port without"),
+    "silent server": (
+        "not one reply came",
+        "does the server wait for the end of a line (`--send 'TEXT\\n'`) or for a request of HTTP (`--http`)?",
+    ),
     "stopped early": ("it was stopped before its end", ""),
     "few repeats": ("a verdict among {models} models takes {needed} repeats", "this was {repeats}"),
     "lost worker": ("lost", "{why}"),

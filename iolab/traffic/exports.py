@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from iolab.errors import UsageError
-from iolab.traffic.histogram import hgrm, histogram
+from iolab.traffic.histogram import distribution, histogram
 from iolab.traffic.records import Records
 
 
@@ -23,6 +23,7 @@ def frame(records: Records) -> Any:
             "answered_us": (records.answered_ns - records.start_ns) / 1e3,
             "service_us": records.service_ns / 1e3,
             "response_us": records.response_ns / 1e3,
+            **({} if records.status is None else {"status": records.status}),
         }
     )
 
@@ -38,12 +39,26 @@ def save(records: Records, path: str | Path) -> Path:
         text_of = FORMS[path.suffix]
     except KeyError:
         raise UsageError(f"{path.name} should end in {', '.join(FORMS)}; the ending says what is written") from None
-    path.write_text(text_of(records), encoding="utf-8")
+    write(path, text_of(records))
     return path
 
 
-def _csv(records: Records) -> str:
+def write(path: Path, text: str) -> None:
+    """Write a file. Raise UsageError if it cannot be written."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write to {path}: {error.strerror}") from None
+
+
+def csv(records: Records) -> str:
+    """Return every request as a line of CSV."""
     return str(frame(records).to_csv(index=False))
+
+
+def hgrm(records: Any) -> str:
+    """Return the percentile distribution of the response times, of records or of what a cluster measured."""
+    return distribution(histogram(records.response_ns) if isinstance(records, Records) else records.response)
 
 
 def _json(records: Records) -> str:
@@ -52,8 +67,8 @@ def _json(records: Records) -> str:
 
 
 FORMS: dict[str, Callable[[Records], str]] = {
-    ".csv": _csv,
+    ".csv": csv,
     ".json": _json,
-    ".hgrm": lambda records: hgrm(histogram(records.response_ns)),
+    ".hgrm": hgrm,
 }
 """The text of a file, by the ending of its name."""

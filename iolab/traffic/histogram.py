@@ -54,7 +54,7 @@ def unpack(text: bytes) -> Any:
     return type(empty()).decode(text)
 
 
-def hgrm(counts: Any) -> str:
+def distribution(counts: Any) -> str:
     """Return the percentile distribution as the text that HdrHistogram's plotters read, in microseconds."""
     text = io.BytesIO()
     counts.output_percentile_distribution(text, 1000.0, 5)

@@ -15,7 +15,8 @@ from iolab.display.progress_bar import Tick
 from iolab.errors import LoadFailed
 from iolab.kernel import timestamps
 from iolab.kernel.interrupts import InOnePiece
-from iolab.listening import resolve
+from iolab.listening import addresses_of
+from iolab.traffic import http
 from iolab.traffic.records import Records
 from iolab.traffic.workload import OnTick, Workload
 
@@ -40,7 +41,7 @@ class Client:
 
     def __init__(self, address: tuple[str, int], workload: Workload, cpu: int | None = None) -> None:
         self.workload, self.cpu = workload, cpu
-        _, resolved = resolve(*address)
+        addresses = [each[:2] for _, each in addresses_of(*address)]
         self._process = process = subprocess.Popen(
             COMMAND,
             stdin=subprocess.PIPE,
@@ -50,7 +51,9 @@ class Client:
         )
         assert process.stdin and process.stdout and process.stderr
         self._stdin, self._stdout, self._stderr = process.stdin, process.stdout, process.stderr
-        message = workload.message() | {"address": resolved[:2], "cpu": cpu, "parent": os.getpid()}
+        message = workload.message() | {"addresses": addresses, "cpu": cpu, "parent": os.getpid()}
+        if workload.http is not None and workload.request is None:
+            message["request"] = http.compose(address, workload.http).hex()
         message |= {"stamps": timestamps.OPTION, "stamp_room_bytes": timestamps.ROOM_BYTES}
         self._write(json.dumps(message) + "\n")
 
@@ -151,6 +154,9 @@ class Client:
             stopped=done["stopped"],
             errors=done["errors"],
             examples=done["examples"],
+            status=columns.get("status"),
+            reopened=done["reopened"],
+            fits=done["fits"],
         )
 
 

@@ -1,6 +1,6 @@
 """The records of a load, and what follows from them: times, rates, percentiles, and reasons to distrust them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
@@ -28,7 +28,9 @@ class Records:
     `connection`, `due_ns`, `sent_ns`, `answered_ns` and `arrived_ns` have one entry a request: a reply has arrived by
     the stamp of the client's kernel (SO_TIMESTAMPING), and is answered when the client has it in hand. Where there
     are no stamps, `arrived_ns` is None, and the first that is known is when the client's wait reported it.
-    `errors` counts what went wrong, by kind; `examples` has the first of each kind in words.
+    `errors` counts what went wrong, by kind; `examples` has the first of each kind in words. `status` is that of each
+    response, of a server of HTTP, and `reopened` how often one closed a connection behind its reply, which was opened
+    anew then. `fits` is what a server seems to be of which not one reply was as expected.
     """
 
     workload: Workload
@@ -45,6 +47,9 @@ class Records:
     errors: dict[str, int] = field(default_factory=dict)
     examples: dict[str, str] = field(default_factory=dict)
     arrived_ns: Nanoseconds | None = None
+    status: NDArray[np.int16] | None = None
+    reopened: int = 0
+    fits: str = ""
 
     def __len__(self) -> int:
         return len(self.answered_ns)
@@ -106,17 +111,31 @@ class Records:
         wall_ns = self.end_ns - self.start_ns + self.workload.warm_up_s * 1e9
         return self.client_cpu_ns / wall_ns if wall_ns > 0 else 0.0
 
+    @property
+    def statuses(self) -> dict[str, int]:
+        """How many responses had each status; nothing for a server that speaks another protocol than HTTP."""
+        counts = np.unique([] if self.status is None else self.status, return_counts=True)
+        return {str(int(status)): int(count) for status, count in zip(*counts, strict=True)}
+
+    @property
+    def succeeded(self) -> int:
+        """How many requests were answered, and those of HTTP with a status of success (2xx) or redirection (3xx)."""
+        return len(self) - sum(failures(self.statuses).values())
+
     def where(self, chosen: NDArray[np.bool_]) -> "Records":
         """Return the records of some requests."""
         columns = {name: getattr(self, name)[chosen] for name in ("connection", "due_ns", "sent_ns", "answered_ns")}
         if self.arrived_ns is not None:
             columns["arrived_ns"] = self.arrived_ns[chosen]
+        if self.status is not None:
+            columns["status"] = self.status[chosen]
         return replace(self, **columns)
 
     def doubts(self) -> Iterator[Doubt]:
         """Yield every reason to distrust these records."""
         yield from self.limits()
         yield from self.mistakes()
+        yield from self.manners()
 
     def limits(self) -> Iterator[Doubt]:
         """Yield what the client could not do: work faster, or keep to the rate that was asked for."""
@@ -141,6 +160,20 @@ class Records:
         for error, times in self.errors.items():
             yield Doubt("error", {"error": error, "count": times, "example": self.examples[error]})
 
+    def manners(self) -> Iterator[Doubt]:
+        """Yield what the server does otherwise than the load expects: its protocol, its status, its connections."""
+        for status, count in failures(self.statuses).items():
+            example = self.examples.get(f"status {status}", "")
+            yield Doubt("status", {"count": count, "status": status, "example": example})
+        if self.reopened:
+            yield Doubt("reopened", {"count": self.reopened})
+        if self.fits == "tls":
+            yield Doubt("encrypted")
+        elif self.fits:
+            yield Doubt("another server", {"fits": self.fits, "option": FITS[self.fits]})
+        elif not len(self) and "no reply" in self.errors:
+            yield Doubt("silent server")
+
     def per_connection(self) -> list[Nanoseconds]:
         """Return the latencies of every connection, by its number."""
         order = np.argsort(self.connection, kind="stable")
@@ -161,7 +194,22 @@ class Records:
             "latency_of": self.latency_of,
             "errors": sum(self.errors.values()),
             "client_cpu_share": round(self.client_cpu_share, 3),
+            **({} if self.status is None else {"statuses": self.statuses}),
         }
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it in the form of the JSON output."""
+        doubts = [doubt.as_dict() for doubt in self.doubts()]
+        return self.summary() | {"percentiles": self.percentiles(), "doubts": doubts}
+
+
+FITS = {"upper": "--expect upper", "echo": "--expect echo", "any": "--expect any", "http": "--http"}
+"""The option of `iolab load` that fits a server, by what its first reply is."""
+
+
+def failures(statuses: Mapping[str, int]) -> dict[str, int]:
+    """Return the counts of those statuses that say that a request failed."""
+    return {status: count for status, count in statuses.items() if not 200 <= int(status) < 400}
 
 
 def latencies(

@@ -12,8 +12,9 @@ from iolab.errors import UsageError
 from iolab.kernel import descriptors
 
 Spacing = Literal["even", "poisson"]
+Expect = Literal["upper", "echo", "any"]
 
-SPACINGS = get_args(Spacing)
+SPACINGS, EXPECTATIONS = get_args(Spacing), get_args(Expect)
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,9 @@ class Load(TypedDict, total=False):
     warm_up_s: float
     patience_s: float
     request: bytes | None
+    expect: Expect | bytes
     reply_bytes: int | None
+    http: str | None
     seed: int
     spin: bool
 
@@ -94,6 +97,10 @@ class Workload:
     slow the replies are, and one that is late is still timed from when it was due; those
     that could not be sent `patience_s` after the end are counted as errors.
     The work ends after `seconds`, or after `requests` in all, whichever is given.
+
+    A reply is the request in `upper` case, or its `echo`, or the bytes given; `any` is whatever comes next, or
+    whatever has `reply_bytes`. With `http`, a path, the server is one of HTTP/1.1: it is asked to GET that, or for
+    the `request` of your own, and the status of each reply is counted. Of its bodies only bytes are expected.
     """
 
     connections: int = 10
@@ -108,7 +115,9 @@ class Workload:
     warm_up_s: float = 0.0
     patience_s: float = 5.0
     request: bytes | None = None
+    expect: Expect | bytes = "upper"
     reply_bytes: int | None = None
+    http: str | None = None
     seed: int = 1
     spin: bool = False
     """Whether the client never sleeps: it takes a whole CPU, and its own wake-ups are in no time that it measures."""
@@ -148,8 +157,20 @@ class Workload:
             f"expected request to be at least 1 byte, not {self.request!r}",
         )
         yield (
-            (self.request is None) != (self.reply_bytes is None),
-            "a request of your own needs reply_bytes, the length of its reply, and the other way round",
+            not (isinstance(self.expect, bytes) and self.expect) and self.expect not in EXPECTATIONS,
+            f"expected expect to be {', '.join(EXPECTATIONS)} or the bytes of the reply, not {self.expect!r:.80}",
+        )
+        yield (
+            self.http is not None and not (isinstance(self.http, str) and self.http.startswith("/")),
+            f"expected http to be a path that begins with /, not {self.http!r}",
+        )
+        yield (
+            self.reply_bytes is not None and (self.http is not None or self.expect not in ("upper", "any")),
+            "reply_bytes says all that is known of a reply: give that, or expect, or http",
+        )
+        yield (
+            self.http is not None and self.expect == "echo",
+            "a server of HTTP does not echo: give http, and as expect the bytes of a body if that is to be compared",
         )
 
     def why_not(self) -> str | None:
@@ -169,7 +190,9 @@ class Workload:
 
     def message(self) -> dict[str, Any]:
         """Return the work as the one message that the client process gets."""
-        return asdict(self) | {"request": None if self.request is None else self.request.hex()}
+        request = None if self.request is None else self.request.hex()
+        expect = {"hex": self.expect.hex()} if isinstance(self.expect, bytes) else self.expect
+        return asdict(self) | {"request": request, "expect": expect}
 
     @classmethod
     def of(cls, message: Mapping[str, Any]) -> Self:
@@ -177,8 +200,9 @@ class Workload:
 
         Raise TypeError for an option that there is not.
         """
-        request = message.get("request")
-        return cls(**{**message, "request": None if request is None else bytes.fromhex(request)})
+        request, expect = message.get("request"), message.get("expect", "upper")
+        expect = bytes.fromhex(expect["hex"]) if isinstance(expect, dict) else expect
+        return cls(**{**message, "request": None if request is None else bytes.fromhex(request), "expect": expect})
 
 
 def workload_of(workload: Workload | None, options: Work) -> Workload:

@@ -6,8 +6,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from iolab.classroom.answers import read_answer, write_fair_copy
+from iolab.classroom.fair_copy import write_fair_copy
 from iolab.errors import UsageError
+from iolab.exercises.papers import read_answer
 from tests.classroom.support import code
 
 

@@ -20,6 +20,7 @@ from rich.console import Console
 import iolab
 from iolab.api import start
 from iolab.cli import terminal
+from iolab.cli.arguments import Duration, Rate, TextOrFile
 from iolab.cli.commands.doctor import health_tables
 from iolab.cli.main import main
 from iolab.kernel import perf, tracepoints
@@ -42,6 +43,7 @@ LOAD_FIELDS = [
     "errors",
     "client_cpu_share",
 ]
+WHOLE_LOAD_FIELDS = [*LOAD_FIELDS, "percentiles", "doubts"]
 COMPARE_FIELDS = ["model", "connections", *LOAD_FIELDS, "server_cpu_us_per_request", "server_cpu_share"]
 COMPARE_FIELDS += ["ratio", "interval", "p", "verdict"]
 
@@ -85,13 +87,15 @@ class TestBadInput:
             ("serve epoll --port http", "'http' is not a valid integer"),
             ("serve epoll --host 0.0.0.0", r"no loopback address.*127\.0\.0\.1, or say expose=True \(--expose\)"),
             ("serve epoll threads", r"unexpected extra argument \(threads\)"),
-            ("load", "Missing argument 'ADDRESS'"),
+            ("load", r"Missing argument 'HOST:PORT\|URL'"),
             ("load 127.0.0.1", r"'127\.0\.0\.1' is not HOST:PORT, such as 127\.0\.0\.1:9000"),
             ("load 127.0.0.1:", "is not HOST:PORT"),
             ("load 127.0.0.1:65536", "is not HOST:PORT"),
             ("load 127.0.0.1:http", "is not HOST:PORT"),
             ("load 127.0.0.1:²", "is not HOST:PORT"),
             ("load 127.0.0.1:" + "9" * 5000, "is not HOST:PORT"),
+            ("load https://127.0.0.1/", "does not begin with http://; TLS and other protocols are not spoken here"),
+            ("load http://:x/", "is not HOST:PORT"),
             ("load nowhere.invalid:80", "'nowhere.invalid' does not resolve"),
             ("compare epol", "did you mean epoll"),
             ("compare epoll --connections 0", "connections to be a whole number of 1 or more, not 0"),
@@ -118,7 +122,24 @@ class TestBadInput:
             ("--connections", 10**7, r"too many here: .* descriptors for [\d,]+"),
             ("--seconds", 0, "not 0"),
             ("--seconds", "1e400", "not inf"),
-            ("--seconds", "soon", "'soon' is not a valid float"),
+            ("--seconds", "soon", "'soon' is not a duration such as 10s, 2m, 500ms, or 10 for seconds"),
+            ("--seconds", "10 years", "'10 years' is not a duration"),
+            ("--duration", "ms", "'ms' is not a duration"),
+            ("-z", "2h", r"at most 3,600, not 7200\.0"),
+            ("--rate", "fast", "'fast' is not a rate such as 1000"),
+            ("--rate", "50/", "'' is not a duration"),
+            ("--rate", "50/0s", "'50/0s' is not a rate"),
+            ("--expect", "uper", "'uper' is none of upper, echo, any, and no file to read: No such file"),
+            ("--expect", "/", "no file to read: Is a directory"),
+            ("--send", "/proc", "cannot read '/proc': Is a directory"),
+            ("--send", "", "at least 1 byte"),
+            ("--http=index.html", "--json", "a path that begins with /, not 'index.html'"),
+            ("--body", "x", "give --http, and no --send"),
+            ("--header", "Accept", "give --http"),
+            ("--threads", 4, "there is no --threads: a client is one thread"),
+            ("-s", "post.lua", "there is no -s: every request is the same"),
+            ("--http2", "--json", "there is no --http2: HTTP/1.1 is spoken"),
+            ("-k", "--json", "there is no -k: TLS is not spoken"),
             ("--requests", 0, "1 or more, not 0"),
             ("--size", 1 << 40, "at most 1,073,741,824"),
             ("--size", "64k", "'64k' is not a valid integer"),
@@ -187,7 +208,9 @@ class TestLoad:
         heading, figures, clocks, service, *plot = output.splitlines()
         assert " ".join(heading.split()) == "requests req/s in client µs errors client CPU"
         assert (figures.split()[0], figures.split()[3]) == ("1,234", "0")
-        assert " ".join(clocks.split()) == "time p50 µs p99 µs max µs" and service.startswith("service time")
+        assert " ".join(clocks.split()) == "time p50 µs p90 µs p99 µs p99.9 µs max µs" and service.startswith(
+            "service time"
+        )
         assert plot[0] == "p50 to p99" and plot[1].startswith("service time")
 
     def test_with_a_rate_the_response_time_stands_above_the_service_time(self, address: str) -> None:
@@ -203,7 +226,7 @@ class TestLoad:
 
     def test_json_is_one_object_with_the_fields_promised(self, address: str) -> None:
         output = json.loads(good("load", address, "--requests", 200, "--json"))
-        assert list(output) == LOAD_FIELDS
+        assert list(output) == WHOLE_LOAD_FIELDS
         assert (output["requests"], output["errors"]) == (200, 0)
         assert 0 < output["p50_us"] <= output["p99_us"] <= output["max_us"]
         assert output["per_s"] > 0
@@ -211,9 +234,75 @@ class TestLoad:
     @pytest.mark.parametrize("reply", [b"[/b]", b"[red]", b"\x1b[31m\xff\x00", b"[link=x]"])
     def test_a_wrong_reply_is_shown_as_it_came_whatever_it_is(self, reply: bytes) -> None:
         with Peer(replying(lambda request, number, turn: reply[:4].ljust(64, b"!"))) as peer:
-            output = good("load", "{}:{}".format(*peer.address), "--requests", 10, "--connections", 2)
+            done = iolab_("load", "{}:{}".format(*peer.address), "--requests", 10, "--connections", 2)
+        assert (done.returncode, done.stderr) == (1, "")
+        output = done.stdout
         assert "! 2 x wrong reply: connection" in output
         assert repr(reply[:4])[2:-1] in "".join(output.split())
+
+    @pytest.mark.parametrize("wait", ["500ms", "0.5", "0.5s", "500000us", " 500 ms "])
+    def test_a_duration_is_in_seconds_or_has_its_unit(self, wait: str) -> None:
+        assert Duration().convert(wait, None, None) == 0.5
+
+    @pytest.mark.parametrize(("rate", "per_s"), [("1000", 1000), ("50/1s", 50), ("60/m", 1), ("1/500ms", 2)])
+    def test_a_rate_is_a_second_or_as_vegeta_has_it(self, rate: str, per_s: float) -> None:
+        assert Rate().convert(rate, None, None) == per_s
+
+    @pytest.mark.parametrize(
+        ("text", "bytes_"),
+        [(r"PING\r\n", b"PING\r\n"), (r"\x00\xff\0\\n", b"\0\xff\0\\n"), (r"\q", b"\\q"), ("é", "é".encode())],
+    )
+    def test_a_text_has_the_escapes_of_c(self, text: str, bytes_: bytes) -> None:
+        assert TextOrFile().convert(text, None, None) == bytes_
+
+    def test_an_echo_server_in_the_words_of_others_and_every_file(self, tmp_path: Path) -> None:
+        ping, hgrm, csv = tmp_path / "ping", tmp_path / "a.hgrm", tmp_path / "a.csv"
+        ping.write_bytes(b"ping")
+        options = f"-c 2 -n 20 -R 2000 --latency --hgrm {hgrm} --csv {csv} --json --timeout 9s".split()
+        with Peer(replying(lambda request, number, turn: request)) as peer:
+            address = "{}:{}".format(*peer.address)
+            output = json.loads(good("load", address, "--send", ping, "--expect", "echo", *options))
+        assert (output["requests"], output["errors"]) == (20, 0)
+        assert [row["percentile"] for row in output["percentiles"]] == [50, 90, 99, 99.9, 99.99, 100]
+        assert len(csv.read_text().splitlines()) == 21 and "Percentile" in hgrm.read_text()
+
+    def test_an_echo_server_without_that_word_fails_and_names_it(self) -> None:
+        with Peer(replying(lambda request, number, turn: request)) as peer:
+            done = CliRunner().invoke(main, ["load", "{}:{}".format(*peer.address), "-n", "20"])
+        assert (done.exit_code, done.stderr) == (1, "")
+        assert "`--expect echo`" in " ".join(done.stdout.split())
+
+    def test_a_server_of_http_by_its_url_or_by_an_option(self) -> None:
+        def respond(request: bytes, number: int, turn: int) -> bytes:
+            status = b"200 OK" if request.startswith(b"GET /a ") else b"404 Not Found"
+            return b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n"
+
+        with Peer(replying(respond)) as peer:
+            address = "{}:{}".format(*peer.address)
+            for target in ((f"http://{address}/a",), (address, "--http", "/a"), ("--http=/a", address)):
+                done = CliRunner().invoke(main, ["load", *target, "-n", "20"])
+                assert (done.exit_code, done.stderr) == (0, "") and "status 200: 20" in done.stdout
+            done = CliRunner().invoke(main, ["load", "--http", address, "-n", "20"])
+        assert done.exit_code == 1 and "status 404: 20" in done.stdout
+
+    def test_help_has_what_others_have_or_says_why_not(self) -> None:
+        text = good("load", "--help")
+        for name in (
+            "-c",
+            "-d",
+            "-z",
+            "-n",
+            "-R",
+            "-q",
+            "-H",
+            "-m",
+            "-D",
+            "--timeout",
+            "--duration",
+            "--threads",
+            "-s",
+        ):
+            assert re.search(rf"(^|[ ,]){name}\b", text, re.MULTILINE), name
 
     @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
     def test_a_terminal_that_cannot_write_every_sign(self, encoding: str, address: str) -> None:

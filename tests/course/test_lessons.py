@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -216,3 +217,8 @@ class TestASolution:
 def test_there_are_three_hints_for_each_exercise() -> None:
     assert set(HINTS) == set(EXERCISES)
     assert {len(hints) for hints in HINTS.values()} == {3}
+
+
+def test_a_path_to_be_pasted_is_quoted() -> None:
+    line = list(lessons.LessonCopies(Path("my own course")).lines())[-1]
+    assert shlex.split(line.removeprefix("start with: ")) == ["jupyter", "lab", f"my own course/{FIRST}"]

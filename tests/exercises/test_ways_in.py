@@ -15,7 +15,8 @@ import iolab
 from iolab import progress
 from iolab.cli.main import main
 from iolab.errors import UsageError
-from iolab.exercises import EXERCISES, Check, grade, text_of
+from iolab.exercises import EXERCISES, Check, Report, grade, text_of
+from iolab.exercises.papers import read_answer
 from iolab.exercises.protocol import encode
 from iolab.kernel.signals import SIGNALS
 from iolab.listening import Respond
@@ -157,14 +158,109 @@ class TestTheCommand:
         ("arguments", "says"),
         [
             (["03-epol", "x.py"], "did you mean 03-epoll"),
-            (["03-epoll", "there-is-none.py"], "cannot read the answer in there-is-none.py: No such file"),
-            (["03-epoll"], "expected EXERCISE FILE.py"),
+            (["03-epoll", "there-is-none.py"], "there is no file or folder 'there-is-none.py'"),
+            (["03-epoll"], "expected EXERCISE FILE, or files and folders"),
+            ([], "expected EXERCISE FILE, or files and folders"),
+            (["there-is-none"], "there is no file or folder 'there-is-none'"),
+            (["/dev/null"], "what '/dev/null' answers is not in its name"),
+            (
+                ["/sys/block"],
+                "there is no answer in '/sys/block': expected a file such as 03-epoll.py or 03-epoll.ipynb",
+            ),
+            (["--fail-under", "101", "/dev/null"], "101"),
         ],
     )
     def test_bad_input_is_one_line(self, arguments: list[str], says: str) -> None:
         done = CliRunner().invoke(main, ["grade", *arguments])
         assert done.exit_code == 2
         assert says in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+class TestManyAnswers:
+    @pytest.fixture(autouse=True)
+    def judge_by_the_text(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Have an answer that says `right` all points, one that says `half` half of them, and others none."""
+
+        def judge(exercise: str, file: Path, seed: int | None) -> Report:
+            text = read_answer(file)
+            checks = (Check("one", "right" in text or "half" in text, 1, ""), Check("two", "right" in text, 1, ""))
+            return Report(exercise, 1, checks)
+
+        monkeypatch.setattr("iolab.cli.commands.grade.exercises.grade", judge)
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        texts = {
+            "03-epoll.py": "right",
+            "ann/03_select/03-select.py": "half",
+            "ann/03_select/helper.py": "a helper",
+            "bob/04-selectors/mine.py": "right",
+            "setup.py": "no answer",
+            ".ipynb_checkpoints/03-epoll.py": "old",
+        }
+        for name, text in texts.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        monkeypatch.chdir(tmp_path)
+        return tmp_path
+
+    def test_of_a_folder_are_those_whose_name_says_what_they_answer(self, folder: Path) -> None:
+        done = CliRunner().invoke(main, ["grade", ".", "--json"])
+        reports = json.loads(done.stdout)["reports"]
+        assert [(each["file"], each["exercise"], each["score"]) for each in reports] == [
+            ("03-epoll.py", "03-epoll", 2),
+            ("ann/03_select/03-select.py", "03-select", 1),
+            ("bob/04-selectors/mine.py", "04-selectors", 2),
+        ]
+        assert done.exit_code == 0
+
+    def test_several_files_and_folders_end_with_a_table(self, folder: Path) -> None:
+        done = CliRunner().invoke(main, ["grade", "03-epoll.py", "bob"])
+        lines = [line.split() for line in done.stdout.splitlines()]
+        assert lines[-3:] == [
+            ["file", "exercise", "score", "out_of"],
+            ["03-epoll.py", "03-epoll", "2", "2"],
+            ["bob/04-selectors/mine.py", "04-selectors", "2", "2"],
+        ]
+
+    def test_the_exercise_before_a_folder_counts_for_files_of_any_name(self, folder: Path) -> None:
+        done = CliRunner().invoke(main, ["grade", "01-threads", "setup.py", "--json"])
+        assert json.loads(done.stdout)["exercise"] == "01-threads"
+        done = CliRunner().invoke(main, ["grade", "03-epoll", ".", "--json"])
+        assert [each["file"] for each in json.loads(done.stdout)["reports"]] == ["03-epoll.py"]
+
+    @pytest.mark.parametrize(
+        ("options", "status"),
+        [
+            ("03-epoll.py", 0),
+            ("ann", 0),
+            ("ann --strict", 1),
+            ("03-epoll.py --strict", 0),
+            ("ann --fail-under 50", 0),
+            ("ann --fail-under 50.1", 1),
+            ("03-epoll.py bob ann --fail-under 60", 1),
+            ("03-epoll.py bob --strict", 0),
+            ("01-threads setup.py --fail-under 0", 0),
+            ("01-threads setup.py --strict --json", 1),
+        ],
+    )
+    def test_lost_points_are_a_status_where_that_is_asked_for(self, folder: Path, options: str, status: int) -> None:
+        assert CliRunner().invoke(main, ["grade", *options.split()]).exit_code == status
+
+    def test_a_notebook_is_an_answer_too(self, folder: Path) -> None:
+        cells = [{"cell_type": "code", "id": "a", "metadata": {}, "source": "right = 1", "outputs": []}]
+        book = {"cells": [each | {"execution_count": None} for each in cells], "metadata": {}}
+        (folder / "03-select.ipynb").write_text(json.dumps(book | {"nbformat": 4, "nbformat_minor": 5}))
+        done = CliRunner().invoke(main, ["grade", "03-select.ipynb", "--json", "--strict"])
+        assert (done.exit_code, json.loads(done.stdout)["exercise"]) == (0, "03-select")
+
+    def test_one_that_cannot_be_read_keeps_no_other_from_its_points(self, folder: Path) -> None:
+        (folder / "02-nonblocking.ipynb").write_text("{")
+        done = CliRunner().invoke(main, ["grade", "."])
+        assert done.exit_code == 2 and "03-epoll: 2 of 2 points" in done.stdout
+        assert "1 of 4 could not be judged: 02-nonblocking.ipynb: " in done.stderr
         assert len(done.stderr.splitlines()) == 1
 
 

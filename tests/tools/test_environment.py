@@ -93,6 +93,22 @@ def failure(done: subprocess.CompletedProcess[str]) -> str:
     return lines[0]
 
 
+@pytest.mark.parametrize("place", [".cache", ".cache/jupyter", ".cache/matplotlib"])
+def test_a_cache_of_another_user_is_one_line_though_all_is_ready(installed: Machine, place: str) -> None:
+    folder = installed.course / place
+    folder.mkdir(exist_ok=True)
+    command = [str(installed.course / "tools/setup")]
+    if os.geteuid() == 0:
+        if not (setpriv := shutil.which("setpriv")):
+            pytest.skip("root may write anywhere, and setpriv, which ends that, is not installed")
+        os.chown(folder, 65534, 65534)
+        command = [setpriv, "--bounding-set=-dac_override,-dac_read_search", *command]
+    folder.chmod(0o555)
+    done = subprocess.run(command, env={"PATH": str(installed.path)}, capture_output=True, text=True, check=False)
+    folder.chmod(0o755)
+    assert f"no permission to write in {installed.course}/{place}: make it yours (chown) or remove it" in failure(done)
+
+
 def test_without_python(machine: Machine) -> None:
     assert "needs Python 3.11 or newer, and found no Python" in failure(machine.set_up())
 

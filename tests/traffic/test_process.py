@@ -172,7 +172,7 @@ def script() -> list[str]:
 
 
 def work(address: Address, parent: int | None = None) -> bytes:
-    told = ENDLESS.message() | {"address": address, "cpu": None, "parent": parent or os.getpid()}
+    told = ENDLESS.message() | {"addresses": [address], "cpu": None, "parent": parent or os.getpid()}
     told |= {"stamps": None, "stamp_room_bytes": 0}
     return json.dumps(told).encode() + b"\n"
 

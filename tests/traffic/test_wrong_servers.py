@@ -275,8 +275,14 @@ class TestWorkload:
             ({"warm_up_s": float("inf")}, "warm.*not inf"),
             ({"patience_s": 0}, "patience"),
             ({"spacing": "odd"}, "even or poisson, not 'odd'"),
-            ({"request": b"GET"}, "needs reply_bytes"),
-            ({"reply_bytes": 3}, "needs reply_bytes"),
+            ({"expect": "lower"}, "expect to be upper, echo, any or the bytes of the reply, not 'lower'"),
+            ({"expect": b""}, "expect to be"),
+            ({"expect": ["echo"]}, "expect to be"),
+            ({"http": "index.html"}, "a path that begins with /, not 'index.html'"),
+            ({"http": True}, "a path that begins with /, not True"),
+            ({"http": "/", "reply_bytes": 3}, "give that, or expect, or http"),
+            ({"expect": "echo", "reply_bytes": 3}, "give that, or expect, or http"),
+            ({"http": "/", "expect": "echo"}, "a server of HTTP does not echo"),
             ({"request": b"", "reply_bytes": 1}, "at least 1 byte"),
             ({"request": b"GET", "reply_bytes": 0}, "reply_bytes.*1 or more, not 0"),
             ({"connections": 2.5}, r"whole number.*not 2\.5"),
@@ -305,7 +311,15 @@ class TestWorkload:
             too_many.require()
         assert Workload(connections=120).why_not() is None
 
-    @pytest.mark.parametrize("work", [Workload(), Workload(requests=50, request=b"GET", reply_bytes=3, spin=True)])
+    @pytest.mark.parametrize(
+        "work",
+        [
+            Workload(),
+            Workload(requests=50, request=b"GET", reply_bytes=3, spin=True),
+            Workload(expect=b"\xff", http="/", spin=True),
+            Workload(expect="echo"),
+        ],
+    )
     def test_a_message_says_all_of_it(self, work: Workload) -> None:
         message = work.message()
         assert Workload.of(message) == work

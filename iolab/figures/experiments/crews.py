@@ -7,12 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from iolab.data.reference import rows_of
+from iolab.display.units import short_time
 from iolab.experiments.balances import MODELS, OWN, SHARED, Balance
 from iolab.experiments.core_counts import DEALT, LUCK, THREADS, Cores, speed_up
 from iolab.experiments.herds import ALL, ONE, Herd
 from iolab.experiments.result import look_up
 from iolab.figures.experiments.common import HERE, PUBLISHED, Row, Source, conclude, curve, legend, points, sources
-from iolab.figures.style import GREY, SMALL_PT, CourseFigure, colour_of, in_style, new, short_time, time_axis
+from iolab.figures.style import GREY, SMALL_PT, CourseFigure, colour_of, in_style, new, time_axis
 
 MOST_CORES = 16
 """How far the model is drawn."""

@@ -25,6 +25,8 @@ class Journal:
         self.work = work
         self.connection, self.due, self.sent, self.answered = array("i"), array("q"), array("q"), array("q")
         self.stamped, self.stamp_room_bytes, self.stamp, self.stamps = False, 0, NO_STAMP, bytearray()
+        self.status, self.reopened, self.fits = array("h"), 0, ""
+        self.address: tuple[Any, ...] = ()
         self.errors: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
         self.stop_ns = self.drop_ns = NEVER
@@ -42,6 +44,12 @@ class Journal:
         self.errors[kind] += 1
         self.examples.setdefault(kind, example)
 
+    def log_status(self, status: int, example: str) -> None:
+        """Note the status of a response; one that says that the request failed is an example, too."""
+        self.status.append(status)
+        if not 200 <= status < 400:
+            self.examples.setdefault(f"status {status}", example)
+
     def share_done(self, now_ns: int) -> float:
         """Return how much of the work is done, from 0 to 1."""
         if self.stop_ns < NEVER:
@@ -50,5 +58,7 @@ class Journal:
 
     def columns(self) -> "dict[str, array[int]]":
         """Return what was written down, by name: one entry a request; two of a stamp, where there are stamps."""
-        times = {"connection": self.connection, "due": self.due, "sent": self.sent, "answered": self.answered}
+        times: dict[str, array[int]] = {"connection": self.connection, "due": self.due}
+        times |= {"sent": self.sent, "answered": self.answered}
+        times |= {"status": self.status} if self.status else {}
         return times | ({"stamp": array("l", self.stamps)} if self.stamped else {})

@@ -8,7 +8,7 @@ from itertools import repeat
 from typing import Any
 
 from .control import CONTROL, say
-from .conversation import WAIT, Conversation, converse
+from .conversation import WAIT, Conversation, converse, prepare
 from .journal import Journal, clock
 from .requests import KINDS, WrongReply, request_pairs
 from .waiting import choose_waiter
@@ -36,13 +36,19 @@ class Loop:
         """Open every connection, idle ones first, one after the other."""
         connections: list[socket.socket] = []
         idle, total = self.work["idle"], self.work["idle"] + self.work["connections"]
+        address, *others = map(tuple, self.work["addresses"])
         try:
-            for _ in range(total):
-                connections.append(open_connection(self.work["address"], self.work["patience_s"]))
+            while len(connections) < total:
+                try:
+                    connections.append(open_connection(address, self.work["patience_s"]))
+                except OSError:
+                    if connections or not others:
+                        raise
+                    address, *others = others  # as of `localhost`, where nobody listens on ::1
         except OSError as error:
-            host, port = self.work["address"]
             number = len(connections) + 1
-            raise ConnectionError(f"connection {number} of {total} to {host}:{port} failed: {error}") from None
+            raise ConnectionError(f"connection {number} of {total} to {name(address)} failed: {error}") from None
+        self.journal.address = address
         self.idle, pairs = connections[:idle], request_pairs(self.work)
         self.journal.stamped = all(ask_for_stamps(each, self.work["stamps"]) for each in connections[idle:])
         self.journal.stamp_room_bytes = self.work["stamp_room_bytes"]
@@ -94,6 +100,8 @@ class Loop:
         del self.conversations[descriptor]
         self.sockets.pop(descriptor).close()
         if not isinstance(end, StopIteration):
+            if not self.journal.answered:
+                self.journal.fits = self.journal.fits or getattr(end, "fits", "")
             self.journal.count(KINDS.get(type(end), type(end).__name__), str(end))
 
     def watch(self) -> Conversation:
@@ -123,12 +131,15 @@ class Loop:
         yield WAIT
 
 
-def open_connection(address: list[Any], patience_s: float) -> socket.socket:
-    """Return a connection that does not wait, and sends at once (`tcp(7)`, TCP_NODELAY)."""
-    connection = socket.create_connection(tuple(address), patience_s)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.setblocking(False)
-    return connection
+def open_connection(address: tuple[Any, ...], patience_s: float) -> socket.socket:
+    """Return a connection that does not wait."""
+    return prepare(socket.create_connection(address, patience_s))
+
+
+def name(address: tuple[Any, ...]) -> str:
+    """Return an address as it is written."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def ask_for_stamps(connection: socket.socket, option: list[int] | None) -> bool:

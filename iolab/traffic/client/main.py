@@ -42,6 +42,8 @@ def hand_back(loop: Loop) -> None:
             "errors": journal.errors,
             "examples": journal.examples,
             "stopped": loop.stopped,
+            "reopened": journal.reopened,
+            "fits": journal.fits,
             "start_ns": journal.start_ns,
             "end_ns": journal.end_ns,
             "cpu_ns": loop.cpu_ns,

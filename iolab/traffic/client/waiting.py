@@ -19,6 +19,7 @@ class Waiter(Protocol):
 
     register: Any
     modify: Any
+    unregister: Any
     idle_ns: int
     """CPU time that went into waiting itself."""
 
@@ -40,6 +41,7 @@ class Sleeping:
     def __init__(self) -> None:
         self.epoll = select.epoll()
         self.register, self.modify, self.poll = self.epoll.register, self.epoll.modify, self.epoll.poll
+        self.unregister = self.epoll.unregister
         libc = ctypes.CDLL(None, use_errno=True)
         self.timer: int = libc.timerfd_create(1, os.O_CLOEXEC | os.O_NONBLOCK)  # CLOCK_MONOTONIC
         self.idle_ns = 0
@@ -62,6 +64,7 @@ class Spinning:
     def __init__(self) -> None:
         self.epoll = select.epoll()
         self.register, self.modify, self.poll = self.epoll.register, self.epoll.modify, self.epoll.poll
+        self.unregister = self.epoll.unregister
         self.timer: None = None
         self.idle_ns = 0
 
@@ -82,7 +85,7 @@ class Polling:
 
     def __init__(self) -> None:
         self._poll = select.poll()
-        self.register, self.modify = self._poll.register, self._poll.modify
+        self.register, self.modify, self.unregister = self._poll.register, self._poll.modify, self._poll.unregister
         self.timer: None = None
         self.idle_ns = 0
 

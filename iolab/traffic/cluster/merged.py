@@ -3,14 +3,14 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Self
 
 from iolab.traffic.cluster.shares import Share
 from iolab.traffic.doubts import Doubt
 from iolab.traffic.histogram import histogram, merge, pack, percentile_us, unpack
-from iolab.traffic.records import Records, latencies, percentile_rows
+from iolab.traffic.records import Records, failures, latencies, percentile_rows
 
 APART = 0.1
 """Workers that begin further apart than this part of the shortest share hardly put one load."""
@@ -34,6 +34,7 @@ class Measured:
     errors: dict[str, int]
     examples: dict[str, str]
     doubts: tuple[Doubt, ...]
+    statuses: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, records: Records) -> Self:
@@ -50,7 +51,8 @@ class Measured:
             latency_of=records.latency_of,
             errors=records.errors,
             examples=records.examples,
-            doubts=(*[Doubt("stopped early")] * records.stopped, *records.limits()),
+            doubts=(*[Doubt("stopped early")] * records.stopped, *records.limits(), *records.manners()),
+            statuses=records.statuses,
         )
 
     def summary(self) -> dict[str, Any]:
@@ -75,6 +77,12 @@ class Merged:
 
     def __len__(self) -> int:
         return sum(each.requests for each in self.measured.values())
+
+    @property
+    def succeeded(self) -> int:
+        """How many requests were answered, and those of HTTP with a status of success."""
+        failed = [sum(failures(each.statuses).values()) for each in self.measured.values()]
+        return len(self) - sum(failed)
 
     @cached_property
     def service(self) -> Any:
@@ -158,6 +166,9 @@ def figures(parts: list[Measured], errors: Mapping[str, int]) -> dict[str, Any]:
     in_client = merge(map(unpack, packed)) if parts and len(packed) == len(parts) else None
     open_loop = any(each.open_loop for each in parts)
     latency = response if open_loop else service
+    statuses: Counter[str] = Counter()
+    for each in parts:
+        statuses.update(each.statuses)
     return {
         "requests": sum(each.requests for each in parts),
         "per_s": round(sum(each.per_s for each in parts), 1),
@@ -165,4 +176,5 @@ def figures(parts: list[Measured], errors: Mapping[str, int]) -> dict[str, Any]:
         "latency_of": "client" if any(each.latency_of == "client" for each in parts) else "server",
         "errors": sum(errors.values()),
         "client_cpu_share": round(max((each.client_cpu_share for each in parts), default=0.0), 3),
+        **({"statuses": dict(sorted(statuses.items()))} if statuses else {}),
     }

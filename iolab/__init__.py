@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from iolab.playback.player import replay
     from iolab.trace.anatomy import anatomy
     from iolab.traffic import faults
+    from iolab.xrays.xray import xray
 
 __all__ = [
     "MODELS",
@@ -61,6 +62,7 @@ __all__ = [
     "source",
     "start",
     "timeline",
+    "xray",
 ]
 
 
@@ -77,6 +79,7 @@ LATER = {
     "reference": "iolab.data.reference",
     "replay": "iolab.playback.player",
     "solution": "iolab.course.solutions",
+    "xray": "iolab.xrays.xray",
 }
 """What is imported when it is first asked for, because it needs numpy, matplotlib or ipywidgets."""
 

@@ -8,7 +8,9 @@ import click
 
 from iolab.cli.arguments import Commands
 
-NAMES = ("compare", "doctor", "experiment", "grade", "lessons", "load", "record", "serve", "solution", "timeline")
+NAMES = (
+    "compare", "doctor", "experiment", "grade", "lessons", "load", "record", "serve", "solution", "timeline", "xray",
+)  # fmt: skip
 
 
 class CourseCommands(Commands):

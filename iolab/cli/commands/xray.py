@@ -1,0 +1,82 @@
+"""`iolab xray`: which I/O model a server runs, of the course or of anybody."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import RenderableType
+from rich.text import Text
+
+from iolab.cli import terminal
+from iolab.cli.arguments import json_option
+from iolab.xrays import xray as xrays
+from iolab.xrays.protocols import PROTOCOLS
+from iolab.xrays.xray import Xray
+
+COMMAND = "command after --"
+
+
+class WithCommand(click.Command):
+    """A command whose last words, after `--`, are a command of their own."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Set the words after the first `--` aside."""
+        if "--" in args:
+            place = args.index("--")
+            ctx.meta[COMMAND], args = args[place + 1 :], args[:place]
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=WithCommand, options_metavar="[OPTIONS]")
+@click.argument("pid", type=int, required=False)
+@click.option("--seconds", type=float, default=4.0, show_default=True, help="How long to watch.")
+@click.option("--load", type=click.Choice(list(PROTOCOLS)), help="Ask it meanwhile, in the protocol that it speaks.")
+@click.option("--send", type=click.Path(dir_okay=False, path_type=Path), help="Ask it with the bytes of this file.")
+@click.option("--expect", type=click.Path(dir_okay=False, path_type=Path), help="The reply to those, whole.")
+@click.option("--connections", type=int, default=4, show_default=True, help="Connections that ask.")
+@click.option("--port", type=int, help="Which to ask, if it listens on several.")
+@json_option
+@click.pass_context
+def xray(
+    ctx: click.Context, pid: int | None, send: Path | None, expect: Path | None, json_: bool, **options: Any
+) -> None:
+    """Watch a server, and say which I/O model it runs: `iolab xray PID`, or `iolab xray -- COMMAND ...`.
+
+    A process that runs is left as it was; a command is ended with all its children. It takes strace.
+    """
+    command = ctx.meta.get(COMMAND)
+    if (pid is None) == (not command):
+        raise click.UsageError("give either a PID or a command after --", ctx)
+    files = {"send": send and _bytes(ctx, send), "expect": expect and _bytes(ctx, expect)}
+    with terminal.steps(quiet=json_) as on_step:
+        on_step(f"watching {pid or command[0]}")
+        picture = xrays.xray(pid if pid is not None else command, **files, **options)
+    if json_:
+        click.echo(json.dumps(picture.as_dict()))
+    else:
+        terminal.show(picture_parts(picture))
+
+
+def _bytes(ctx: click.Context, path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise click.UsageError(f"cannot read {str(path)!r}: {error.strerror}", ctx) from None
+
+
+def picture_parts(picture: Xray) -> Iterator[RenderableType]:
+    """Yield what was seen: the model, what it waits in, its calls, what is wrong, and what the tracing cost."""
+    model, *rest, price = picture.sentences()
+    yield Text(picture.command, style="dim", no_wrap=True, overflow="ellipsis")
+    yield Text(model, style="bold")
+    grid = terminal.plain_table(gap=2)
+    for row in picture.rows:
+        grid.add_row(row["call"], f"{row['share']:.0%} of all waiting", f"threads: {row['threads']}")
+    yield grid
+    yield from map(Text, rest)
+    for finding in picture.findings:
+        yield Text.assemble(("! ", "yellow"), (finding.kind, "bold"), f": {finding.means}")
+        yield Text(f"  {finding.evidence} ({finding.see})")
+    yield Text(price, style="dim")

@@ -1,0 +1,317 @@
+"""Watch a server of anybody's for some seconds, and say which I/O model it runs."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from iolab.display import tables
+from iolab.errors import UsageError, guard, unknown
+from iolab.kernel.interrupts import InOnePiece
+from iolab.xrays import processes, protocols
+from iolab.xrays.counts import Counts, count
+from iolab.xrays.facts import Facts, read
+from iolab.xrays.findings import Finding, Scene, find
+from iolab.xrays.load import Load
+from iolab.xrays.model import Verdict, tell
+from iolab.xrays.protocols import Protocol
+from iolab.xrays.strace import STARTS_S, TICK_S, Strace
+from iolab.xrays.syscalls import parse
+
+QUIET_SHARE, SETTLES_S, LOOKS_S, BEFORE_S = 0.35, 0.4, 0.2, 0.3
+
+
+@dataclass(frozen=True, repr=False)
+class Xray(tables.Readable):
+    """What a server was seen to do: its model, its calls, what is wrong, and what the tracing cost."""
+
+    command: str
+    seconds: float
+    verdict: Verdict
+    counts: Counts
+    findings: tuple[Finding, ...]
+    waits_in: tuple[dict[str, Any], ...]
+    accepts: int
+    accept_threads: int
+    cost: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def model(self) -> str:
+        """The model in words; *cannot tell* where too little was served."""
+        return str(self.verdict)
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """What the threads wait in: the call, how many threads, and its share of their waiting."""
+        return list(self.waits_in)
+
+    def parts(self) -> list[tables.Part]:
+        """Return what the threads wait in as a table."""
+        return [tables.Part(self.rows, "; ".join(self.sentences()))]
+
+    def sentences(self) -> Iterator[str]:
+        """Yield what is to be said of the server, apart from the findings."""
+        like = f", as {self.verdict.like} of the course" if self.verdict.like else ""
+        yield f"{self.model}{like}"
+        if len(self.verdict.shares) > 1:
+            yield "mixed: " + ", ".join(f"{kind} {share:.0%}" for kind, share in self.verdict.shares.items())
+        verdict = self.verdict
+        if verdict.threads:
+            yield f"served by {_number(verdict.threads, 'thread')} in {_number(verdict.processes, 'process', 'processes')}"
+        if self.accepts:
+            yield f"{_number(self.accepts, 'connection')} accepted by {_number(self.accept_threads, 'thread')}"
+        yield from _sentences(self.counts)
+        yield self.price
+
+    @property
+    def price(self) -> str:
+        """What the tracing cost, in words."""
+        cost = self.cost
+        if cost.get("latency_before_us") and cost.get("latency_us"):
+            times = (
+                f"a request took {cost['latency_before_us']:,.0f} µs before, and {cost['latency_us']:,.0f} µs meanwhile"
+            )
+        else:
+            times = "every traced call stopped its thread for that long"
+        return f"strace used {cost.get('cpu_us_per_call', 0):,.0f} µs of CPU for a call; {times}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it as the JSON output has it."""
+        verdict = self.verdict
+        return {
+            "command": self.command,
+            "seconds": self.seconds,
+            "model": self.model,
+            "kind": verdict.kind,
+            "mode": verdict.mode,
+            "arrangement": verdict.arrangement,
+            "like": verdict.like,
+            "shares": dict(verdict.shares),
+            "waits_in": self.rows,
+            "processes": verdict.processes,
+            "threads": verdict.threads,
+            "accepts": self.accepts,
+            "accept_threads": self.accept_threads,
+            **self.counts.as_dict(),
+            "findings": [asdict(finding) for finding in self.findings],
+            "cost": self.cost,
+        }
+
+
+def _number(count: int, one: str, many: str = "") -> str:
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def _sentences(counts: Counts) -> Iterator[str]:
+    if counts.calls_per_request is None:
+        return
+    yield (
+        f"{_number(counts.requests, 'request')}, {counts.calls_per_request:.1f} system calls for each, "
+        f"{counts.vain_share:.0%} of them in vain"
+    )
+    for name, (number, ready, none) in counts.waits.items():
+        yield f"{name}: {_number(number, 'wait')}, {ready / max(1, number - none):.1f} ready in each, {none:,} with none"
+    if counts.between_us is not None:
+        calls = ", ".join(
+            f"{name} {number / max(1, counts.requests):.1f}" for name, number in counts.between.most_common(4)
+        )
+        yield f"between arrival and reply {counts.between_us:,.0f} µs{f', with {calls}' if calls else ''}"
+
+
+@dataclass
+class Watch:
+    """One watch: strace, the processes that it traces, and what is seen from outside meanwhile."""
+
+    strace: Strace
+    pids: list[int]
+    threads: dict[int, int] = field(default_factory=dict)
+    masks: dict[tuple[int, int], int] = field(default_factory=dict)
+    ports: list[processes.Port] = field(default_factory=list)
+    queue: int = 0
+    looks_again_s: float = 0.0
+
+    def look(self) -> None:
+        """Look at the queue and at the threads now and then, and see that the server is there."""
+        if not self.strace.is_running:
+            raise self.strace.refusal()
+        if time.monotonic() < self.looks_again_s:
+            return
+        self.pids = self.strace.family()
+        if not self.pids:
+            raise self.strace.refusal()
+        self.threads |= processes.threads_of(self.pids)
+        if ports := processes.ports_of(self.pids):
+            self.ports = ports
+            self.queue = max(self.queue, *(port.waiting for port in ports))
+        self.looks_again_s = time.monotonic() + LOOKS_S
+
+    def look_at_interest(self) -> None:
+        """Note what epolls that were there before watch."""
+        for pid in self.pids:
+            self.masks |= {(pid, number): mask for number, mask in processes.interest_of(pid).items()}
+
+    def sleep(self, seconds: float) -> None:
+        """Let the server run for so long."""
+        until_s = time.monotonic() + seconds
+        while time.monotonic() < until_s:
+            self.look()
+            time.sleep(TICK_S)
+
+
+@guard
+def xray(
+    target: int | str | Sequence[str],
+    *,
+    seconds: float = 4.0,
+    load: str | None = None,
+    connections: int = 4,
+    port: int | None = None,
+    send: bytes | None = None,
+    expect: bytes | None = None,
+) -> Xray:
+    """Watch a server for some seconds while it serves, and say which I/O model it runs.
+
+    `target` is the PID of a process of yours, which is left as it was, or a command, a list of words, which is ended
+    with all its children. `load` has it asked meanwhile: `echo`, `http`, `redis` or `memcached`; or `send` some bytes
+    and `expect` others. Raise UsageError where it cannot be traced or nothing was served, ServerFailed if it ends.
+    """
+    if not 0.5 <= seconds <= 600:
+        raise UsageError(f"expected seconds to be from 0.5 to 600, not {seconds:g}")
+    if not 1 <= connections <= 1000:
+        raise UsageError(f"expected connections to be from 1 to 1,000, not {connections}")
+    protocol = protocol_of(load, send, expect)
+    command = None if isinstance(target, int) else [target] if isinstance(target, str) else list(target)
+    if command is None:
+        return _of_process(int(target), seconds, protocol, connections, port)  # type: ignore[arg-type]
+    if not command:
+        raise UsageError("expected a command to start, such as ['redis-server']; the list is empty")
+    with InOnePiece(lambda: Strace.start(command)) as strace:
+        watch = Watch(strace, [])
+        strace.wait_for(lambda: processes.ports_of(strace.family()), STARTS_S, "the command did not listen on TCP")
+        return _develop(watch, " ".join(command), seconds, protocol, connections, port, None)
+
+
+def protocol_of(load: str | None, send: bytes | None, expect: bytes | None) -> Protocol | None:
+    """Return what the load speaks; None without one."""
+    if (send is None) != (expect is None):
+        raise UsageError("what is sent needs the reply that is expected, and the other way round: give both")
+    if send is not None and expect is not None:
+        if not send or not expect:
+            raise UsageError("expected some bytes to send and some to expect; one of the two is empty")
+        return protocols.exactly(send, expect)
+    if load is not None and load not in protocols.PROTOCOLS:
+        raise unknown("protocol", load, protocols.PROTOCOLS)
+    return protocols.PROTOCOLS[load] if load else None
+
+
+def _of_process(pid: int, seconds: float, protocol: Protocol | None, connections: int, port: int | None) -> Xray:
+    processes.require_traceable(pid)
+    pids = processes.family(pid)
+    before_us = None
+    if protocol:
+        before = Load(address_of(processes.ports_of(pids), port), protocol, 1)
+        before.open()
+        before.run(BEFORE_S, lambda: None)
+        before.close()
+        before_us = before.median_us
+    name = processes.name_of(pid)
+    with InOnePiece(lambda: Strace.attach(pids)) as strace:
+        strace.wait_attached(pids)
+        return _develop(Watch(strace, pids), name, seconds, protocol, connections, port, before_us)
+
+
+def address_of(ports: Sequence[processes.Port], number: int | None) -> tuple[str, int]:
+    """Return where to ask. Raise UsageError if the server listens nowhere, or the number is not one of its ports."""
+    numbers = sorted({port.number for port in ports})
+    if not numbers:
+        raise UsageError("it listens on no TCP port, so that nothing can be asked; leave the load away")
+    if number is None and len(numbers) > 1:
+        raise UsageError(f"it listens on {', '.join(map(str, numbers))}; say which by port= (--port)")
+    if number is not None and number not in numbers:
+        raise UsageError(f"it does not listen on port {number}, but on {', '.join(map(str, numbers))}")
+    wanted = numbers[0] if number is None else number
+    return next((port.host, port.number) for port in ports if port.number == wanted)
+
+
+def _develop(
+    watch: Watch, name: str, seconds: float, protocol: Protocol | None, connections: int, port: int | None,
+    before_us: float | None,
+) -> Xray:  # fmt: skip
+    """Let the server serve, end the trace, and tell what it shows."""
+    watch.look()
+    watch.look_at_interest()
+    overflows, cpu_s, since_s = processes.overflows(), watch.strace.cpu_s, time.time()
+    asked = Load(address_of(watch.ports, port), protocol, connections) if protocol else None
+    with _closing(asked):
+        _serve(watch, asked, seconds)
+    watch.look_at_interest() if not watch.masks else None
+    overflows, cpu_s = processes.overflows() - overflows, watch.strace.cpu_s - cpu_s
+    watch.strace.stop()
+    facts = read(
+        parse(watch.strace.lines()), watch.threads, since_s=since_s, ports=[each.number for each in watch.ports],
+        watched=watch.masks,
+    )  # fmt: skip
+    answered = len(asked.latencies_ns) if asked else 0
+    verdict = tell(facts, requests=answered, own_sockets=_most_sockets(watch.ports))
+    counts = count(facts, answered)
+    findings = find(Scene(facts, verdict, watch.queue, overflows))
+    if not counts.requests and not findings and verdict.kind == "cannot tell":
+        raise UsageError(
+            f"nothing was served in {seconds:g} s, and only a server at work shows its model; "
+            "ask it something meanwhile, or have it asked: --load echo, http, redis or memcached"
+        )
+    cost = {
+        "calls": len(facts.counted),
+        "cpu_us_per_call": round(cpu_s * 1e6 / max(1, len(facts.counted)), 1),
+        "latency_before_us": before_us and round(before_us, 1),
+        "latency_us": asked and asked.median_us and round(asked.median_us, 1),
+    }
+    threads = len({call.thread for call in facts.accepts})
+    return Xray(
+        name, seconds, verdict, counts, tuple(findings), tuple(waits_in(facts)), len(facts.accepts), threads, cost
+    )
+
+
+@contextmanager
+def _closing(load: Load | None) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if load:
+            load.close()
+
+
+def _serve(watch: Watch, load: Load | None, seconds: float) -> None:
+    """Let the server serve: whoever asks it, or the load, which is silent for a while in between."""
+    if not load:
+        watch.sleep(seconds)
+        return
+    load.open()
+    load.ask_once(min(1.0, seconds / 4), watch.look)
+    quiet_s = seconds * QUIET_SHARE
+    watch.sleep(quiet_s)
+    load.run(max(0.3, seconds - quiet_s - SETTLES_S), watch.look)
+    load.close()
+    watch.sleep(SETTLES_S)
+    if not load.latencies_ns:
+        raise UsageError(f"the server gave no whole reply to {load.protocol.name}; is it what it speaks?")
+
+
+def _most_sockets(ports: Sequence[processes.Port]) -> int:
+    sockets: dict[int, set[str]] = {}
+    for port in ports:
+        sockets.setdefault(port.number, set()).add(port.inode)
+    return max(map(len, sockets.values()), default=1)
+
+
+def waits_in(facts: Facts) -> Iterator[dict[str, Any]]:
+    """Yield the calls that the threads slept in, by how long: the call, how many threads, its share of all sleep."""
+    slept: dict[str, tuple[float, set[int]]] = {}
+    for call in facts.counted:
+        seconds, threads = slept.get(call.name, (0.0, set()))
+        slept[call.name] = seconds + call.seconds, threads | {call.thread}
+    whole = sum(seconds for seconds, _ in slept.values()) or 1.0
+    for name, (seconds, threads) in sorted(slept.items(), key=lambda row: -row[1][0])[:6]:
+        if seconds / whole >= 0.01:
+            yield {"call": name, "threads": len(threads), "share": round(seconds / whole, 3)}

@@ -162,9 +162,9 @@ class Records:
 
     def manners(self) -> Iterator[Doubt]:
         """Yield what the server does otherwise than the load expects: its protocol, its status, its connections."""
-        for status, count in failures(self.statuses).items():
+        for status, times in failures(self.statuses).items():
             example = self.examples.get(f"status {status}", "")
-            yield Doubt("status", {"count": count, "status": status, "example": example})
+            yield Doubt("status", {"count": times, "status": status, "example": example})
         if self.reopened:
             yield Doubt("reopened", {"count": self.reopened})
         if self.fits == "tls":

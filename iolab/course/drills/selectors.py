@@ -181,7 +181,7 @@ DRILLS = {
         """\
 def run_loop(interest):
     while True:
-        for key, events in interest.select():
+        for key, _ in interest.select():
             callback = key.data
             callback(key.fileobj)
 """,
@@ -221,9 +221,9 @@ def run_with_clock(interest, every_s, tick):
     due_s = time.monotonic() + every_s
     while True:
         wait_s = max(0, due_s - time.monotonic())
-        for key, events in interest.select(wait_s):
+        for key, _ in interest.select(wait_s):
             key.data(key.fileobj)
-        if time.monotonic() >= due_s:
+        if due_s <= time.monotonic():
             tick()
             due_s += every_s
 """,

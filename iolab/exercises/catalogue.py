@@ -6,7 +6,7 @@ from collections.abc import Callable
 from iolab.errors import unknown
 from iolab.exercises.exercise import Exercise, Look, Property
 from iolab.exercises.flaws import FLAWS, RIGHT
-from iolab.exercises.properties import chats, exposure, faults, loops, nature, scenes, talks, wire
+from iolab.exercises.properties import chats, exposure, faults, loops, nature, partings, scenes, talks, wire
 from iolab.exercises.rest import Invariants
 from iolab.exercises.stories import Story, tell_story
 from iolab.exercises.trial import Trial
@@ -165,17 +165,17 @@ SLEEPERS = demand("tasks that sleep", 2, loops.check_sleepers)
 NAPS = Property("turns and sleeps", 1, loops.look_for_acts("company accepts late naps ties far", loops.check_naps))
 RAISERS = Property("tasks that raise", 2, loops.look_for_acts("raisers resets closings", loops.check_raisers))
 BITES = Property("recv's size", 1, loops.look_for_acts("leftovers duplex", loops.check_bites))
-END_OF_LOOP = demand("a clean end", 1, loops.check_end_of_loop)
+END_OF_LOOP = Property("a clean end", 1, loops.look_for_acts("exits", loops.check_end_of_loop))
 RETURNS = Property("run returns", 1, loops.look_for_acts("empty crowd", loops.check_end_of_run))
 CHATS = (
     demand("lines are passed on", 1, chats.check_welcome, **chats.LIMITS),
     demand("whole lines", 2, chats.check_lines, **chats.LIMITS),
     demand("everybody hears", 2, talks.check_talk, **chats.LIMITS),
     demand("500 clients", 3, chats.check_many_members, **chats.LIMITS),
-    demand("a frozen client", 3, chats.check_frozen_client, **chats.LIMITS),
+    demand("a frozen client", 3, partings.check_frozen, **chats.LIMITS),
     demand("fairness", 2, chats.check_fairness, **chats.LIMITS),
-    demand("those who leave", 2, chats.check_leaving, **chats.LIMITS),
-    demand("idle", 1, chats.check_idle_chat, **chats.LIMITS),
+    demand("those who leave", 2, partings.check_leavers, **chats.LIMITS),
+    demand("idle", 1, partings.check_idle, **chats.LIMITS),
     demand("a clean end", 1, chats.check_end_of_chat, **chats.LIMITS),
     Property("CPU per message", 2, chats.check_cost),
 )

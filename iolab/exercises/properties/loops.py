@@ -104,6 +104,7 @@ DEEDS = {
     "closings": "tasks received and sent on a connection that was closed",
     "raisers": "tasks raised exceptions of all kinds",
     "accepts": "one task accepted clients that had connected before, and another one slept 0 s again and again",
+    "exits": "a task raised SystemExit while others waited, slept, or could go on",
     "far": "a task slept for an hour, and another one raised SystemExit",
 }
 """What tasks of the judge's do on a loop of the learner's (`acts`)."""

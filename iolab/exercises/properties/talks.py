@@ -8,7 +8,7 @@ heard, so that the books are right whatever the server does first. No line is sa
 import itertools
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from iolab.exercises.peers import Peer, Violated
@@ -55,22 +55,23 @@ class Member:
         """Return how many bytes it must hear."""
         return sum(len(line) for lines in self.due.values() for line in lines)
 
-    def hear(self) -> None:
-        """Receive all that is due. Raise Violated if it is not, or is not in order."""
+    def hear(self, when: str = "") -> None:
+        """Receive all that is due. Raise Violated, and say when, if it is not, or is not in order."""
         size = self.count_owed()
         received = self.peer.receive(size)
         for line in _split(received):
-            self._take(line, len(received) < size)
+            self._take(line, len(received) < size, when)
         if len(received) < size:
             missing = sum(map(len, self.due.values()))
-            raise Violated(f"a client of the chat did not hear {missing:,} lines said by others; {self.peer.why()}")
+            lines = f"{missing:,} line{'s' * (missing > 1)}"
+            raise Violated(f"a client of the chat did not hear {lines} said by others{when}; {self.peer.why()}")
 
     def begin_to_read(self) -> None:
         """Receive all that is due, now and from now on."""
         self.reads = True
         self.hear()
 
-    def _take(self, line: bytes, cut: bool) -> None:
+    def _take(self, line: bytes, cut: bool, when: str) -> None:
         for lines in self.due.values():
             if lines and lines[0] == line:
                 lines.popleft()
@@ -79,7 +80,7 @@ class Member:
             return
         later = any(line in lines for lines in self.due.values())
         what = "a line of one speaker before those that this one said before it" if later else "a line nobody had said"
-        raise Violated(f"a client of the chat heard {what}: {line[:40]!r}")
+        raise Violated(f"a client of the chat heard {what}{when}: {line[:40]!r}")
 
 
 def _split(received: bytes) -> list[bytes]:
@@ -102,20 +103,23 @@ class Talk:
         One that is not to be greeted yet reads its welcome later; lines of its own tell that it was welcomed.
         """
         self.settle()
-        name = name or next(self._names)
-        peer = self._stack.enter_context(Peer(self._trial, narrow=not reads))
-        if reads:
-            peer.at_rest_s = HOLD_S
-        member = Member(next(self._numbers), name, peer, reads=reads)
-        text = b"".join(line + b"\n" for line in (name, *more))
+        member = self.add(name or next(self._names), reads=reads)
+        text = b"".join(line + b"\n" for line in (member.name, *more))
         cut = 0 if more else self._draw.randrange(len(text))
         for piece in (text[:cut], text[cut:]):
-            peer.send(piece)
+            member.peer.send(piece)
         for line in more:
             self.write_down(member, line)
         if greets:
             member.greet()
-        self.members.append(member)
+        return member
+
+    def add(self, name: bytes, *, reads: bool = True) -> Member:
+        """Connect a member, who has sent nothing yet."""
+        peer = self._stack.enter_context(Peer(self._trial, narrow=not reads))
+        if reads:
+            peer.at_rest_s = HOLD_S
+        self.members.append(member := Member(next(self._numbers), name, peer, reads=reads))
         return member
 
     def say(self, speaker: Member, lines: Sequence[bytes], rest: bytes = b"") -> None:
@@ -134,11 +138,11 @@ class Talk:
             if member is not speaker:
                 member.owe(speaker.number, speaker.name + b": " + line + b"\n")
 
-    def settle(self) -> None:
+    def settle(self, when: str = "") -> None:
         """Have all who read hear what is due."""
         for member in self.members:
             if member.reads:
-                member.hear()
+                member.hear(when)
 
     def leave(self, member: Member, how: str) -> None:
         """Have a member leave: it is not owed anything any more, and what it said is heard."""
@@ -162,24 +166,30 @@ def draw_lines(draw: random.Random, count: int, most_bytes: int) -> list[bytes]:
 
 def check_talk(trial: Trial) -> str:
     """Have members join, speak, fall silent, read nothing for a while, and leave, in any order."""
+    acts = [
+        speak_at_once,
+        read_later,
+        speak_and_read_later,
+        say_little_often,
+        say_one_by_one,
+        say_much_at_once,
+        read_welcome_later,
+        come_and_go,
+        reset_unseen,
+        half_a_name,
+    ]
+    play_acts(trial, acts)
+    return "clients joined, spoke, read nothing for a while and left, and all heard what they must"
+
+
+def play_acts(trial: Trial, acts: Sequence[Callable[[Talk, Trial], None]]) -> None:
+    """Play acts of a talk in any order, and look at the server when all but two have left."""
     with ExitStack() as stack:
         talk = Talk(trial, stack)
         talk.join(b"host")
         talk.say(talk.members[0], [b"nobody is there yet"])
         talk.join(b"guest")
         before = watch.count_descriptors(trial.pid)
-        acts = [
-            speak_at_once,
-            read_later,
-            speak_and_read_later,
-            say_little_often,
-            say_one_by_one,
-            say_much_at_once,
-            read_welcome_later,
-            come_and_go,
-            reset_unseen,
-            half_a_name,
-        ]
         for act in trial.draw.sample(acts, len(acts)):
             act(talk, trial)
             talk.settle()
@@ -188,7 +198,6 @@ def check_talk(trial: Trial) -> str:
         talk.settle()
         expect_no_more_descriptors(trial, before, 12)
         expect_idle(trial, "when most clients had left")
-    return "clients joined, spoke, read nothing for a while and left, and all heard what they must"
 
 
 def speak_at_once(talk: Talk, trial: Trial) -> None:

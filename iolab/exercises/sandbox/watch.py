@@ -236,6 +236,14 @@ def list_connections(port: int) -> set[str]:
     return {row[9] for row in rows if row[3] != "0A" and int(row[1].rpartition(":")[2], 16) == port}
 
 
+def count_unreceived(port: int, peer_port: int) -> int:
+    """Return how many bytes of a peer have arrived at a port and were not received; 0 if there is no connection."""
+    rows = (line.split() for line in read("/proc/thread-self/net/tcp").splitlines()[1:])
+    ports = [f"{each:04X}" for each in (port, peer_port)]
+    counts = [row[4].partition(":")[2] for row in rows if [each.rpartition(":")[2] for each in row[1:3]] == ports]
+    return sum(int(count, 16) for count in counts)
+
+
 def list_folder(path: str) -> list[str]:
     """Return the names in a folder of /proc; none if its process has ended."""
     try:

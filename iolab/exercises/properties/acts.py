@@ -529,7 +529,7 @@ class Leaver:
         raise self.exits[-1]
 
     def refuse(self, number: int) -> Any:
-        """Do what a task may do in its `finally`: wait, send, raise, have a child, or leave itself."""
+        """Do what a task may do in its `finally`: wait, send, have a child, leave itself, raise, or never end."""
         if number == 0:
             yield from self.loop.sleep(self.draw.choice((0, 3600)))
         elif number == 1:
@@ -540,6 +540,8 @@ class Leaver:
             self.leave("a task of the judge's leaves because it is closed")
         elif number == 4:
             raise self.draw.choice((ValueError, KeyboardInterrupt, GeneratorExit))("raised as the task is closed")
+        while number == 5:
+            yield from self.loop.sleep(0)
 
     def wait(self, state: int, number: int) -> Any:
         """Wait for what does not come."""
@@ -579,7 +581,7 @@ class Leaver:
 
     def run(self) -> str:
         """Run the loop, and say what is wrong with how it ended."""
-        numbers = self.draw.sample(range(5), 5)
+        numbers = self.draw.sample(range(6), 5)
         self.tasks = [self.wait(state, number) for state, number in zip((0, 1, 2, 3, 3), numbers, strict=True)]
         for task in self.draw.sample([*self.tasks, self.end(), self.end()], 7):
             self.loop.spawn(task)

@@ -6,21 +6,28 @@ on. The kernel tells when the server has received it (`proc_net_tcp(5)`).
 """
 
 import random
+import select
 import socket
 import time
 
 from iolab.exercises.peers import Peer
 from iolab.exercises.properties import chats
-from iolab.exercises.properties.talks import FULL_BYTES, OWED_BYTES, Member, Talk, draw_lines, play_acts
+from iolab.exercises.properties.talks import FULL_BYTES, OWED_BYTES, Member, Talk, draw_lines, draw_longest, play_acts
 from iolab.exercises.rest import expect_idle
 from iolab.exercises.sandbox import watch
 from iolab.exercises.trial import Trial
 
-SHORT_LINES, SHORT_BYTES = 5_000, 25_000
-"""So many lines, in so many bytes at most, wait at once to be passed on: as much as the kernel takes for a server."""
+SHORT_LINES, HEARERS = 5_000, 8
+"""So many lines wait at once to be passed on, as many as the kernel takes, to so many more than the two who stay."""
+
+NAME_BYTES = 60
+"""A name that makes more bytes of each of them, and less than may be owed of all."""
 
 LONGER_BYTES = (5_000, 9_000, 17_000, 60_000)
 """What a member says before it leaves is longer than common buffers."""
+
+STEPS, STEP_S = 50, 0.02
+"""A server that receives little at a time is let run so often, for so long at most, until it has received all."""
 
 ARRIVES_IN_S = 2.0
 """On a machine that takes longer, nothing is held against the server."""
@@ -72,18 +79,30 @@ def _leave(talk: Talk, member: Member, trial: Trial) -> None:
 
 
 def say_and_reset(talk: Talk, trial: Trial) -> None:
-    """Have members reset their connections when the server has received much of them, and passed on little."""
-    for others_speak in trial.draw.sample((False, True), 2):
-        member, lines = talk.join(), draw_short_lines(trial.draw)
+    """Have members reset their connections when the server has received all of much, and passed on little."""
+    hearers = [talk.join() for _ in range(HEARERS)]  # so that to pass a line on takes long
+    for others_speak in trial.draw.sample((False, True, True), 3):
+        member, lines = talk.join(draw_longest(trial.draw, NAME_BYTES)), draw_short_lines(trial.draw)
         with trial.pause():
             talk.say(member, lines)
-            arrived = wait_for_queue(trial, member.peer, sum(len(line) + 1 for line in lines))
-        if arrived and wait_for_queue(trial, member.peer, 0):
-            talk.members.remove(member)
-            member.peer.reset()
-        if others_speak:  # what is sent to the one that is gone fails
-            talk.say(talk.members[0], draw_lines(trial.draw, 3, 100))
+            arrives = wait_for_queue(trial, member.peer, sum(len(line) + 1 for line in lines))
+        for number in range(STEPS if arrives else 0):
+            step(talk.members[0].peer, first=not number)
+            with trial.pause():
+                if not count_unreceived(trial, member.peer):
+                    talk.members.remove(member)
+                    member.peer.reset()
+                    if others_speak:  # what is sent to the one that is gone fails
+                        talk.say(talk.members[0], draw_lines(trial.draw, 3, 100))
+                    break
         talk.settle(" and received before one of them reset its connection")
+    for hearer in hearers:
+        talk.leave(hearer, "leave")
+
+
+def step(hearer: Peer, *, first: bool) -> None:
+    """Let the server run for a moment: at first until it passes something on."""
+    select.select([hearer.connection], [], [], STEP_S) if first else time.sleep(STEP_S / 10)
 
 
 def say_all_at_once(talk: Talk, trial: Trial) -> None:
@@ -145,10 +164,14 @@ def send_much(peer: Peer) -> None:
 
 
 def wait_for_queue(trial: Trial, peer: Peer, due: int) -> bool:
-    """Wait until so many bytes of a client have arrived and were not received; False if that takes too long."""
+    """Wait until so many bytes of a client wait to be received; False if that takes too long."""
     end_s = time.monotonic() + ARRIVES_IN_S
-    port = peer.connection.getsockname()[1]
-    while watch.count_unreceived(trial.address[1], port) != due:
-        if time.monotonic() > end_s or not trial.alive():
+    while count_unreceived(trial, peer) != due:
+        if time.monotonic() > end_s:
             return False
     return True
+
+
+def count_unreceived(trial: Trial, peer: Peer) -> int:
+    """Return how many bytes of a client wait to be received. This takes some 20 ms, in which a server does much."""
+    return watch.count_unreceived(trial.address[1], peer.connection.getsockname()[1])

@@ -29,6 +29,6 @@ MEANINGS = {
     "500 clients": "500 clients talk at once",
     "a frozen client": "one that does not read holds up nobody, and memory stays bounded",
     "fairness": "one that always talks leaves the others their turns",
-    "those who leave": "who leaves, in whatever way, disturbs nobody and leaves nothing behind",
+    "those who leave": "who leaves, in whatever way, is heard to the last line and leaves nothing behind",
     "CPU per message": "a line costs at most so many times what it costs in the course's chat",
 }

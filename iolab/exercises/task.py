@@ -65,26 +65,33 @@ RULES = {
     "07-event-loop": (
         f"{ONE_THREAD} It waits in a selector: `select`, `poll`, `epoll_wait` or a class of `selectors`, by itself or "
         f"inside of asyncio or trio. A call with a timeout of 0 looks, and does not wait; `time.sleep` does. {IDLE}",
+        "`Loop()` takes no argument. A program may make several loops, and runs one after the other. Its tasks call "
+        "these methods by position, and wait by `yield from` what the last four return, which may be any iterable, "
+        "made before the task began. They say no bare `yield`, and sleep for no negative time.",
         "`spawn(task)` only takes note of a task: it begins once `run()` comes to it. It may be called before `run()`, "
         "by tasks, and between two runs. `run()` returns when every task has ended, at once if there is none; then it "
         "may be called again.",
         "A task that raises ends alone, whatever the exception (KeyboardInterrupt and GeneratorExit are two), but for "
-        "SystemExit: `run()` raises that at once, whoever else sleeps or waits, and the loop is not used again. It may "
-        "raise it by itself or inside of an exception group. No task of the judge's raises a group with a SystemExit "
+        "SystemExit: `run()` raises that very exception at once, by itself or inside of an exception group, whoever "
+        "else sleeps or waits, and the loop is not used again. You need not close the other tasks. If you do, they may "
+        "wait, spawn, raise, or never end in their `finally`, and `run()` raises the first SystemExit all the same. "
+        "(`asyncio.run` waits for tasks that it cancels.) No task of the judge's raises a group with a SystemExit "
         "inside.",
-        "`sleep(seconds)` never ends early, and at most 30 ms late on a quiet machine; those due at the same time all "
-        "end. It takes 0 s and hours alike.",
+        "`sleep(seconds)` never ends early, and at most 30 ms late on a quiet machine, and what other tasks compute "
+        "then comes on top; those due at the same time all end. It takes 0 s and hours alike.",
         "Every call of `sleep`, `accept`, `recv` and `send` gives the others a turn, even where it need not wait, as "
-        "`sleep(0)`. The others are all tasks that can go on: one that was spawned, one whose sleep is over, one whose "
-        "socket is ready. None of them waits for more than ten calls of any other one: a task whose client always has "
-        "more to ask holds up nobody.",
-        "`accept(listening)` returns the connection alone, not a pair with the address. It goes on when a client gave "
-        "up before it, which `listening.accept()` tells by an OSError.",
+        "`sleep(0)`; one that raises need not. The others are all tasks that can go on: one that was spawned, one "
+        "whose sleep is over, one whose socket is ready. None of them waits for more than ten calls of any other one: "
+        "a task whose client always has more to ask holds up nobody. A `send` is one call, however much it sends.",
+        "`accept(listening)` returns the connection alone, not a pair with the address. It goes on after any OSError "
+        "of `listening.accept()`, which says that a client gave up before, or found no descriptor left. Nobody closes "
+        "a listening socket.",
         "`recv(connection, size)` returns at most `size` bytes, and at least one, as soon as there are any; `b''` at "
-        "the end of file. `send(connection, data)` returns when all is sent, and need not give a turn if `data` is "
-        "empty; nobody looks at what it returns. Where the other side has reset the connection, both raise an OSError "
-        "in the task that asked. Where the connection was closed on this side before, both raise an OSError or a "
-        "ValueError in it.",
+        "the end of file. `send(connection, data)` returns when all is sent; nobody looks at what it returns. If "
+        "`data` is empty, it need not give a turn, and need not look at the connection.",
+        "Where the other side has reset the connection, both raise an OSError in the task that asked; `recv` may "
+        "return what had arrived before that, or not. Where the connection was closed on this side before, both raise "
+        "an OSError or a ValueError in it.",
         "Sockets are stream sockets, TCP or Unix, and non-blocking: the judge's tasks see to that. At any time at most "
         "one task accepts on a socket, at most one receives on a connection, and at most one sends on it; those two "
         "may be different ones. No task closes a connection on which another one waits.",
@@ -92,11 +99,14 @@ RULES = {
         "theirs. Once they have seen enough, `listening.accept()` raises `Stopped`, a kind of SystemExit: let it leave "
         "`run()` like any other.",
         "A client may be silent for as long as it likes, close its sending half, or reset. Keep no more bytes than one "
-        "call needs: while clients do not read, the memory grows by less than 16 MiB.",
+        "call needs (what it has received may wait while it gives its turn): while clients do not read, the memory "
+        "grows by less than 16 MiB.",
     ),
     "08-chat": (
+        "`chat(listening)` is called once. The socket blocks until you change that.",
         "A line ends with a line feed, and may come in any pieces. It is bytes: not always UTF-8, at most 256 KiB "
-        "(262,144 bytes) before the line feed. (asyncio's streams take 64 KiB unless you say `limit=`.)",
+        "(262,144 bytes) before the line feed; nobody says a longer one. (asyncio's streams take 64 KiB unless you say "
+        "`limit=`.)",
         "All before the line feed belongs to it, blanks and carriage returns too. "
         "An empty line is passed on as `NAME: `, a colon and a blank. What ends without a line feed is not passed on.",
         "A name is the first line, and like any other line, but that no client has an empty one. Name and lines may "
@@ -104,20 +114,29 @@ RULES = {
         "Two clients may have the same name: a line goes to all connections but the one that it came from.",
         "A client that has not sent its name yet hears nothing. Whoever has been welcomed hears all later lines, "
         "and those of one speaker in their order.",
-        "A client that closes its sending half has left: one that closes its connection looks no different. Close "
-        "yours then, at once or when `send` has taken what it is owed. The lines that it sent before are passed on, "
-        "but for those that a reset destroys before you receive them.",
-        "What is owed to a client is what you have for it and `send` has not taken yet; what the kernel has taken does "
-        "not count. A client that does not read still hears, and is still heard, while no more than 1 MiB (1,048,576 "
-        "bytes) is owed to it. A line that would make it more may be missed, whole, or you may disconnect the client. "
+        "A whole line that you have received is passed on, whatever becomes of the client that said it: it may leave "
+        "or reset, a `send` to it may fail, you may disconnect it. What you have not received when it resets, or when "
+        "you disconnect it, may be lost. (At a reset, asyncio's StreamReader forgets what it holds: read all of that "
+        "without an `await` that gives others a turn, or use a protocol.)",
+        "A client that closes its sending half has left: one that closes its connection looks no different. Receive "
+        "and pass on what it sent before. Close yours then, at once or when `send` has taken what it is owed. One that "
+        "never reads it may stay for ever: at the cost of no CPU.",
+        "What is owed to a client is what you have for it, its welcome too, and `send` has not taken yet; what the "
+        "kernel has taken does not count. A client does not read while `send` takes nothing for it: so try that "
+        "before you take it for one. It still hears, and is still heard, while no more than 1 MiB (1,048,576 bytes) is "
+        "owed to it. A line that would make it more may be missed, whole, or you may disconnect the client. "
         "It may get a part of a line only as the last thing before it is disconnected.",
-        "The memory grows by less than 16 MiB for each client that does not read, however short the lines are. "
-        "Others do not wait for it: on a quiet machine, a line reaches all who read within 0.2 s.",
-        "However much one client says, the others have their turns: receive from it once, and see who else is ready. "
-        "The kernel holds some 64 KiB of what it said at most.",
+        "The memory grows by less than 16 MiB for each client that does not read, however short the lines are; what "
+        "you keep for the others is part of that.",
+        "Nobody waits for a client that does not read: on a quiet machine, a line reaches all who read within 0.2 s. "
+        "With hundreds of clients, or one that talks without end, it may take the server as long as it computes.",
+        "However much one client says, the others have their turns: receive from it once, 64 KiB at most, and see who "
+        "else is ready. When you have received, more of it may be there at once.",
         f"A client may say nothing for as long as it likes. {IDLE} That holds while clients do not read, too.",
         "There are up to 500 clients. To pass a short line on to the others in a chat of 30 may cost 10 times the CPU "
-        "that it costs in the course's own chat, whether all of them read, or 20 do not and are owed up to 1 MiB each.",
+        "that it costs in the course's own chat, whether all of them read, or 20 do not and are owed up to 1 MiB each. "
+        "The report says what both cost. The course's makes one `send` for each of the others, and copies nothing of "
+        "what is owed.",
     ),
 }
 """What the sentence of each exercise leaves open, answered."""

@@ -114,9 +114,9 @@ RULES = {
         "Two clients may have the same name: a line goes to all connections but the one that it came from.",
         "A client that has not sent its name yet hears nothing. Whoever has been welcomed hears all later lines, "
         "and those of one speaker in their order.",
-        "A whole line that you have received is passed on, whatever becomes of the client that said it: it may leave "
-        "or reset, a `send` to it may fail, you may disconnect it. What you have not received when it resets, or when "
-        "you disconnect it, may be lost. (At a reset, asyncio's StreamReader forgets what it holds: read all of that "
+        "A whole line that you have received is passed on, also when its client has left or reset by then. What you "
+        "had not received when it reset may be lost, and so may what you had not passed on when a `send` to it failed, "
+        "or when you disconnected it. (At a reset, asyncio's StreamReader forgets what it holds: read all of that "
         "without an `await` that gives others a turn, or use a protocol.)",
         "A client that closes its sending half has left: one that closes its connection looks no different. Receive "
         "and pass on what it sent before. Close yours then, at once or when `send` has taken what it is owed. One that "

@@ -6,7 +6,6 @@ on. The kernel tells when the server has received it (`proc_net_tcp(5)`).
 """
 
 import random
-import select
 import socket
 import time
 
@@ -17,17 +16,23 @@ from iolab.exercises.rest import expect_idle
 from iolab.exercises.sandbox import watch
 from iolab.exercises.trial import Trial
 
-SHORT_LINES, HEARERS = 5_000, 8
+SHORT_LINES, HEARERS = 5_000, 16
 """So many lines wait at once to be passed on, as many as the kernel takes, to so many more than the two who stay."""
 
-NAME_BYTES = 60
+NAME_BYTES = 180
 """A name that makes more bytes of each of them, and less than may be owed of all."""
 
 LONGER_BYTES = (5_000, 9_000, 17_000, 60_000)
 """What a member says before it leaves is longer than common buffers."""
 
-STEPS, STEP_S = 50, 0.02
-"""A server that receives little at a time is let run so often, for so long at most, until it has received all."""
+STEPS, STEP_S, STEP_GROWS = 25, 0.0001, 1.25
+"""A server is let run for so short a time, and then for longer and longer, until it has received all."""
+
+ENOUGH, EARLY, ROUNDS_S = 2, 0.4, 1.2
+"""So many clients reset when the server had done so little of its work, or as many clients as there is time for.
+
+One that passes on at once what it receives, or a busy machine, does more of it before the judge can stop it.
+"""
 
 ARRIVES_IN_S = 2.0
 """On a machine that takes longer, nothing is held against the server."""
@@ -81,28 +86,32 @@ def _leave(talk: Talk, member: Member, trial: Trial) -> None:
 def say_and_reset(talk: Talk, trial: Trial) -> None:
     """Have members reset their connections when the server has received all of much, and passed on little."""
     hearers = [talk.join() for _ in range(HEARERS)]  # so that to pass a line on takes long
-    for others_speak in trial.draw.sample((False, True, True), 3):
-        member, lines = talk.join(draw_longest(trial.draw, NAME_BYTES)), draw_short_lines(trial.draw)
-        with trial.pause():
-            talk.say(member, lines)
-            arrives = wait_for_queue(trial, member.peer, sum(len(line) + 1 for line in lines))
-        for number in range(STEPS if arrives else 0):
-            step(talk.members[0].peer, first=not number)
-            with trial.pause():
-                if not count_unreceived(trial, member.peer):
-                    talk.members.remove(member)
-                    member.peer.reset()
-                    if others_speak:  # what is sent to the one that is gone fails
-                        talk.say(talk.members[0], draw_lines(trial.draw, 3, 100))
-                    break
+    early, end_s = 0, time.monotonic() + ROUNDS_S
+    while early < ENOUGH and time.monotonic() < end_s:
+        before_ns = watch.measure_cpu_ns(trial.pid)
+        reset_ns = reset_when_received(talk, trial)
         talk.settle(" and received before one of them reset its connection")
+        early += reset_ns - before_ns < (watch.measure_cpu_ns(trial.pid) - before_ns) * EARLY
     for hearer in hearers:
         talk.leave(hearer, "leave")
 
 
-def step(hearer: Peer, *, first: bool) -> None:
-    """Let the server run for a moment: at first until it passes something on."""
-    select.select([hearer.connection], [], [], STEP_S) if first else time.sleep(STEP_S / 10)
+def reset_when_received(talk: Talk, trial: Trial) -> int:
+    """Have one say much and reset its connection once all is received; return what CPU time the server had used."""
+    member, lines = talk.join(draw_longest(trial.draw, NAME_BYTES)), draw_short_lines(trial.draw)
+    with trial.pause():
+        talk.say(member, lines)
+        arrives = wait_for_queue(trial, member.peer, sum(len(line) + 1 for line in lines))
+    used_ns = watch.measure_cpu_ns(trial.pid)
+    for number in range(STEPS if arrives else 0):
+        time.sleep(STEP_S * STEP_GROWS**number)
+        with trial.pause():
+            used_ns = watch.measure_cpu_ns(trial.pid)
+            if not count_unreceived(trial, member.peer):
+                talk.members.remove(member)
+                member.peer.reset()
+                break
+    return used_ns
 
 
 def say_all_at_once(talk: Talk, trial: Trial) -> None:

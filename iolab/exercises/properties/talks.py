@@ -59,6 +59,9 @@ class Member:
         """Receive all that is due. Raise Violated, and say when, if it is not, or is not in order."""
         size = self.count_owed()
         received = self.peer.receive(size)
+        if len(columns := [lines for lines in self.due.values() if lines]) == 1 and received == b"".join(columns[0]):
+            columns[0].clear()
+            return
         for line in _split(received):
             self._take(line, len(received) < size, when)
         if len(received) < size:

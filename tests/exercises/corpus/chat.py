@@ -31,7 +31,6 @@ STREAMS = text("""
                             other.transport.abort()
                         else:
                             other.write(name + b": " + line + b"\\n")
-                    await asyncio.sleep(0)
             except OSError:
                 pass
             finally:

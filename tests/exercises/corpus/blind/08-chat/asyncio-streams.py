@@ -1,4 +1,4 @@
-# right
+# lacks those who leave: a reset makes asyncio's StreamReader forget lines that it holds, and this one gives others turns before it has read them all (its author called it right)
 """asyncio's streams, a writer task for each client."""
 from __future__ import annotations
 import asyncio

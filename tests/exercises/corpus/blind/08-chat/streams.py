@@ -1,4 +1,4 @@
-# right
+# lacks those who leave: a reset makes asyncio's StreamReader forget lines that it holds, and this one gives others turns before it has read them all (its author called it right)
 import asyncio
 
 

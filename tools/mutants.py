@@ -32,7 +32,7 @@ from iolab.archive.provenance import commit  # noqa: E402
 from iolab.exercises import EXERCISES, grade  # noqa: E402
 from iolab.exercises.judge import secure  # noqa: E402
 from iolab.exercises.peers import Violated  # noqa: E402
-from iolab.exercises.properties import faults, loops, talks  # noqa: E402
+from iolab.exercises.properties import faults, loops, partings, talks  # noqa: E402
 from iolab.exercises.rest import Invariants, Rest  # noqa: E402
 from iolab.exercises.stories import Fault, Player, Step, Story  # noqa: E402
 from iolab.exercises.trial import Trial  # noqa: E402
@@ -327,12 +327,15 @@ def prove_loop_wrong(answer: tuple[str, str], stories: int) -> str:
     return ""
 
 
+PARTINGS = partings.check_leavers, partings.check_frozen, partings.check_idle
+
+
 def prove_chat_wrong(answer: tuple[str, str], stories: int) -> str:
-    """Return how a chat fails in talks; nothing if it does not."""
-    for seed in range(1_000, 1_000 + 3 * stories):
+    """Return how a chat fails in talks and partings; nothing if it does not."""
+    for seed in range(1_000, 1_000 + 4 * stories):
         try:
             with Trial(*answer, random.Random(seed)) as trial:
-                talks.check_talk(trial)
+                (talks.check_talk, *PARTINGS)[seed % 4](trial)
         except (Violated, OSError) as error:
             return str(error)
     return ""

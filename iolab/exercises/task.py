@@ -77,8 +77,8 @@ RULES = {
         "wait, spawn, raise, or never end in their `finally`, and `run()` raises the first SystemExit all the same. "
         "(`asyncio.run` waits for tasks that it cancels.) No task of the judge's raises a group with a SystemExit "
         "inside.",
-        "`sleep(seconds)` never ends early, and at most 30 ms late on a quiet machine, and what other tasks compute "
-        "then comes on top; those due at the same time all end. It takes 0 s and hours alike.",
+        "`sleep(seconds)` never ends early, and at most 30 ms late on a quiet machine, not counting what other "
+        "tasks compute; those due at the same time all end. It takes 0 s and hours alike.",
         "Every call of `sleep`, `accept`, `recv` and `send` gives the others a turn, even where it need not wait, as "
         "`sleep(0)`; one that raises need not. The others are all tasks that can go on: one that was spawned, one "
         "whose sleep is over, one whose socket is ready. None of them waits for more than ten calls of any other one: "
@@ -129,14 +129,15 @@ RULES = {
         "The memory grows by less than 16 MiB for each client that does not read, however short the lines are; what "
         "you keep for the others is part of that.",
         "Nobody waits for a client that does not read: on a quiet machine, a line reaches all who read within 0.2 s. "
-        "With hundreds of clients, or one that talks without end, it may take the server as long as it computes.",
+        "With hundreds of clients, or one that talks without end, it takes as long as the server computes, and no "
+        "longer.",
         "However much one client says, the others have their turns: receive from it once, 64 KiB at most, and see who "
         "else is ready. When you have received, more of it may be there at once.",
         f"A client may say nothing for as long as it likes. {IDLE} That holds while clients do not read, too.",
         "There are up to 500 clients. To pass a short line on to the others in a chat of 30 may cost 10 times the CPU "
         "that it costs in the course's own chat, whether all of them read, or 20 do not and are owed up to 1 MiB each. "
         "The report says what both cost. The course's makes one `send` for each of the others, and copies nothing of "
-        "what is owed.",
+        "what is owed already.",
     ),
 }
 """What the sentence of each exercise leaves open, answered."""

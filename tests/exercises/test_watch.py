@@ -1,8 +1,10 @@
-"""What is read of a process: whether a call ends by itself."""
+"""What is read of a process and its connections: whether a call ends by itself, and what was not received."""
+
+import socket
 
 import pytest
 
-from iolab.exercises.sandbox.watch import LONG_MS, SystemCall, has_limit
+from iolab.exercises.sandbox.watch import LONG_MS, SystemCall, count_unreceived, has_limit
 
 ENDLESS, NULL, POINTER = 0xFFFFFFFF, 0, 0x7FFF_0000_1000
 
@@ -27,3 +29,20 @@ ENDLESS, NULL, POINTER = 0xFFFFFFFF, 0, 0x7FFF_0000_1000
 def test_a_call_with_a_limit_ends_by_itself(name: str, place: int, limit: int, ends: bool) -> None:
     arguments = tuple(limit if number == place else 7 for number in range(6))
     assert has_limit(SystemCall(name, arguments)) == ends
+
+
+def test_bytes_that_arrived_are_counted_until_they_are_received() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as peer:
+            peer_port = peer.getsockname()[1]
+            peer.sendall(b"not accepted yet")
+            connection, _ = listening.accept()
+            with connection:
+                assert connection.recv(100, socket.MSG_PEEK) == b"not accepted yet"
+                assert count_unreceived(port, peer_port) == 16
+                connection.recv(4)
+                assert count_unreceived(port, peer_port) == 12
+                assert count_unreceived(peer_port, port) == 0
+                connection.recv(100)
+                assert count_unreceived(port, peer_port) == 0

@@ -28,7 +28,7 @@ LONGER_BYTES = (5_000, 9_000, 17_000, 60_000)
 STEPS, STEP_S, STEP_GROWS = 25, 0.0001, 1.25
 """A server is let run for so short a time, and then for longer and longer, until it has received all."""
 
-ENOUGH, EARLY, ROUNDS_S = 2, 0.4, 1.2
+ENOUGH, EARLY, ROUNDS_S = 2, 0.4, 2.5
 """So many clients reset when the server had done so little of its work, or as many clients as there is time for.
 
 One that passes on at once what it receives, or a busy machine, does more of it before the judge can stop it.

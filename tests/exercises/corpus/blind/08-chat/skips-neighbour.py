@@ -1,4 +1,4 @@
-# lacks everybody hears: walks over the list of members while a member that is cut off (owed too much) or proves gone is removed from it, so the member after that one misses the line; breaks "Whoever has been welcomed hears all later lines"
+# lacks a frozen client: walks over the list of members while a member that is cut off (owed too much) or proves gone is removed from it, so the member after that one misses the line; breaks "Whoever has been welcomed hears all later lines"
 import select
 
 MOST = 1_400_000

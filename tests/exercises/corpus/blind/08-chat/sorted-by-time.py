@@ -1,4 +1,4 @@
-# lacks everybody hears: each client's lines go through a heap by the time in milliseconds, where those of the same millisecond are sorted by their bytes; breaks "those of one speaker in their order".
+# lacks a frozen client: each client's lines go through a heap by the time in milliseconds, where those of the same millisecond are sorted by their bytes; breaks "those of one speaker in their order"; and each short line that is owed costs a place in the heap (the clocks of the judge are too fast for the order to show).
 """asyncio's streams, a writer task for each client."""
 from __future__ import annotations
 import asyncio

@@ -1,6 +1,6 @@
 # Two commands: `make lab` opens the course, `make test` proves it. Both set up .venv on first use.
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test pythons lowest coverage lint types unit lessons nbval refused compare notebooks record bench certify certify-models certify-interrupts certify-load certify-judge certify-lessons certify-corpus certify-mutants certify-matrix release grade export similar progress book binder newcomer lock clean
+.PHONY: help setup lab test pythons lowest coverage lint types unit lessons nbval refused compare notebooks record bench certify certify-models certify-interrupts certify-load certify-judge certify-lessons certify-corpus certify-mutants certify-matrix release grade export similar progress links book binder newcomer lock clean
 
 bin := .venv/bin
 notebooks := $(wildcard notebooks/*.ipynb)
@@ -135,6 +135,9 @@ certify-matrix: setup
 
 release grade export similar progress: setup
 	@$(bin)/python -m iolab.classroom $@ $(ARGS)
+
+links: setup
+	@$(bin)/python -m tools.links $(ARGS)
 
 # An environment of its own, so that .venv stays as it is.
 book: setup

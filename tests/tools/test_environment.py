@@ -247,6 +247,12 @@ def test_failed_install_says_what_to_do(machine: Machine, output: str, says: str
     assert says.removeprefix("setup: ") in failure(machine.set_up())
 
 
+def test_a_hint_of_another_tool_is_not_the_last_word(machine: Machine) -> None:
+    machine.put_python("python3", "3.12")
+    machine.put_uv("printf 'error: something else\\n\\n  hint: read our pages\\n' >&2; exit 2")
+    assert failure(machine.set_up()) == "setup: error: something else (all of it: .cache/setup.log)"
+
+
 def test_no_network_for_pip(machine: Machine) -> None:
     pip = f"shift 2; exec '{sys.executable}' -m pip \"$@\""
     machine.put_python("python3", "3.12", pip=pip)

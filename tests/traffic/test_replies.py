@@ -13,6 +13,7 @@ from iolab.errors import UsageError
 from iolab.traffic import http as requests_of_http
 from iolab.traffic.client.replies import Response
 from iolab.traffic.client.requests import WrongReply
+from iolab.traffic.cluster.merged import Measured, Merged
 from iolab.traffic.process import load
 from iolab.traffic.records import Records
 from iolab.traffic.workload import Workload
@@ -184,6 +185,15 @@ class TestHttp:
             assert len(peer.connections) == 2
         assert (len(records), records.errors, records.statuses, records.reopened) == (20, {}, {"200": 20}, 0)
         assert records.summary()["statuses"] == {"200": 20}
+
+    def test_statuses_of_many_machines_add_up(self) -> None:
+        with responding(OK) as peer:
+            right = Measured.of(drive(peer.address, http="/"))
+        with responding(OK.replace(b"200", b"500")) as peer:
+            wrong = Measured.of(drive(peer.address, http="/"))
+        merged = Merged({}, {"a": right, "b": wrong}, {}, 0.0)
+        assert merged.summary()["statuses"] == {"200": 20, "500": 20}
+        assert (len(merged), merged.succeeded) == (40, 20)
 
     def test_a_status_of_failure_is_a_doubt_and_no_success(self) -> None:
         with responding(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n") as peer:

@@ -43,7 +43,12 @@ def converse(
         request, expected, length = pairs[(index * 7 + turn) % len(pairs)]
         due_ns = now_ns = asked_ns = clock()
         if scheduled:
-            due_ns, now_ns = yield from await_due(journal, due, f"connection {index}", turn)
+            due_ns, now_ns = min(next(due), journal.stop_ns), clock()
+            if due_ns > now_ns:
+                yield due_ns
+                now_ns = journal.moved_ns = clock()
+                if now_ns < due_ns:
+                    raise WrongReply(f"connection {index}: bytes, or the end of file, came before request {turn}")
             asked_ns = due_ns if open_loop else now_ns
             if open_loop and due_ns < journal.stop_ns and now_ns >= journal.drop_ns:
                 journal.count("not sent", "they were due while the server could not keep up with the rate")
@@ -73,17 +78,6 @@ def converse(
         log_sent(sent_ns)
         log_answered(answered_ns)
         log_stamp(journal.stamp)
-
-
-def await_due(journal: Journal, due: Iterator[int], who: str, turn: int) -> Generator[int, None, tuple[int, int]]:
-    """Wait until the next request is due; return when that was, and what time it is."""
-    due_ns, now_ns = min(next(due), journal.stop_ns), clock()
-    if due_ns > now_ns:
-        yield due_ns
-        now_ns = journal.moved_ns = clock()
-        if now_ns < due_ns:
-            raise WrongReply(f"{who}: bytes, or the end of file, came before request {turn}")
-    return due_ns, now_ns
 
 
 def receiver(journal: Journal, connection: socket.socket) -> Receive:

@@ -9,7 +9,7 @@ that named it beside others, a signal that was armed for it; or nobody.
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from iolab.xrays.syscalls import Syscall
 
@@ -65,8 +65,8 @@ class Facts:
     closed: int = 0
     born: dict[int, tuple[float, bool]] = field(default_factory=dict)
     """Threads that began during the watch: when, and whether as a process."""
-    vain: Counter[str] = field(default_factory=Counter)
-    """Receives in vain, by connection."""
+    asks: Counter[int] = field(default_factory=Counter)
+    """By thread: how often it asked in vain for bytes or a connection."""
     exclusive: bool = False
     armed: set[Place] = field(default_factory=set)
     polled: dict[Place, str] = field(default_factory=dict)
@@ -112,6 +112,7 @@ def read(
 ) -> Facts:
     """Go through the calls, and return who did what."""
     facts = Facts(calls, dict(process_of), since_s, set(ports), dict(watched or {}))
+    facts.exclusive = any(mask & FLAGS["EPOLLEXCLUSIVE"] for mask in facts.watched.values())
     for call in calls:  # the ports first: a connection may be older than the first accept that is seen
         if call.name in ACCEPTS and (match := _PORT.match(call.target)):
             facts.ports.add(int(match[1]))
@@ -119,12 +120,25 @@ def read(
         handle = HANDLERS.get(call.name)
         if handle:
             handle(facts, call)
+    facts.received = _tell_polling(facts)
     return facts
+
+
+def _tell_polling(facts: Facts) -> list[Received]:
+    """Call a receive that nobody watched non-blocking if its thread mostly asked in vain."""
+    receives = Counter(received.call.thread for received in facts.received)
+    asking = {thread for thread, asks in facts.asks.items() if asks > receives[thread]}
+    return [
+        replace(received, kind="nonblocking")
+        if received.kind == "blocking" and received.call.thread in asking
+        else received
+        for received in facts.received
+    ]
 
 
 def _accept(facts: Facts, call: Syscall) -> None:
     if call.result is None or call.result < 0:
-        facts.vain["accept"] += call.in_vain and call.start_s >= facts.since_s
+        facts.asks[call.thread] += call.in_vain
         return
     facts.accepted[call.opened] = call
     facts.listeners.add(call.target)
@@ -143,7 +157,7 @@ def _receive(facts: Facts, call: Syscall) -> None:
     if not connection or call.start_s < facts.since_s:
         return
     if call.in_vain:
-        facts.vain[connection] += 1
+        facts.asks[call.thread] += 1
     elif call.result == 0 or call.error == "ECONNRESET":
         facts.ended[facts.process(call.thread), connection] = call.end_s
     elif call.got:
@@ -163,16 +177,13 @@ def _how(facts: Facts, call: Syscall, connection: str) -> tuple[str, str]:
         return "signals", ""
     if place in facts.polled:
         return facts.polled[place], ""
-    return ("nonblocking" if facts.vain[connection] else "blocking"), ""
+    return "blocking", ""
 
 
 def _send(facts: Facts, call: Syscall) -> None:
     connection = facts.connection(call)
-    if connection and call.start_s >= facts.since_s:
-        if call.in_vain:
-            facts.vain[connection] += 1
-        elif call.got:
-            facts.sent.append((call, connection))
+    if connection and call.got and call.start_s >= facts.since_s:
+        facts.sent.append((call, connection))
 
 
 def _control(facts: Facts, call: Syscall) -> None:

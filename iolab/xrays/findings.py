@@ -26,6 +26,7 @@ DELAYED_ACK_S = 0.035, 0.06
 """How long Linux holds an acknowledgement back: 40 ms at least (`tcp(7)`, TCP_QUICKACK)."""
 
 SETTLES_S = 0.25
+READINESS = ("epoll", "poll", "select")
 NAPS = ("nanosleep", "clock_nanosleep")
 
 
@@ -89,39 +90,23 @@ def spins(scene: Scene) -> Finding | None:
 
 
 def polls(scene: Scene) -> Finding | None:
-    """Look for a time-out that has a waiting server wake for nothing, always after the same time."""
+    """Look for a time-out that has a waiting server wake for nothing, again and again."""
     seconds, calls = scene.idle_calls()
     if not seconds or spins(scene):
         return None
-    wakes: Counter[str] = Counter()
+    slept: dict[str, list[float]] = defaultdict(list)
     for call in calls:
-        if (
-            call.result == 0
-            and call.seconds > 1e-3
-            and (WAITS.get(call.name) in ("epoll", "poll", "select") or call.name in NAPS)
-        ):
-            wakes[f"{call.name} of {_timeout(call)}"] += 1
-    name, count = wakes.most_common(1)[0] if wakes else ("", 0)
-    if count < 2 or count / seconds < WAKES_PER_S:
+        if call.result == 0 and call.seconds > 1e-3 and (WAITS.get(call.name) in READINESS or call.name in NAPS):
+            slept[call.name].append(call.seconds)
+    name, times = max(slept.items(), key=lambda row: len(row[1]), default=("", []))
+    if len(times) < 2 or len(times) / seconds < WAKES_PER_S:
         return None
     return Finding(
         "wakes by a time-out",
-        "it looks again and again whether something has changed; a pipe or an eventfd in the set would tell it",
-        f"{count / seconds:.1f} times a second while nothing came: {name}",
+        "a timer, or it looks again and again whether something has changed: an eventfd in the set would tell it",
+        f"{len(times) / seconds:.1f} times a second while nothing came: {name} of {median(times) * 1e3:.0f} ms",
         "lesson 03; eventfd(2)",
     )
-
-
-def _timeout(call: Syscall) -> str:
-    if call.name in NAPS:
-        return f"{call.seconds * 1e3:.0f} ms"
-    fields = re.findall(r"tv_n?u?sec=(\d+)|tv_sec=(\d+)|, (\d+)(?=$|,)", call.arguments)
-    if "tv_sec=" in call.arguments:
-        whole = re.search(r"tv_sec=(\d+), tv_(n|u)sec=(\d+)", call.arguments)
-        if whole:
-            return f"{int(whole[1]) * 1e3 + int(whole[3]) / (1e6 if whole[2] == 'n' else 1e3):.0f} ms"
-    last = [part for row in fields for part in row if part]
-    return f"{last[-1]} ms" if last else f"{call.seconds * 1e3:.0f} ms"
 
 
 def watches_room(scene: Scene) -> Finding | None:
@@ -144,7 +129,7 @@ def _turns(facts: Facts) -> Iterator[tuple[Syscall, list[Syscall]]]:
     """Yield each wait that returned something, with what its thread called before the next."""
     open_turns: dict[int, tuple[Syscall, list[Syscall]]] = {}
     for call in facts.counted:
-        if WAITS.get(call.name) in ("epoll", "poll", "select"):
+        if WAITS.get(call.name) in READINESS:
             if call.thread in open_turns:
                 yield open_turns.pop(call.thread)
             if call.got:
@@ -247,7 +232,7 @@ def leaks(scene: Scene) -> Finding | None:
 
 
 def waits_for_nagle(scene: Scene) -> Finding | None:
-    """Look for replies in several small sends, after which the next request takes the 40 ms of a held acknowledgement."""
+    """Look for replies in several sends, after which the next request takes 40 ms: a held acknowledgement."""
     facts = scene.facts
     calls = [(received.call, received.connection, True) for received in facts.received]
     calls += [(call, connection, False) for call, connection in facts.sent]

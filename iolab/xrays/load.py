@@ -18,6 +18,7 @@ from iolab.xrays.protocols import Protocol
 REOPENS_AFTER = 20
 """Requests of a connection, after which it is closed and another opened."""
 
+FIRST_REPLY_S = 10.0
 TICK_MS = 50
 Tick = Callable[[], None]
 
@@ -55,8 +56,10 @@ class Load:
             pass
 
     def ask_once(self, seconds: float, on_tick: Tick) -> None:
-        """Send one request on each connection, and wait for the replies; for so long at most."""
+        """Send one request on each connection, and wait for all replies for so long; for the first one longer."""
         self._run(time.monotonic() + seconds, on_tick, once=True)
+        if not self.latencies_ns:
+            self._run(time.monotonic() + FIRST_REPLY_S, on_tick, once=True)
 
     def run(self, seconds: float, on_tick: Tick) -> None:
         """Ask for so long."""
@@ -87,14 +90,14 @@ class Load:
             if not talk.sent_ns:
                 self._ask(talk)
         while time.monotonic() < until_s and self._talks:
-            if once and not any(talk.sent_ns for talk in self._talks.values()):
+            if once and self.latencies_ns and not any(each.sent_ns for each in self._talks.values()):
                 return
             interest = select.poll()
             for descriptor in self._talks:
                 interest.register(descriptor, select.POLLIN)
             for descriptor, _ in interest.poll(TICK_MS):
-                if talk := self._talks.get(descriptor):
-                    self._receive(talk, once)
+                if ready := self._talks.get(descriptor):
+                    self._receive(ready, once)
             on_tick()
 
     def _ask(self, talk: Talk) -> None:

@@ -93,9 +93,8 @@ def _completions(facts: Facts, requests: int) -> Verdict | None:
         if len(waits) >= LEAST_RECEIVES and len(facts.received) * 10 < max(requests, len(waits)):
             threads = {call.thread for call in waits}
             processes = {facts.process(thread) for thread in threads}
-            return Verdict(
-                name, "", ONE if len(threads) == 1 else THREADS, False, {name: 1.0}, len(threads), len(processes)
-            )
+            arrangement = ONE if len(threads) == 1 else THREADS
+            return Verdict(name, "", arrangement, False, {name: 1.0}, len(threads), len(processes))
     return None
 
 

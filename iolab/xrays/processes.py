@@ -85,7 +85,7 @@ def traced_by(tracer: int) -> list[int]:
 
 def threads_of(pids: Iterable[int]) -> dict[int, int]:
     """Return the process of every thread of these processes."""
-    threads = {}
+    threads: dict[int, int] = {}
     for pid in pids:
         with suppress(OSError):
             threads |= {int(task.name): pid for task in (PROC / str(pid) / "task").iterdir()}

@@ -34,14 +34,14 @@ class Strace:
     """strace, running; `attach` it to processes or `start` a command under it, and leave the block to end it."""
 
     def __init__(self, arguments: Sequence[str], *, owns: bool) -> None:
-        if not shutil.which("strace"):
+        if not (strace := shutil.which("strace")):
             raise UsageError("strace is not installed, and it does the tracing; `apt install strace` brings it")
         self._folder = TemporaryDirectory(prefix="xray-")
         self._owns = owns
         self._text, self._errors = (Path(self._folder.name, name) for name in ("calls", "errors"))
         with self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
-                ["strace", *OPTIONS, "-o", str(self._text), *arguments],
+                [strace, *OPTIONS, "-o", str(self._text), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,

@@ -11,14 +11,15 @@ from iolab.errors import UsageError, guard, unknown
 from iolab.kernel.interrupts import InOnePiece
 from iolab.xrays import processes, protocols
 from iolab.xrays.counts import Counts, count
-from iolab.xrays.facts import Facts, read
-from iolab.xrays.findings import Finding, Scene, find
+from iolab.xrays.facts import ACCEPTS, RECEIVES, SENDS, WAITS, Facts, read
+from iolab.xrays.findings import NAPS, Finding, Scene, find
 from iolab.xrays.load import Load
 from iolab.xrays.model import Verdict, tell
 from iolab.xrays.protocols import Protocol
 from iolab.xrays.strace import STARTS_S, TICK_S, Strace
 from iolab.xrays.syscalls import parse
 
+CAN_WAIT = {*WAITS, *ACCEPTS, *RECEIVES, *SENDS, *NAPS, "futex", "wait4", "waitid", "connect"}
 QUIET_SHARE, SETTLES_S, LOOKS_S, BEFORE_S = 0.35, 0.4, 0.2, 0.3
 
 
@@ -43,7 +44,7 @@ class Xray(tables.Readable):
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """What the threads wait in: the call, how many threads, and its share of their waiting."""
+        """What the threads wait in: the call, how many threads, and its share of the time in calls that can wait."""
         return list(self.waits_in)
 
     def parts(self) -> list[tables.Part]:
@@ -58,7 +59,8 @@ class Xray(tables.Readable):
             yield "mixed: " + ", ".join(f"{kind} {share:.0%}" for kind, share in self.verdict.shares.items())
         verdict = self.verdict
         if verdict.threads:
-            yield f"served by {_number(verdict.threads, 'thread')} in {_number(verdict.processes, 'process', 'processes')}"
+            processes_ = _number(verdict.processes, "process", "processes")
+            yield f"served by {_number(verdict.threads, 'thread')} in {processes_}"
         if self.accepts:
             yield f"{_number(self.accepts, 'connection')} accepted by {_number(self.accept_threads, 'thread')}"
         yield from _sentences(self.counts)
@@ -69,9 +71,8 @@ class Xray(tables.Readable):
         """What the tracing cost, in words."""
         cost = self.cost
         if cost.get("latency_before_us") and cost.get("latency_us"):
-            times = (
-                f"a request took {cost['latency_before_us']:,.0f} µs before, and {cost['latency_us']:,.0f} µs meanwhile"
-            )
+            before, meanwhile = cost["latency_before_us"], cost["latency_us"]
+            times = f"a request took {before:,.0f} µs before, and {meanwhile:,.0f} µs meanwhile"
         else:
             times = "every traced call stopped its thread for that long"
         return f"strace used {cost.get('cpu_us_per_call', 0):,.0f} µs of CPU for a call; {times}"
@@ -111,11 +112,11 @@ def _sentences(counts: Counts) -> Iterator[str]:
         f"{counts.vain_share:.0%} of them in vain"
     )
     for name, (number, ready, none) in counts.waits.items():
-        yield f"{name}: {_number(number, 'wait')}, {ready / max(1, number - none):.1f} ready in each, {none:,} with none"
+        mean = ready / max(1, number - none)
+        yield f"{name}: {_number(number, 'wait')}, {mean:.1f} ready in each, {none:,} with none"
     if counts.between_us is not None:
-        calls = ", ".join(
-            f"{name} {number / max(1, counts.requests):.1f}" for name, number in counts.between.most_common(4)
-        )
+        shares = {name: number / counts.requests for name, number in counts.between.most_common(4)}
+        calls = ", ".join(f"{name} {share:.1f}" for name, share in shares.items() if share >= 0.05)
         yield f"between arrival and reply {counts.between_us:,.0f} µs{f', with {calls}' if calls else ''}"
 
 
@@ -245,7 +246,6 @@ def _develop(
     asked = Load(address_of(watch.ports, port), protocol, connections) if protocol else None
     with _closing(asked):
         _serve(watch, asked, seconds)
-    watch.look_at_interest() if not watch.masks else None
     overflows, cpu_s = processes.overflows() - overflows, watch.strace.cpu_s - cpu_s
     watch.strace.stop()
     facts = read(
@@ -306,9 +306,11 @@ def _most_sockets(ports: Sequence[processes.Port]) -> int:
 
 
 def waits_in(facts: Facts) -> Iterator[dict[str, Any]]:
-    """Yield the calls that the threads slept in, by how long: the call, how many threads, its share of all sleep."""
+    """Yield the calls that can wait, by how long: the call, how many threads, its share of the time in such calls."""
     slept: dict[str, tuple[float, set[int]]] = {}
     for call in facts.counted:
+        if call.name not in CAN_WAIT:
+            continue
         seconds, threads = slept.get(call.name, (0.0, set()))
         slept[call.name] = seconds + call.seconds, threads | {call.thread}
     whole = sum(seconds for seconds, _ in slept.values()) or 1.0

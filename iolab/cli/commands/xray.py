@@ -39,20 +39,19 @@ class WithCommand(click.Command):
 @click.option("--port", type=int, help="Which to ask, if it listens on several.")
 @json_option
 @click.pass_context
-def xray(
-    ctx: click.Context, pid: int | None, send: Path | None, expect: Path | None, json_: bool, **options: Any
-) -> None:
+def xray(ctx: click.Context, /, pid: int | None, json_: bool, **options: Any) -> None:
     """Watch a server, and say which I/O model it runs: `iolab xray PID`, or `iolab xray -- COMMAND ...`.
 
     A process that runs is left as it was; a command is ended with all its children. It takes strace.
     """
-    command = ctx.meta.get(COMMAND)
+    command: list[str] = ctx.meta.get(COMMAND, [])
     if (pid is None) == (not command):
         raise click.UsageError("give either a PID or a command after --", ctx)
-    files = {"send": send and _bytes(ctx, send), "expect": expect and _bytes(ctx, expect)}
+    for name in ("send", "expect"):
+        options[name] = options[name] and _bytes(ctx, options[name])
     with terminal.steps(quiet=json_) as on_step:
-        on_step(f"watching {pid or command[0]}")
-        picture = xrays.xray(pid if pid is not None else command, **files, **options)
+        on_step(f"watching {command[0] if pid is None else pid}")
+        picture = xrays.xray(command if pid is None else pid, **options)
     if json_:
         click.echo(json.dumps(picture.as_dict()))
     else:
@@ -73,7 +72,7 @@ def picture_parts(picture: Xray) -> Iterator[RenderableType]:
     yield Text(model, style="bold")
     grid = terminal.plain_table(gap=2)
     for row in picture.rows:
-        grid.add_row(row["call"], f"{row['share']:.0%} of all waiting", f"threads: {row['threads']}")
+        grid.add_row(row["call"], f"{row['share']:.0%} of the time in calls that wait", f"threads: {row['threads']}")
     yield grid
     yield from map(Text, rest)
     for finding in picture.findings:

@@ -1,0 +1,274 @@
+"""A server of anybody's, watched from outside: named right, and left as it was."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import iolab
+from iolab.cli.main import main
+from iolab.errors import ServerFailed, UsageError
+from iolab.models import MODELS
+from iolab.xrays import processes
+from iolab.xrays.processes import family, ports_of, status
+from iolab.xrays.protocols import is_http_reply
+from tests.serving import IOLAB, Serving
+from tests.trace.test_strace import why_not
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+ECHO = """
+import os, socket, threading
+def converse(peer):
+    while request := peer.recv(999):
+        peer.sendall(request.upper())
+    peer.close()
+door = socket.create_server(("127.0.0.1", 0))
+child = CHILD
+print(door.getsockname()[1], child, flush=True)
+while True:
+    threading.Thread(target=converse, args=(door.accept()[0],), daemon=True).start()
+"""
+
+EXPECTED = {
+    **dict.fromkeys(MODELS, ("epoll", "level-triggered", "one thread")),
+    "blocking": ("blocking", "", "one thread"),
+    "threads": ("blocking", "", "a thread for each connection"),
+    "nonblocking": ("nonblocking", "", "one thread"),
+    "select": ("select", "", "one thread"),
+    "poll": ("poll", "", "one thread"),
+    "epoll-edge": ("epoll", "edge-triggered", "one thread"),
+    "signals": ("signals", "", "one thread"),
+    "aio": ("aio", "", "a pool of threads"),
+    "io_uring": ("io_uring", "", "one thread"),
+    "io_uring-oneshot": ("io_uring", "", "one thread"),
+    "trio": ("epoll", "one-shot", "one thread"),
+    "pool": ("blocking", "", "a pool of threads"),
+    "processes": ("blocking", "", "a process for each connection"),
+    "prefork": ("epoll", "level-triggered", "a pool of processes"),
+    "prefork-exclusive": ("epoll", "level-triggered", "a pool of processes"),
+    "reuseport": ("epoll", "level-triggered", "processes with a listening socket each"),
+    "handoff": ("epoll", "level-triggered", "one process accepts for others"),
+}
+FLAWED = {"blocking": ["one connection holds up all"], "nonblocking": ["spins while idle"]}
+"""The two models that a server should not run; all others are without a finding."""
+
+
+@pytest.fixture
+def traceable() -> None:
+    if reason := why_not():
+        pytest.skip(reason)
+
+
+@contextmanager
+def echo(child: str = "0") -> Iterator[tuple["subprocess.Popen[str]", int, int]]:
+    """Yield a server, its port, and its child."""
+    with subprocess.Popen(
+        [sys.executable, "-SEc", ECHO.replace("CHILD", child)], stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout
+        port, pid = map(int, server.stdout.readline().split())
+        try:
+            yield server, port, pid
+        finally:
+            server.kill()
+
+
+def answers(port: int) -> bool:
+    with socket.create_connection(("127.0.0.1", port), 30) as peer:
+        peer.sendall(b"hello")
+        return peer.recv(99) == b"HELLO"
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline_s = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("arguments", "says"),
+        [
+            ("xray 0", "a PID is a number above 0, not 0"),
+            ("xray -- ", "either a PID or a command after --"),
+            ("xray", "either a PID or a command after --"),
+            ("xray 1", "PID 1 has every other process"),
+            ("xray 4194305", "there is no process 4194305"),
+            ("xray 99999999999999999999", "there is no process"),
+            ("xray nginx", "'nginx' is not a valid integer"),
+            (f"xray {os.getpid()}", "none can trace itself"),
+            ("xray 7 -- sleep 1", "either a PID or a command after --"),
+            ("xray -- no-such-server", "no command 'no-such-server'"),
+            ("xray --seconds 0 1", "seconds to be from 0.5 to 600, not 0"),
+            ("xray --seconds nan 1", "seconds"),
+            ("xray --connections 0 1", "connections to be from 1 to 1,000, not 0"),
+            ("xray --load gopher 1", "'gopher' is not one of"),
+            ("xray --send /dev/null 1", "give both"),
+            ("xray --send /no/file --expect /dev/null 1", "cannot read '/no/file'"),
+        ],
+    )
+    def test_one_line_says_what_to_do(self, arguments: str, says: str) -> None:
+        done = CliRunner().invoke(main, arguments.split(), prog_name="iolab")
+        assert (done.stdout, done.exit_code) == ("", 2)
+        (line,) = done.stderr.splitlines()
+        assert says in line
+
+    def test_a_process_that_has_ended(self) -> None:
+        with subprocess.Popen(["true"]) as ended:
+            os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+            with pytest.raises(UsageError, match="there is no process"):
+                iolab.xray(ended.pid)
+
+    def test_another_users(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with echo() as (server, _, _):
+            monkeypatch.setattr(processes.os, "geteuid", lambda: 12345)
+            with pytest.raises(UsageError, match="another user's"):
+                iolab.xray(server.pid)
+            assert processes.family(server.pid) == [server.pid]
+
+    def test_no_strace(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        with echo() as (server, port, _):
+            monkeypatch.setenv("PATH", str(tmp_path))
+            with pytest.raises(UsageError, match="strace is not installed"):
+                iolab.xray(server.pid)
+            assert answers(port)
+
+    def test_ptrace_forbidden(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        strace = tmp_path / "strace"
+        strace.write_text(
+            "#!/bin/sh\necho 'strace: attach: ptrace(PTRACE_SEIZE, 7): Operation not permitted' >&2\nexit 1\n"
+        )
+        strace.chmod(0o755)
+        with echo() as (server, port, _):
+            monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+            with pytest.raises(UsageError, match=r"the kernel refuses ptrace\(2\) here"):
+                iolab.xray(server.pid)
+            assert answers(port)
+
+
+@pytest.mark.usefixtures("traceable")
+class TestLeavesNoTrace:
+    def test_a_server_serves_on_and_nobody_traces_it(self) -> None:
+        with echo() as (server, port, _):
+            picture = iolab.xray(server.pid, seconds=0.5, load="echo", connections=3)
+            assert {"model", "waits_in", "processes", "threads", "calls_per_request", "vain_share", "findings"} <= set(
+                json.loads(json.dumps(picture.as_dict()))
+            )
+            assert picture.model in repr(picture)
+            assert status(server.pid)["TracerPid"] == "0"
+            assert answers(port)
+
+    def test_a_terminated_xray_lets_go(self) -> None:
+        with echo() as (server, port, _):
+            with subprocess.Popen(
+                [*IOLAB, "xray", str(server.pid), "--seconds", "500"], stderr=subprocess.PIPE
+            ) as xray:
+                wait_until(lambda: status(server.pid)["TracerPid"] != "0")
+                xray.send_signal(signal.SIGTERM)
+                assert xray.wait(60) == 143
+            assert status(server.pid)["TracerPid"] == "0"
+            assert answers(port)
+
+    def test_a_server_that_ends_meanwhile(self) -> None:
+        kill = "os.fork() or (__import__('time').sleep(1), os.kill(os.getppid(), 9), os._exit(0))"
+        with echo(kill) as (server, _, _), pytest.raises((ServerFailed, UsageError)) as error:
+            iolab.xray(server.pid, seconds=500)
+        assert len(str(error.value).splitlines()) == 1
+
+    def test_nothing_served(self) -> None:
+        with echo() as (server, _, _), pytest.raises(UsageError, match=r"nothing was served in 0\.5 s"):
+            iolab.xray(server.pid, seconds=0.5)
+
+    def test_a_command_is_ended_with_its_children(self, tmp_path: Path) -> None:
+        child = f"os.fork() or (os.setsid(), open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())), __import__('time').sleep(999))"
+        iolab.xray([sys.executable, "-SEc", ECHO.replace("CHILD", child)], seconds=0.5, load="echo")
+        assert not status(int((tmp_path / "pid").read_text()))
+
+
+def test_a_whole_reply_of_http() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
+    assert [is_http_reply(head[:9]), is_http_reply(head + b"o"), is_http_reply(head + b"ok")] == [False, False, True]
+    assert is_http_reply(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+    assert is_http_reply(b"HTTP/1.1 304 Not Modified\r\n\r\n")
+    assert not is_http_reply(b"HTTP/1.0 200 OK\r\n\r\nuntil it closes")
+
+
+@pytest.mark.certify
+@pytest.mark.usefixtures("traceable")
+@pytest.mark.parametrize("model", list(MODELS))
+def test_each_model_of_the_course_is_named_right(model: str) -> None:
+    if reason := MODELS[model].why_not():
+        pytest.skip(reason)
+    with Serving(model) as serving:
+        picture = iolab.xray(serving.process.pid, seconds=4, load="http" if model == "sanic" else "echo")
+        assert (picture.verdict.kind, picture.verdict.mode, picture.verdict.arrangement) == EXPECTED[model]
+        assert picture.verdict.exclusive == (model == "prefork-exclusive")
+        assert [finding.kind for finding in picture.findings] == FLAWED.get(model, [])
+        assert all(status(pid)["TracerPid"] == "0" for pid in family(serving.process.pid))
+        serving.process.terminate()
+        serving.process.wait(60)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        return int(door.getsockname()[1])
+
+
+NGINX = """daemon off; user root; worker_processes 2; pid FOLDER/pid; error_log FOLDER/log; events {}
+http { access_log off; server { listen 127.0.0.1:PORT; location / { return 200 'hello'; } } }"""
+LIGHTTPD = 'server.document-root = "FOLDER"\nserver.bind = "127.0.0.1"\nserver.port = PORT\n'
+HAPROXY = """defaults\n mode http\n timeout client 9s\n timeout server 9s\n timeout connect 9s
+frontend f\n bind 127.0.0.1:PORT\n http-request return status 200\n"""
+NODE = "require('http').createServer((q, r) => r.end('hello')).listen(PORT, '127.0.0.1')"
+WSGI = "def app(environ, start):\n    start('200 OK', [('Content-Length', '2')])\n    return [b'ok']\n"
+
+WILD = {
+    "nginx": (["nginx", "-c", "FILE"], NGINX, "http", ("epoll", "edge-triggered", "a pool of processes")),
+    "redis": (["redis-server", "--port", "PORT", "--save", ""], "", "redis", ("epoll", "level-triggered", "one thread")),
+    "memcached": (
+        ["memcached", "-u", "root", "-l", "127.0.0.1", "-p", "PORT", "-U", "0"], "", "memcached",
+        ("epoll", "level-triggered", "one thread accepts for others"),
+    ),
+    "lighttpd": (["lighttpd", "-D", "-f", "FILE"], LIGHTTPD, "http", ("epoll", "level-triggered", "one thread")),
+    "haproxy": (["haproxy", "-db", "-f", "FILE"], HAPROXY, "http", ("epoll", "edge-triggered", "a pool of threads")),
+    "http.server": (
+        [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "PORT"], "", "http",
+        ("blocking", "", "a thread for each connection"),
+    ),
+    "gunicorn": (
+        ["gunicorn", "--chdir", "FOLDER", "-w", "3", "-b", "127.0.0.1:PORT", "wild:app"], WSGI, "http",
+        ("blocking", "", "a pool of processes"),
+    ),
+    "node": (["node", "-e", NODE], "", "http", ("epoll", "level-triggered", "one thread")),
+}  # fmt: skip
+
+
+@pytest.mark.certify
+@pytest.mark.usefixtures("traceable")
+@pytest.mark.parametrize("name", list(WILD))
+def test_servers_of_the_world_are_named_as_their_documentation_has_it(name: str, tmp_path: Path) -> None:
+    command, text, protocol, expected = WILD[name]
+    if not shutil.which(command[0]):
+        pytest.skip(f"{command[0]} is not installed")
+
+    def fill(words: str) -> str:
+        return words.replace("FILE", str(file)).replace("FOLDER", str(tmp_path)).replace("PORT", port)
+
+    file, port = tmp_path / "wild.py", str(free_port())
+    file.write_text(fill(text))
+    picture = iolab.xray(list(map(fill, command)), seconds=5, load=protocol, connections=8)
+    print(f"| {name} | {picture.model} | {picture.counts.calls_per_request:.1f} |", [f.kind for f in picture.findings])
+    assert (picture.verdict.kind, picture.verdict.mode, picture.verdict.arrangement) == expected
+    assert not ports_of(family(os.getpid()))

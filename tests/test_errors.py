@@ -22,6 +22,7 @@ from iolab.measurement import comparison, run
 from iolab.measurement.run import Run
 from iolab.trace import timeline
 from iolab.traffic import process
+from iolab.xrays import xray
 
 face: Any = iolab
 OURS = (UsageError, LoadFailed, ServerFailed)
@@ -90,6 +91,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "source": (("epoll",), {}),
     "start": (("epoll",), {}),
     "timeline": (("epoll",), SMALL),
+    "xray": ((1,), {"seconds": 1}),
     "Table": (([],), {}),
     "Workload": ((), {}),
 }
@@ -117,6 +119,8 @@ def door_alone(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, name, lambda *_, **__: None)
     monkeypatch.setattr("builtins.input", lambda _: "no")
     monkeypatch.setattr(sys.modules[grade.__module__], "grade", lambda *_, **__: None)
+    for name in ("_of_process", "_of_command"):
+        monkeypatch.setattr(xray, name, lambda *_, **__: None)
 
 
 def test_every_function_of_the_face_is_called_here() -> None:

@@ -182,15 +182,12 @@ def xray(
     if not 1 <= connections <= 1000:
         raise UsageError(f"expected connections to be from 1 to 1,000, not {connections}")
     protocol = protocol_of(load, send, expect)
-    command = None if isinstance(target, int) else [target] if isinstance(target, str) else list(target)
-    if command is None:
-        return _of_process(int(target), seconds, protocol, connections, port)  # type: ignore[arg-type]
-    if not command:
-        raise UsageError("expected a command to start, such as ['redis-server']; the list is empty")
-    with InOnePiece(lambda: Strace.start(command)) as strace:
-        watch = Watch(strace, [])
-        strace.wait_for(lambda: processes.ports_of(strace.family()), STARTS_S, "the command did not listen on TCP")
-        return _develop(watch, " ".join(command), seconds, protocol, connections, port, None)
+    if isinstance(target, int):
+        return _of_process(int(target), seconds, protocol, connections, port)
+    command = [target] if isinstance(target, str) else list(target)
+    if not command or not all(isinstance(word, str) for word in command):
+        raise UsageError(f"expected a command as a list of words, such as ['redis-server'], not {command!r}")
+    return _of_command(command, seconds, protocol, connections, port)
 
 
 def protocol_of(load: str | None, send: bytes | None, expect: bytes | None) -> Protocol | None:
@@ -220,6 +217,15 @@ def _of_process(pid: int, seconds: float, protocol: Protocol | None, connections
     with InOnePiece(lambda: Strace.attach(pids)) as strace:
         strace.wait_attached(pids)
         return _develop(Watch(strace, pids), name, seconds, protocol, connections, port, before_us)
+
+
+def _of_command(
+    command: list[str], seconds: float, protocol: Protocol | None, connections: int, port: int | None
+) -> Xray:
+    with InOnePiece(lambda: Strace.start(command)) as strace:
+        watch = Watch(strace, [])
+        strace.wait_for(lambda: processes.ports_of(strace.family()), STARTS_S, "the command did not listen on TCP")
+        return _develop(watch, " ".join(command), seconds, protocol, connections, port, None)
 
 
 def address_of(ports: Sequence[processes.Port], number: int | None) -> tuple[str, int]:

@@ -24,6 +24,8 @@ WAITS = {
 """The calls that wait for many, and what their kind is called."""
 
 FLAGS = {"EPOLLIN": 0x1, "EPOLLOUT": 0x4, "EPOLLEXCLUSIVE": 1 << 28, "EPOLLONESHOT": 1 << 30, "EPOLLET": 1 << 31}
+EVENTS = FLAGS["EPOLLIN"] | FLAGS["EPOLLOUT"]
+LEVEL = "level-triggered"
 BIRTHS = ("clone", "clone3", "fork", "vfork")
 
 _ADDRESSES = re.compile(r"TCP(?:v6)?:\[.*:(\d+)->.*\]")
@@ -74,6 +76,8 @@ class Facts:
     helpers: set[str] = field(default_factory=set)
     """Connections that glibc's aio reads: it tries `pread64` first, which a socket refuses (ESPIPE)."""
     names: dict[Place, str] = field(default_factory=dict)
+    loops: set[int] = field(default_factory=set)
+    """Threads that an epoll told of something."""
     nonblocking: set[Place] = field(default_factory=set)
     plain: set[str] = field(default_factory=set)
     """Connections on which TCP_NODELAY was set."""
@@ -129,10 +133,8 @@ def _tell_polling(facts: Facts) -> list[Received]:
     receives = Counter(received.call.thread for received in facts.received)
     asking = {thread for thread, asks in facts.asks.items() if asks > receives[thread]}
     return [
-        replace(received, kind="nonblocking")
-        if received.kind == "blocking" and received.call.thread in asking
-        else received
-        for received in facts.received
+        replace(each, kind="nonblocking") if each.kind == "blocking" and each.call.thread in asking else each
+        for each in facts.received
     ]
 
 
@@ -170,14 +172,23 @@ def _how(facts: Facts, call: Syscall, connection: str) -> tuple[str, str]:
     if connection in facts.helpers:
         return "aio", ""
     if place in facts.watched:
-        mask = facts.watched[place]
-        one_shot = "one-shot" if mask & FLAGS["EPOLLONESHOT"] else ""
-        return "epoll", one_shot or ("edge-triggered" if mask & FLAGS["EPOLLET"] else "level-triggered")
+        return "epoll", mode_of(facts.watched[place])
     if place in facts.armed:
         return "signals", ""
     if place in facts.polled:
         return facts.polled[place], ""
+    if call.thread in facts.loops and place in facts.nonblocking:  # asked first, to be watched only if it has nothing
+        masks = (mask for (process, _), mask in facts.watched.items() if process == place[0])
+        modes = Counter(map(mode_of, masks))
+        return "epoll", max(modes, key=lambda mode: (mode != LEVEL, modes[mode]), default=LEVEL)
     return "blocking", ""
+
+
+def mode_of(mask: int) -> str:
+    """Return how an epoll tells of a descriptor with this mask."""
+    if mask & FLAGS["EPOLLONESHOT"]:
+        return "one-shot"
+    return "edge-triggered" if mask & FLAGS["EPOLLET"] else LEVEL
 
 
 def _send(facts: Facts, call: Syscall) -> None:
@@ -189,11 +200,10 @@ def _send(facts: Facts, call: Syscall) -> None:
 def _control(facts: Facts, call: Syscall) -> None:
     for match in _CONTROL.finditer(call.arguments):
         place = facts.process(call.thread), int(match[2])
-        if match[1] == "DEL":
-            facts.watched.pop(place, None)
-        elif match[3] and call.result == 0:
+        if match[1] != "DEL" and match[3] and call.result == 0:
             mask = sum(FLAGS.get(flag, 0) for flag in match[3].split("|"))
-            facts.watched[place] = mask
+            if mask & EVENTS or place not in facts.watched:  # a set without events, or a DEL, is a pause
+                facts.watched[place] = mask
             facts.exclusive |= bool(mask & FLAGS["EPOLLEXCLUSIVE"])
 
 
@@ -203,6 +213,11 @@ def _watch(facts: Facts, call: Syscall) -> None:
     if len(set(found)) > 1:  # one alone is a time-out for it, or for the door
         process = facts.process(call.thread)
         facts.polled |= {(process, int(descriptor)): kind for descriptor in found}
+
+
+def _loop(facts: Facts, call: Syscall) -> None:
+    if call.got:
+        facts.loops.add(call.thread)
 
 
 def _arm(facts: Facts, call: Syscall) -> None:
@@ -266,6 +281,7 @@ HANDLERS = {
     **dict.fromkeys(SENDS, _send),
     **dict.fromkeys(BIRTHS, _birth),
     **{name: _watch for name, kind in WAITS.items() if kind in ("poll", "select")},
+    **{name: _loop for name, kind in WAITS.items() if kind == "epoll"},
     "epoll_ctl": _control,
     "fcntl": _arm,
     "ioctl": _arm,

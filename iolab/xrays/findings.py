@@ -206,7 +206,7 @@ def _stopped(call: Syscall, facts: Facts) -> bool:
 
 
 def _one_at_a_time(scene: Scene) -> Finding | None:
-    if scene.verdict.arrangement != ONE or not scene.queue:
+    if scene.verdict.arrangement != ONE or scene.queue < 2:
         return None
     return Finding(
         "one connection holds up all",

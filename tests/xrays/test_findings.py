@@ -45,10 +45,8 @@ def right() -> list[str]:
         lines += [*ask(2 + turn * 0.1, 5), *ask(2.05 + turn * 0.1, 6)]
     for number in (5, 6):
         at_s = 3.1 + number * 0.01
-        lines += [
-            line(at_s, f'recvfrom({peer(number)}, "", 10, 0, NULL, NULL)'),
-            line(at_s + 1e-3, f"close({peer(number)})"),
-        ]
+        lines += [line(at_s, f'recvfrom({peer(number)}, "", 10, 0, NULL, NULL)')]
+        lines += [line(at_s + 1e-3, f"close({peer(number)})")]
     return [*lines, wait(3.9, took_s=0.1)]
 
 
@@ -65,9 +63,8 @@ def test_a_right_server_has_none() -> None:
 
 
 def test_a_loop_that_never_sleeps() -> None:
-    vain = [
-        line(1.2 + turn * 1e-3, f"recvfrom({peer(5)}, 0x7f, 10, 0, NULL, NULL)", "-1 EAGAIN (x)") for turn in range(700)
-    ]
+    call = f"recvfrom({peer(5)}, 0x7f, 10, 0, NULL, NULL)"
+    vain = [line(1.2 + turn * 1e-3, call, "-1 EAGAIN (x)") for turn in range(700)]
     assert kinds([*right(), *vain]) == ["spins while idle"]
 
 
@@ -89,9 +86,9 @@ def test_room_to_write_that_is_used() -> None:
 
 
 def test_a_full_queue_and_one_accept_for_each_wait() -> None:
-    lines = [
-        each for number in range(10, 20) for each in (wait(2 + number * 1e-2), *accept(2.001 + number * 1e-2, number))
-    ]
+    lines = []
+    for number in range(10, 20):
+        lines += [wait(2 + number * 1e-2), *accept(2.001 + number * 1e-2, number)]
     assert kinds([*right(), *lines], queue=5, overflows=9) == ["accepts one at a time under a full queue"]
     assert kinds([*right(), *lines], queue=5) == []
 

@@ -147,9 +147,11 @@ class TestRefusals:
 
     def test_ptrace_forbidden(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         strace = tmp_path / "strace"
-        strace.write_text(
-            "#!/bin/sh\necho 'strace: attach: ptrace(PTRACE_SEIZE, 7): Operation not permitted' >&2\nexit 1\n"
-        )
+        line = "strace: attach: ptrace(PTRACE_SEIZE, 7): Operation not permitted"
+        strace.write_text(f"#!/bin/sh
+echo '{line}' >&2
+exit 1
+")
         strace.chmod(0o755)
         with echo() as (server, port, _):
             monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
@@ -192,7 +194,8 @@ class TestLeavesNoTrace:
             iolab.xray(server.pid, seconds=0.5)
 
     def test_a_command_is_ended_with_its_children(self, tmp_path: Path) -> None:
-        child = f"os.fork() or (os.setsid(), open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())), __import__('time').sleep(999))"
+        note = f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))"
+        child = f"os.fork() or (os.setsid(), {note}, __import__('time').sleep(999))"
         iolab.xray([sys.executable, "-SEc", ECHO.replace("CHILD", child)], seconds=0.5, load="echo")
         assert not status(int((tmp_path / "pid").read_text()))
 
@@ -236,13 +239,15 @@ WSGI = "def app(environ, start):\n    start('200 OK', [('Content-Length', '2')])
 
 WILD = {
     "nginx": (["nginx", "-c", "FILE"], NGINX, "http", ("epoll", "edge-triggered", "a pool of processes")),
-    "redis": (["redis-server", "--port", "PORT", "--save", ""], "", "redis", ("epoll", "level-triggered", "one thread")),
+    "redis": (
+        ["redis-server", "--port", "PORT", "--save", ""], "", "redis", ("epoll", "level-triggered", "one thread")
+    ),
     "memcached": (
         ["memcached", "-u", "root", "-l", "127.0.0.1", "-p", "PORT", "-U", "0"], "", "memcached",
         ("epoll", "level-triggered", "one thread accepts for others"),
     ),
     "lighttpd": (["lighttpd", "-D", "-f", "FILE"], LIGHTTPD, "http", ("epoll", "level-triggered", "one thread")),
-    "haproxy": (["haproxy", "-db", "-f", "FILE"], HAPROXY, "http", ("epoll", "edge-triggered", "a pool of threads")),
+    "haproxy": (["haproxy", "-db", "-f", "FILE"], HAPROXY, "http", ("epoll", "level-triggered", "a pool of threads")),
     "http.server": (
         [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "PORT"], "", "http",
         ("blocking", "", "a thread for each connection"),

@@ -1,6 +1,5 @@
 """Watch a server of anybody's for some seconds, and say which I/O model it runs."""
 
-import numbers
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -183,7 +182,7 @@ def xray(
     if not 1 <= connections <= 1000:
         raise UsageError(f"expected connections to be from 1 to 1,000, not {connections}")
     protocol = protocol_of(load, send, expect)
-    if isinstance(target, numbers.Integral):
+    if not isinstance(target, Sequence):
         return _of_process(int(target), seconds, protocol, connections, port)
     command = [target] if isinstance(target, str) else list(target)
     if not command or not all(isinstance(word, str) for word in command):

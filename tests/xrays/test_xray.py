@@ -133,7 +133,7 @@ class TestRefusals:
 
     def test_another_users(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with echo() as (server, _, _):
-            monkeypatch.setattr(processes.os, "geteuid", lambda: 12345)
+            monkeypatch.setattr(os, "geteuid", lambda: 12345)
             with pytest.raises(UsageError, match="another user's"):
                 iolab.xray(server.pid)
             assert processes.family(server.pid) == [server.pid]
@@ -148,10 +148,7 @@ class TestRefusals:
     def test_ptrace_forbidden(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         strace = tmp_path / "strace"
         line = "strace: attach: ptrace(PTRACE_SEIZE, 7): Operation not permitted"
-        strace.write_text(f"#!/bin/sh
-echo '{line}' >&2
-exit 1
-")
+        strace.write_text(f"#!/bin/sh\necho '{line}' >&2\nexit 1\n")
         strace.chmod(0o755)
         with echo() as (server, port, _):
             monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)

@@ -24,6 +24,9 @@ RECEIVE_BYTES = 65536
 BACKLOG = 4096
 """Connections that may wait for `accept`; Linux cuts it to net.core.somaxconn (`listen(2)`)."""
 
+SPARE_MS = 50
+"""How often a blocking accept that found no descriptor looks for one."""
+
 Respond = Callable[[bytes], bytes]
 """The work of a server: the bytes of one `recv` in, the bytes to send back out."""
 
@@ -154,16 +157,30 @@ class ListeningSocket(socket.socket):
         if not self.getblocking() and not self._somebody_waits():
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         with self._turn:  # of many threads in accept each would let go of the one spare, and keep another
-            self._drop_spare()
-            try:
-                connection, peer = super().accept()
-            finally:
-                self._keep_spare()
+            connection, peer = self._let_go_of_spare()
             if self._spare is None:
                 connection.close()
                 self._keep_spare()
                 raise ConnectionAbortedError(errno.ECONNABORTED, "no descriptor left for this connection")
         return connection, peer
+
+    def _let_go_of_spare(self) -> tuple[socket.socket, Any]:
+        while True:
+            self._drop_spare()
+            try:
+                return super().accept()
+            except OSError as error:
+                # Another thread was faster: it sleeps in accept with this descriptor, and serves who comes next.
+                if error.errno not in (errno.EMFILE, errno.ENFILE) or not self.getblocking() or self._is_shut(SPARE_MS):
+                    raise
+            finally:
+                self._keep_spare()
+
+    def _is_shut(self, within_ms: int) -> bool:
+        # POLLHUP is told unasked, and at once (poll(2)); that a descriptor is free again, nothing tells.
+        shut = select.poll()
+        shut.register(self, 0)
+        return bool(shut.poll(within_ms))
 
     def _somebody_waits(self) -> bool:
         # EMFILE does not tell, for the same reason; and a spare let go for nothing may be lost to another thread.

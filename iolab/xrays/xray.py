@@ -1,5 +1,6 @@
 """Watch a server of anybody's for some seconds, and say which I/O model it runs."""
 
+import numbers
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -182,11 +183,11 @@ def xray(
     if not 1 <= connections <= 1000:
         raise UsageError(f"expected connections to be from 1 to 1,000, not {connections}")
     protocol = protocol_of(load, send, expect)
-    if not isinstance(target, Sequence):
+    if isinstance(target, numbers.Integral):
         return _of_process(int(target), seconds, protocol, connections, port)
-    command = [target] if isinstance(target, str) else list(target)
+    command = [target] if isinstance(target, str) else list(target) if isinstance(target, Sequence) else []
     if not command or not all(isinstance(word, str) for word in command):
-        raise UsageError(f"expected a command as a list of words, such as ['redis-server'], not {command!r}")
+        raise UsageError(f"expected a PID, or a command as a list of words such as ['redis-server'], not {target!r}")
     return _of_command(command, seconds, protocol, connections, port)
 
 

@@ -447,3 +447,30 @@ def test_a_stop_is_heard_where_no_descriptor_was_left() -> None:
         listening.stop()
         thread.join()
     assert [type(error) for error in ends] == [Stopped]
+
+
+def test_one_whose_spare_another_thread_took_waits_until_a_descriptor_is_free() -> None:
+    looks = threading.Event()
+    outcome: list[object] = []
+
+    class Observed(ListeningSocket):
+        def _is_shut(self, within_ms: int) -> bool:
+            looks.set()
+            return super()._is_shut(within_ms)
+
+    def serve() -> None:
+        try:
+            outcome.append(listening.accept()[0])
+        except OSError as error:
+            outcome.append(error)
+
+    with listen(kind=Observed) as listening, socket.socket() as client, use_up_descriptors() as _:
+        listening._drop_spare()
+        with open(os.devnull) as _other:
+            thread = threading.Thread(target=serve)
+            thread.start()
+            client.connect(listening.getsockname())
+            looks.wait()
+            assert not outcome
+        thread.join()
+    assert isinstance(outcome[0], ConnectionAbortedError)  # one was free for it, and none for a spare

@@ -460,16 +460,16 @@ def test_one_whose_spare_another_thread_took_waits_until_a_descriptor_is_free() 
 
     def serve() -> None:
         try:
-            outcome.append(listening.accept()[0])
+            outcome.append(shared.accept()[0])
         except OSError as error:
             outcome.append(error)
 
-    with listen(kind=Observed) as listening, socket.socket() as client, use_up_descriptors() as _:
-        listening._drop_spare()
-        with open(os.devnull) as _other:
+    with listen(kind=Observed) as shared, socket.socket() as client, use_up_descriptors():
+        shared._drop_spare()
+        with Path(os.devnull).open():
             thread = threading.Thread(target=serve)
             thread.start()
-            client.connect(listening.getsockname())
+            client.connect(shared.getsockname())
             looks.wait()
             assert not outcome
         thread.join()

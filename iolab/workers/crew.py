@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from socket import SO_REUSEPORT, SOL_SOCKET, socket
 from typing import Any, NoReturn, Self
@@ -92,11 +93,14 @@ class Crew:
     def end(self) -> None:
         """Kill all workers, and reap them."""
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for pid in list(self._rows):  # a handler that was due may still run, and reap some meanwhile
+            with suppress(ProcessLookupError):
+                if pid in self._rows:  # not reaped yet, so the number is its own
+                    os.kill(pid, signal.SIGKILL)
         for pid in list(self._rows):
-            os.kill(pid, signal.SIGKILL)  # it is not reaped yet, so the number is its own
-        for pid in list(self._rows):
-            _, _, used = os.wait4(pid, 0)
-            self._bury(pid, 0, used.ru_utime + used.ru_stime)
+            with suppress(ChildProcessError):
+                _, _, used = os.wait4(pid, 0)
+                self._bury(pid, 0, used.ru_utime + used.ru_stime)
 
     def tell_ready(self) -> None:
         """Tell once that connections may come: what came before would all go to the first listening socket."""

@@ -148,10 +148,7 @@ class TestRefusals:
     def test_ptrace_forbidden(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         strace = tmp_path / "strace"
         line = "strace: attach: ptrace(PTRACE_SEIZE, 7): Operation not permitted"
-        strace.write_text(f"#!/bin/sh
-echo '{line}' >&2
-exit 1
-")
+        strace.write_text(f"#!/bin/sh\necho '{line}' >&2\nexit 1\n")
         strace.chmod(0o755)
         with echo() as (server, port, _):
             monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)

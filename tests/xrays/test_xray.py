@@ -133,7 +133,7 @@ class TestRefusals:
 
     def test_another_users(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with echo() as (server, _, _):
-            monkeypatch.setattr(processes.os, "geteuid", lambda: 12345)
+            monkeypatch.setattr("os.geteuid", lambda: 12345)
             with pytest.raises(UsageError, match="another user's"):
                 iolab.xray(server.pid)
             assert processes.family(server.pid) == [server.pid]

@@ -69,7 +69,7 @@ def test_a_loop_that_never_sleeps() -> None:
 
 
 def test_a_time_out_that_polls() -> None:
-    empty = [wait(3.2 + turn * 0.05, "", 0, 0.05) for turn in range(13)]
+    empty = [wait(3.17 + turn * 0.05, "", 0, 0.05) for turn in range(15)]
     assert kinds([*right(), *empty]) == ["wakes by a time-out"]
 
 

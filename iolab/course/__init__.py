@@ -1,10 +1,10 @@
 """What only the lessons use: their files, drills, advice, and small demonstrations; no servers and no instruments."""
 
 from iolab.course.advice import growth, guide, who_pays
+from iolab.course.debug_mode import slow_steps
 from iolab.course.drills import try_out
 from iolab.course.files import read_file
 from iolab.course.sigio import taps
-from iolab.course.slow_steps import slow_steps
 from iolab.errors import guard_face
 
 __all__ = ["growth", "guide", "read_file", "slow_steps", "taps", "try_out", "who_pays"]

@@ -16,6 +16,8 @@ export IPYTHONDIR := $(cache)/ipython
 export MPLCONFIGDIR := $(cache)/matplotlib
 export PATH := $(CURDIR)/$(bin):$(PATH)
 unexport PYTHONHOME PYTHONPATH
+# The tests start hundreds of interpreters: each would compile the course again.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Only from make's own command line: a stray IP in the environment must not open the server to the network.
 given = $(and $(findstring command,$(origin $(1))),$($(1)),--$(2) '$($(1))')

@@ -62,7 +62,7 @@ test: setup
 
 pythons: setup
 	@for version in 3.11 3.12 3.13 3.14; do \
-	    python=$$($(bin)/uv python find --quiet --no-project --no-python-downloads $$version) || continue; \
+	    python=$$($(bin)/uv python find --no-project --no-python-downloads $$version 2>/dev/null) || continue; \
 	    echo "== Python $$version"; rm -rf build/python-$$version; \
 	    git clone --quiet . build/python-$$version && $(MAKE) -C build/python-$$version PYTHON=$$python test || exit 1; \
 	done

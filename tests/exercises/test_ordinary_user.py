@@ -26,6 +26,7 @@ SITE, PYTHON = sysconfig.get_paths()["purelib"], f"python{sys.version_info[0]}.{
 # What nobody may read is mounted where nobody may look, in a namespace that ends with the process.
 BEGIN = f"""
 mount --bind {sys.base_prefix} python && mount --bind {SITE} site-packages && mount --bind {ROOT}/iolab course/iolab &&
+export LD_LIBRARY_PATH=$PWD/python/lib &&  # a Python of shared libraries looks for them where it was built
 exec setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups --bounding-set=-all python/bin/{PYTHON} -I -c "$0"
 """
 JUDGE = """

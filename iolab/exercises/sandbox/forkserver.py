@@ -52,6 +52,9 @@ ENVIRONMENT = {
     **{f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "BLIS", "VECLIB_MAXIMUM")},
 }
 
+NEEDED = ("PATH", "LD_LIBRARY_PATH")
+"""What it takes over from the judge: where programs are, and the shared libraries that Python may start with."""
+
 
 class Child:
     """A process that was forked for a trial, by the line to its keeper."""
@@ -121,7 +124,7 @@ class ForkServer:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                env=ENVIRONMENT | {"PATH": os.environ.get("PATH", "")},
+                env=ENVIRONMENT | {name: os.environ[name] for name in NEEDED if name in os.environ},
                 pass_fds=(other_end.fileno(),),
             )
 

@@ -8,11 +8,13 @@ lock: the Ctrl-C is lost. So a background thread blocks every signal, and the ma
 import ctypes
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from iolab.kernel.interrupts import hold
@@ -90,3 +92,35 @@ def is_pending(number: int) -> bool:
 @cache
 def _tgkill() -> Any:
     return ctypes.CDLL(None, use_errno=True).tgkill
+
+
+def raise_in(thread: threading.Thread, kind: type[BaseException]) -> None:
+    """Raise an exception in a thread, between two of its instructions; in C code it sees that only afterwards."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(kind))
+
+
+@contextmanager
+def raise_at_lines(thread: threading.Thread, kind: type[BaseException], file: str) -> Iterator[None]:
+    """Raise an exception at each line of a file that a thread begins, for the length of a block; needs Python 3.12.
+
+    `raise_in` does not end a loop around a `try` with a bare `except` there: since 3.12 the jump back, where Python
+    looks for it, counts to the `try` that it leads to. The lines of the handler do not.
+    """
+    if sys.version_info >= (3, 12):
+        monitoring, tool = sys.monitoring, 4  # 0, 1, 2 and 5 are for debuggers, coverage, profilers and optimizers
+
+        def begin_line(code: CodeType, _: int) -> None:
+            if threading.get_ident() == thread.ident and code.co_filename == file:
+                raise kind
+
+        monitoring.use_tool_id(tool, "iolab")
+        monitoring.register_callback(tool, monitoring.events.LINE, begin_line)
+        monitoring.set_events(tool, monitoring.events.LINE)
+        try:
+            yield
+        finally:
+            monitoring.set_events(tool, 0)
+            monitoring.register_callback(tool, monitoring.events.LINE, None)
+            monitoring.free_tool_id(tool)
+    else:
+        yield

@@ -2,12 +2,11 @@
 
 Theory of operation. The function runs in a thread of its own, and a check plays its peer in the calling thread; it
 raises Wrong where the two disagree. Every wait of the check ends when the time is up. Then the sockets are shut down,
-which ends each call that waits on one, and Stopped is raised in the thread (PyThreadState_SetAsyncExc), which ends a
+which ends each call that waits on one, and Stopped is raised in the thread (`kernel.threads.raise_in`), which ends a
 loop that computes; several times, for a bare `except` may take the first. What survives even that is a runaway, and
 is named as one beside later measurements.
 """
 
-import ctypes
 import inspect
 import socket
 import sys
@@ -15,7 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Event, Thread
-from types import TracebackType
+from types import CodeType, TracebackType
 from typing import Any, Self
 
 from iolab.background import report_runaway
@@ -160,11 +159,15 @@ class Attempt:
     def _where(self) -> str:
         if self._thread is None or self._ended.is_set():
             return ""
-        code = inspect.unwrap(self.function).__code__
         frame = sys._current_frames().get(self._thread.ident or 0)
-        while frame and frame.f_code.co_filename != code.co_filename:
+        while frame and frame.f_code.co_filename != self._code.co_filename:
             frame = frame.f_back
         return f"It is at {frame_line(frame, frame.f_lineno)}" if frame else ""
+
+    @property
+    def _code(self) -> CodeType:
+        code: CodeType = inspect.unwrap(self.function).__code__
+        return code
 
     def _run(self, *arguments: Any) -> None:
         with suppress(Stopped):  # an interrupt may come when the function has just ended
@@ -184,15 +187,16 @@ class Attempt:
     def _interrupt(self) -> None:
         """End the thread by an exception; in C code, such as a sleep, it sees that only afterwards."""
         assert self._thread
-        for _ in range(INTERRUPTS):
-            self._thread.join(LAST_STEP_S / INTERRUPTS)
-            if self._ended.is_set() or not self._thread.is_alive():
-                self._thread.join()
-                return
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(self._thread.ident or 0), ctypes.py_object(Stopped)
-            )
-        report_runaway(self._thread, self.function.__name__)
+        with threads.raise_at_lines(self._thread, Stopped, self._code.co_filename):
+            for _ in range(INTERRUPTS):
+                self._thread.join(LAST_STEP_S / INTERRUPTS)
+                if self._ended.is_set() or not self._thread.is_alive():
+                    break
+                threads.raise_in(self._thread, Stopped)
+        if self._ended.is_set() or not self._thread.is_alive():
+            self._thread.join()
+        else:
+            report_runaway(self._thread, self.function.__name__)
 
     def _shut_down(self) -> None:
         for each in self._sockets:

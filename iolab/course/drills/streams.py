@@ -2,7 +2,8 @@
 
 Theory of operation. The coroutine has an event loop of its own, and one connection. An attempt ends what does not end
 by itself with Stopped, raised in the thread at any line; so the loop is closed again and again until it is closed. A
-transport that was aborted closes its socket in the loop's next turn, for which `sleep(0)` stands.
+transport that was aborted closes its socket in the loop's next turn. Stopped may come when the loop has just taken a
+callback out of its queue, which is lost then: so that turn is ended by one of many.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from functools import wraps
 from socket import socket
 from typing import Any
 
+from iolab.course.drills.attempt import INTERRUPTS
 from iolab.listening import Stopped
 
 Converse = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, Any]]
@@ -28,7 +30,9 @@ def over_streams(converse: Converse) -> Callable[[socket], bool]:
         finally:
             while not loop.is_closed():
                 with suppress(Stopped):
-                    loop.run_until_complete(asyncio.sleep(0))
+                    for tick in range(2 * INTERRUPTS):
+                        loop.call_later(tick / 1000, loop.stop)
+                    loop.run_forever()
                     loop.close()
 
     return run

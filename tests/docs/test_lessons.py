@@ -170,6 +170,15 @@ def test_what_is_typed_can_use_what_the_lesson_imported(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_where_there_is_no_epoll_a_cell_asks_first(path: Path) -> None:
+    """A function may use it: whoever calls that function asks."""
+    code = [ast.parse(text(cell)) for cell in cells(path, "code")]
+    outside = [node for tree in code for node in tree.body if not isinstance(node, ast.FunctionDef)]
+    parts = [ast.unparse(node) for node in outside if not ast.unparse(node).startswith("if course.runs(")]
+    assert [part for part in parts if re.search(r"select\.(epoll|EPOLL)", part)] == []
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_each_heading_stands_once(path: Path) -> None:
     """JupyterLab makes an id of each, and two of a name are two of an id."""
     headings = re.findall(r"^#+ .*", "\n".join(text(cell) for cell in cells(path, "markdown")), re.MULTILINE)

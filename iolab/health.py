@@ -37,11 +37,11 @@ class Checkup(tables.Readable):
     models: tuple[dict[str, Any], ...]
 
     def parts(self) -> list[tables.Part]:
-        """Return two tables: the machine, and the models."""
-        models = [
-            {"model": row["model"], "runs here": "yes" if row["runs"] else f"no: {row['why_not']}"}
-            for row in self.models
-        ]
+        """Return two tables: the machine, and the models, together where one sentence does for them."""
+        names: dict[str, list[str]] = {}
+        for row in self.models:
+            names.setdefault("yes" if row["runs"] else f"no: {row['why_not']}", []).append(row["model"])
+        models = [{"models": ", ".join(each), "run here": answer} for answer, each in names.items()]
         machine = [{"this machine": each.what, "has": each.value, "so": each.means} for each in self.findings]
         return [tables.Part(machine), tables.Part(models)]
 

@@ -18,9 +18,8 @@ class TestDoctor:
         report = iolab.doctor()
         assert [row["model"] for row in report.models] == list(iolab.MODELS)
         shown = report._repr_html_()
-        assert "runs here" in shown
-        yes = re.findall(r'<th scope="row"[^>]*>([^<]+)</th><td[^>]*>yes</td>', shown)
-        assert [name for name in yes if name in iolab.MODELS] == [row["model"] for row in report.models if row["runs"]]
+        *_, names = re.findall(r'<th scope="row"[^>]*>([^<]+)</th><td[^>]*>yes</td>', shown)
+        assert names.split(", ") == [row["model"] for row in report.models if row["runs"]]
 
     def test_what_does_not_run_says_why(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(type(iolab.MODELS["epoll"]), "why_not", lambda model: "1 < 2")

@@ -77,8 +77,8 @@ def judge_platforms(system: str, calls: Collection[str], posix: int) -> Verdict:
     if linux != ("poll" in calls or "epoll" in calls) or "select" not in calls:
         return conclude("C7", "fails", because)
     if "poll" in calls and posix >= POLL_IS_ASKED_OF_ALL:
-        standard = f"it keeps to POSIX of {posix // 100}, which asks `poll` of every system"
-        return conclude("C7", "fails", f"{because}; {standard}, and `epoll` of none")
+        standard = f"it follows POSIX of {posix // 100}, by which every system must have `poll`, and none `epoll`"
+        return conclude("C7", "fails", f"{because}; {standard}")
     return conclude("C7", "cannot tell", f"{because}; what other systems have cannot be seen from here")
 
 

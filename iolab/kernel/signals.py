@@ -14,7 +14,7 @@ import threading
 import weakref
 from typing import Self
 
-# Python has these names since 3.13.
+# Python has the first on Linux alone, and the others not in every version.
 F_SETSIG, F_SETOWN_EX, F_OWNER_TID = 10, 15, 0
 _OWNER = struct.Struct("@ii")
 

@@ -21,7 +21,7 @@ def serve(listening: socket, respond: Respond) -> None:
         loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as conversations:
             while True:
-                await asyncio.sleep(0)  # the others' turn: with a backlog, sock_accept does not wait
+                await asyncio.sleep(0)  # the others' turn: sock_accept need not wait
                 try:
                     connection, _ = await loop.sock_accept(listening)
                 except OSError:  # the peer gave up while it waited in the backlog
@@ -30,7 +30,7 @@ def serve(listening: socket, respond: Respond) -> None:
 
     async def converse(connection: socket) -> None:
         reader, writer = await asyncio.open_connection(sock=connection)
-        writer.transport.set_write_buffer_limits(0)  # drain() waits until the peer has its reply
+        writer.transport.set_write_buffer_limits(0)  # drain() leaves nothing unsent
         with suppress(OSError):  # reset by the peer
             try:
                 while request := await reader.read(RECEIVE_BYTES):

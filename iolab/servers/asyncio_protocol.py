@@ -21,7 +21,7 @@ def serve(listening: socket, respond: Respond) -> None:
         loop = asyncio.get_running_loop()
         try:
             while True:
-                await asyncio.sleep(0)  # the others' turn: with a backlog, sock_accept does not wait
+                await asyncio.sleep(0)  # the others' turn: sock_accept need not wait
                 try:
                     connection, _ = await loop.sock_accept(listening)
                 except OSError:  # the peer gave up while it waited in the backlog
@@ -41,7 +41,7 @@ def serve(listening: socket, respond: Respond) -> None:
         def data_received(self, request: bytes) -> None:
             self.transport.write(respond(request))  # an OSError closes the connection
 
-        def pause_writing(self) -> None:  # the peer is slow: read no more of it until it has its reply
+        def pause_writing(self) -> None:  # the peer is slow: read no more until it has its reply
             self.transport.pause_reading()
 
         def resume_writing(self) -> None:

@@ -54,7 +54,7 @@ def serve(listening: socket, respond: Respond) -> None:
                 sent = 0
             if sent == len(reply):
                 return
-            reply = memoryview(reply)[sent:]  # the peer is slow: read no more of it until it has its reply
+            reply = memoryview(reply)[sent:]  # the peer is slow: read no more until it has its reply
             yield EVENT_WRITE
 
     def close(connection: socket) -> None:

@@ -39,7 +39,7 @@ def serve(listening: socket, respond: Respond) -> None:
             sent = connections[descriptor].send(reply)
         except BlockingIOError:
             sent = 0
-        if sent < len(reply):  # the peer is slow: read no more of it until it has its reply
+        if sent < len(reply):  # the peer is slow: read no more until it has its reply
             unsent[descriptor] = memoryview(reply)[sent:]
             interest.modify(descriptor, EPOLLOUT)
         elif unsent.pop(descriptor, None):
@@ -47,7 +47,7 @@ def serve(listening: socket, respond: Respond) -> None:
 
     def close(descriptor: int) -> None:
         unsent.pop(descriptor, None)
-        interest.unregister(descriptor)  # closing alone does not, while a fork holds a copy (epoll(7))
+        interest.unregister(descriptor)  # or a fork's copy keeps it (epoll(7))
         connections.pop(descriptor).close()
 
     with epoll() as interest:

@@ -42,7 +42,7 @@ def serve(listening: socket, respond: Respond) -> None:
             sent = connections[descriptor].send(reply)
         except BlockingIOError:
             sent = 0
-        if sent < len(reply):  # the peer is slow: read no more of it until it has its reply
+        if sent < len(reply):  # the peer is slow: read no more until it has its reply
             unsent[descriptor] = memoryview(reply)[sent:]
             del ready[descriptor]
         else:
@@ -51,14 +51,14 @@ def serve(listening: socket, respond: Respond) -> None:
     def close(descriptor: int) -> None:
         unsent.pop(descriptor, None)
         del ready[descriptor]
-        interest.unregister(descriptor)  # closing alone does not, while a fork holds a copy (epoll(7))
+        interest.unregister(descriptor)  # or a fork's copy keeps it (epoll(7))
         connections.pop(descriptor).close()
 
     with epoll() as interest:
         interest.register(listening, EPOLLIN | EPOLLET)
         while True:
             ready.update(interest.poll(0 if ready else None))
-            for descriptor in list(ready):  # one step each, so that a busy one holds up nobody
+            for descriptor in list(ready):  # one step each: a busy one holds up nobody
                 try:
                     if descriptor == listening.fileno():
                         accept()

@@ -15,7 +15,7 @@ from iolab.listening import RECEIVE_BYTES, ListeningSocket, Respond
 
 
 def serve(listening: ListeningSocket, respond: Respond) -> None:
-    """Ask once for all that will come, send without asking how it went, and hear of what did not go well."""
+    """Ask once for all that will come, and hear of a send only if it fell short."""
     connections: dict[int, socket] = {}
     leaving: dict[int, socket] = {}
     receiving: set[int] = set()
@@ -40,7 +40,7 @@ def serve(listening: ListeningSocket, respond: Respond) -> None:
             del early[descriptor]
             leaving.pop(descriptor).close()
         else:  # end of file, or reset by the peer, unless
-            if -result not in (ENOBUFS, ECANCELED):  # more came at once than there are buffers, or it was held
+            if -result not in (ENOBUFS, ECANCELED):  # no buffer was free, or it was held
                 answer(descriptor, request)
             receive(descriptor)
 
@@ -56,7 +56,7 @@ def serve(listening: ListeningSocket, respond: Respond) -> None:
         if reply:
             ring.send_silently(descriptor, reply)
 
-    def hold(descriptor: int, *requests: bytes) -> None:  # read no more of this peer until it has its reply
+    def hold(descriptor: int, *requests: bytes) -> None:  # until its reply is sent
         if descriptor not in early and descriptor in receiving:
             ring.stop_receiving(descriptor)
         early.setdefault(descriptor, []).extend(requests)
@@ -69,7 +69,7 @@ def serve(listening: ListeningSocket, respond: Respond) -> None:
     def close(descriptor: int) -> None:
         early.pop(descriptor, None)
         connection = connections.pop(descriptor, None)
-        if connection and descriptor in receiving:  # until that has ended, the kernel holds the socket open
+        if connection and descriptor in receiving:  # else the kernel keeps it open
             leaving[descriptor] = connection
             hold(descriptor)
         elif connection:
@@ -83,11 +83,11 @@ def serve(listening: ListeningSocket, respond: Respond) -> None:
                 try:
                     if descriptor == door:
                         accept(completion)
-                    elif operation == SEND and more:  # the peer is slow: the rest of its reply follows
+                    elif operation == SEND and more:  # a slow peer: the rest follows
                         hold(descriptor)
                     elif operation == SEND and result >= 0:
                         go_on(descriptor)
-                    elif operation == SEND:  # reset by the peer; the receive may never hear of it
+                    elif operation == SEND:  # a reset that receive may not hear of
                         close(descriptor)
                     elif more:
                         answer(descriptor, request)

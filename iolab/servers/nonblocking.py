@@ -20,7 +20,7 @@ def serve(listening: socket, respond: Respond) -> None:
     def accept() -> None:
         try:
             connection, _ = listening.accept()
-        except OSError:  # nobody is there, or the peer gave up while it waited in the backlog
+        except OSError:  # nobody is there, or the peer gave up in the backlog
             return
         connection.setblocking(False)
         connections[connection.fileno()] = connection
@@ -37,7 +37,7 @@ def serve(listening: socket, respond: Respond) -> None:
             sent = connections[descriptor].send(reply)
         except BlockingIOError:
             sent = 0
-        if sent < len(reply):  # the peer is slow: read no more of it until it has its reply
+        if sent < len(reply):  # the peer is slow: read no more until it has its reply
             unsent[descriptor] = memoryview(reply)[sent:]
         else:
             unsent.pop(descriptor, None)

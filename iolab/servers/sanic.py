@@ -31,7 +31,7 @@ def serve(listening: socket, respond: Respond) -> None:
         await app._startup()
         try:
             while True:
-                await asyncio.sleep(0)  # the others' turn: with a backlog, sock_accept does not wait
+                await asyncio.sleep(0)  # the others' turn: sock_accept need not wait
                 try:
                     connection, _ = await loop.sock_accept(listening)
                 except OSError:  # the peer gave up while it waited in the backlog
@@ -51,7 +51,7 @@ def serve(listening: socket, respond: Respond) -> None:
                 self.transport.close()
             await super().receive_more()
 
-        def pause_writing(self) -> None:  # the peer is slow: read no more of it until it has its reply
+        def pause_writing(self) -> None:  # the peer is slow: read no more until it has its reply
             super().pause_writing()
             self.transport.pause_reading()
 

@@ -44,7 +44,7 @@ def serve(listening: socket, respond: Respond) -> None:
             sent = connections[descriptor].send(reply)
         except BlockingIOError:
             sent = 0
-        if sent < len(reply):  # the peer is slow: read no more of it until it has its reply
+        if sent < len(reply):  # the peer is slow: read no more until it has its reply
             unsent[descriptor] = memoryview(reply)[sent:]
             interest.discard(descriptor)
         elif unsent.pop(descriptor, None):

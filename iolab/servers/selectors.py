@@ -38,7 +38,7 @@ def serve(listening: socket, respond: Respond) -> None:
             sent = connection.send(reply)
         except BlockingIOError:
             sent = 0
-        if sent < len(reply):  # the peer is slow: read no more of it until it has its reply
+        if sent < len(reply):  # the peer is slow: read no more until it has its reply
             unsent[connection] = memoryview(reply)[sent:]
             interest.modify(connection, EVENT_WRITE, resume)
         elif unsent.pop(connection, None):

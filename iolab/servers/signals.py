@@ -14,7 +14,7 @@ from iolab.listening import RECEIVE_BYTES, Respond
 
 
 def serve(listening: socket, respond: Respond) -> None:
-    """Wait for a signal, and serve the connection that it names until nothing is left to do there."""
+    """Wait for a signal, and serve the connection that it names until nothing is left."""
     listening.setblocking(False)
     connections: dict[int, socket] = {}
     unsent: dict[int, memoryview] = {}
@@ -43,7 +43,7 @@ def serve(listening: socket, respond: Respond) -> None:
             sent = connections[descriptor].send(reply)
         except BlockingIOError:
             sent = 0
-        if sent < len(reply):  # the peer is slow: read no more of it until it has its reply
+        if sent < len(reply):  # the peer is slow: read no more until it has its reply
             unsent[descriptor] = memoryview(reply)[sent:]
             ready.discard(descriptor)
         else:
@@ -52,14 +52,14 @@ def serve(listening: socket, respond: Respond) -> None:
     def close(descriptor: int) -> None:
         unsent.pop(descriptor, None)
         ready.discard(descriptor)
-        interest.unregister(descriptor)  # closing alone does not, while a fork holds a copy
+        interest.unregister(descriptor)  # or a fork's copy keeps it armed
         connections.pop(descriptor).close()
 
     with Interest() as interest:
         interest.register(listening)
         ready = {listening.fileno()}
         while True:
-            for descriptor in ready.copy():  # one step each, so that a busy one holds up nobody
+            for descriptor in ready.copy():  # one step each: a busy one holds up nobody
                 try:
                     if descriptor == listening.fileno():
                         accept()
@@ -74,8 +74,8 @@ def serve(listening: socket, respond: Respond) -> None:
                 except OSError:  # reset by the peer
                     close(descriptor)
             signal = sigtimedwait(SIGNALS, 0) if ready else sigwaitinfo(SIGNALS)
-            while signal:  # all that are queued, or a busy connection would get more turns than others
-                if signal.si_signo == SIGIO:  # the queue was full, and signals are lost: ask everyone
+            while signal:  # all in the queue, so that a busy one gets no extra turns
+                if signal.si_signo == SIGIO:  # the queue was full: ask everyone
                     interest.discard()
                     ready.update(connections, {listening.fileno()})
                 else:

@@ -29,7 +29,7 @@ def serve(listening: socket, respond: Respond) -> None:
                 while True:
                     request = await stream.read_bytes(RECEIVE_BYTES, partial=True)
                     sent = stream.write(respond(request))
-                    if stream.writing():  # the peer is slow: read no more of it until it has its reply
+                    if stream.writing():  # the peer is slow: read no more until it has its reply
                         IOLoop.current().update_handler(stream.fileno(), IOLoop.WRITE)
                     await sent
                     await asyncio.sleep(0)  # an `await` that need not wait lets no other task run

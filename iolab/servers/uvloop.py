@@ -43,7 +43,7 @@ def serve(listening: socket, respond: Respond) -> None:
         def data_received(self, request: bytes) -> None:
             self.transport.write(respond(request))  # an OSError closes the connection
 
-        def pause_writing(self) -> None:  # the peer is slow: read no more of it until it has its reply
+        def pause_writing(self) -> None:  # the peer is slow: read no more until it has its reply
             self.transport.pause_reading()
 
         def resume_writing(self) -> None:

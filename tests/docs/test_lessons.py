@@ -1,6 +1,7 @@
 """The lessons as they are committed: run from top to bottom, whole, and small enough to read."""
 
 import ast
+import builtins
 import json
 import re
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from iolab.course.drills.turn import DRILLS
 from iolab.course.lessons import read_heading
 from iolab.data.reference import DATA
 
@@ -139,6 +141,41 @@ class TestEveryLesson:
         links = [link for cell in cells(path, "markdown") for link in re.findall(r"\]\(([^)\s#]+)", text(cell))]
         own = [link for link in links if not re.match(r"[a-z]+:", link)]
         assert [link for link in own if not (NOTEBOOKS / link).exists()] == []
+
+
+def bound(tree: ast.AST) -> set[str]:
+    """Return the names that a text gives a value to, wherever in it."""
+    nodes = list(ast.walk(tree))
+    names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    names |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    names |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
+    names |= {node.name for node in nodes if isinstance(node, ast.ExceptHandler) and node.name}
+    return names | {(node.asname or node.name).split(".")[0] for node in nodes if isinstance(node, ast.alias)}
+
+
+def lacking(solution: str, known: set[str]) -> set[str]:
+    """Return the names that a solution uses, and neither it nor the lesson so far has."""
+    tree = ast.parse(solution)
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - bound(tree) - known
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_what_is_typed_can_use_what_the_lesson_imported(path: Path) -> None:
+    known, found = set(dir(builtins)), {}
+    for cell in cells(path, "code"):
+        for name in re.findall(r'try_out\(\s*"([^"]+)"', text(cell)):
+            found[name] = lacking(DRILLS[name].solution, known)
+        known |= bound(ast.parse(text(cell)))
+    assert {name: names for name, names in found.items() if names} == {}
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_where_there_is_no_epoll_a_cell_asks_first(path: Path) -> None:
+    """A function may use it: whoever calls that function asks."""
+    code = [ast.parse(text(cell)) for cell in cells(path, "code")]
+    outside = [node for tree in code for node in tree.body if not isinstance(node, ast.FunctionDef)]
+    parts = [ast.unparse(node) for node in outside if not ast.unparse(node).startswith("if course.runs(")]
+    assert [part for part in parts if re.search(r"select\.(epoll|EPOLL)", part)] == []
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)

@@ -87,9 +87,10 @@ def export(roster: Path, path: Path | None, key: str | None, root: Path, source:
     """Write the scores for Canvas or Moodle, by ROSTER, the list of students in CSV that the platform gives."""
     scores, out_of = Course(root, source, database).grades()
     students, path = Roster.read(roster), path or root / "grades.csv"
-    key = key or students.key(list(scores))
+    key = students.key(list(scores), key)
     path.write_text(students.with_scores(scores, out_of, key), encoding="utf-8")
     click.echo(f"{path}: {len(students.rows)} students by {key}, for {students.platform.title()}")
+    click.echo(", ".join(f"{name} is out of {points:g}" for name, points in out_of.items()))
     if strangers := students.strangers(list(scores), key):
         raise UsageError(printable(f"not in {roster}, and so without a line: {', '.join(strangers)}"))
 

@@ -152,9 +152,7 @@ class TestExport:
     @pytest.mark.parametrize("separator", [",", ";", "\t"])
     def test_a_list_of_participants_is_read_with_any_separator(self, separator: str, tmp_path: Path) -> None:
         roster = tmp_path / "roster.csv"
-        roster.write_text(
-            "First name,Surname,Email address,Groups\nAnn,Doe,ann@example.org,\n".replace(",", separator)
-        )
+        roster.write_text("First name,Surname,Email address,Groups\nAnn,Doe,ann@example.org,\n".replace(",", separator))
         students = Roster.read(roster)
         assert students.columns == ("First name", "Surname", "Email address")
         assert students.key(["ann@example.org"]) == "Email address"

@@ -59,7 +59,7 @@ def assemble(source: Path) -> None:
 def write_front_page(page: Path, lessons: list[Path]) -> None:
     """Put a figure and a replay of one run, and the map of the course, in their places on the front page."""
     run = next(lesson for lesson in lessons if lesson.stem == REPLAYED)
-    outputs = next(html for cell in _cells(run) if REPLAY in "".join(html := _outputs_of(cell)))
+    outputs = next(each for each in map(_outputs_of, _cells(run)) if REPLAY in "".join(each))
     figure, replay = (next(html for html in outputs if mark in html) for mark in (FIGURE_CLASS, REPLAY))
     parts = {"FIGURE": figure, "REPLAY": replay, "MAP": "\n".join(map(signpost, lessons))}
     text = page.read_text(encoding="utf-8")

@@ -140,7 +140,7 @@ class Course:
         from nbgrader.api import Gradebook
 
         with Gradebook(self._address) as book:
-            out_of = {each.name: each.max_score for each in book.assignments if each.submissions}
+            out_of = dict(sorted((each.name, each.max_score) for each in book.assignments if each.submissions))
             scores: dict[str, dict[str, float]] = {}
             for name in out_of:
                 for each in book.assignment_submissions(name):

@@ -28,6 +28,11 @@ class ClassCommands(click.Group):
             return super().invoke(ctx)
         except UsageError as error:
             raise click.UsageError(" ".join(str(error).split())) from None
+        except OSError as error:
+            if not error.filename:
+                raise
+            says = f"{error.filename}: {error.strerror}; make it yours (chown), or name another folder with --course"
+            raise click.UsageError(printable(says)) from None
 
 
 def add_course_options(command: Any) -> Any:

@@ -189,6 +189,24 @@ class TestExport:
             Roster.read(tmp_path / "roster.csv")
 
 
+@pytest.mark.parametrize(
+    ("folder", "says"),
+    [
+        ("/proc/none", "/proc/none: No such file or directory; make it yours (chown), or name another folder"),
+        ("/dev/null/class", "/dev/null/class: Not a directory; make it yours (chown), or name another folder"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_is_one_line(folder: str, says: str) -> None:
+    done = run(Course(Path(folder), SOURCE), "release", EXERCISE)
+    assert done.exit_code == 2 and says in done.stderr
+
+
+def test_scores_of_nothing_graded_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "roster.csv").write_text(MOODLE)
+    done = run(Course(tmp_path, SOURCE), "export", tmp_path / "roster.csv")
+    assert done.exit_code == 2 and "nothing is graded yet" in done.stderr
+
+
 def disguise(text: str) -> str:
     """Return a copy as one makes it who copies: other names, other comments, another layout."""
     words = set(re.findall(r"\b[a-z_]{4,}\b", text)) - {"from", "import", "while", "return", "else", "pass", "lambda"}

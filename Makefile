@@ -18,6 +18,10 @@ export PATH := $(CURDIR)/$(bin):$(PATH)
 unexport PYTHONHOME PYTHONPATH
 # The tests start hundreds of interpreters: each would compile the course again.
 unexport PYTHONDONTWRITEBYTECODE
+# tools/setup has made it where the home folder cannot be written.
+ifneq ($(wildcard .cache/uv),)
+export UV_CACHE_DIR := $(cache)/uv
+endif
 
 # Only from make's own command line: a stray IP in the environment must not open the server to the network.
 given = $(and $(findstring command,$(origin $(1))),$($(1)),--$(2) '$($(1))')
@@ -68,9 +72,9 @@ pythons: setup
 	done
 
 lowest: setup
-	@$(bin)/uv venv --quiet --clear --python 3.11 --no-python-downloads $(cache)/lowest
-	$(bin)/uv pip install --quiet --python $(cache)/lowest --resolution lowest-direct 'setuptools>=77' -e '.[models,class,test]'
-	$(cache)/lowest/bin/python -m pytest -n 6 tests --ignore tests/tools
+	@$(bin)/uv venv --quiet --clear --python 3.11 --no-python-downloads .cache/lowest
+	$(bin)/uv pip install --quiet --python .cache/lowest --resolution lowest-direct 'setuptools>=77' -e '.[models,class,test]'
+	.cache/lowest/bin/python -m pytest -n 6 tests --ignore tests/tools
 
 coverage: setup
 	@rm -rf build/coverage
@@ -143,7 +147,7 @@ links: setup
 
 # An environment of its own, so that .venv stays as it is.
 book: setup
-	@UV_PROJECT_ENVIRONMENT=$(cache)/book $(bin)/uv run --quiet --locked --python $(bin)/python --extra models --extra book \
+	@UV_PROJECT_ENVIRONMENT=.cache/book $(bin)/uv run --quiet --locked --python $(bin)/python --extra models --extra book \
 	    python -m tools.book build/book
 
 binder: setup

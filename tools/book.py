@@ -7,7 +7,9 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable
+from html import escape
 from pathlib import Path
+from typing import Any
 
 import iolab
 from iolab.models import Model
@@ -19,6 +21,18 @@ SETTINGS = "docs/book/*"
 PACKAGES = [each.name for each in pkgutil.iter_modules(iolab.__path__) if each.ispkg and each.name != "servers"]
 """The parts of the package that have a page of the reference each; the rest shares one."""
 
+REPLAYED = "01_blocking"
+"""The lesson with the run that is on the front page: drawn, and to be played."""
+
+HEAD = re.compile(
+    r"# (?P<title>[^:\n]+): (?P<question>[^\n]+)\n.*?\n\n(?P<goals>(?:- [^\n]+\n)+).*?(?P<minutes>\d+) minutes", re.S
+)
+"""The first cell of a lesson: its title and question, what one can do afterwards, and how long it takes."""
+
+FIGURE_CLASS = 'class="iolab-figure"'
+PICTURE = re.compile(f"<img {FIGURE_CLASS}[^>]*>")
+DRAWING = "figures.idea("
+REPLAY = 'id="iolab-replay-'
 FIGURE = re.compile(r'<img[^>]* src="data:image/[^>]* alt="[^"]{10}')
 SHEET = re.compile(r'<a href=\\"exercises/[^>]*>([^<]*)</a>')
 """A link to a sheet, in the JSON of a lesson."""
@@ -35,10 +49,46 @@ def assemble(source: Path) -> None:
         _unlink_sheets(path)
     for path in ROOT.glob(SETTINGS):
         _put(path, source / path.name)
+    write_front_page(source / "index.md", sorted(source.glob(LESSONS)))
     (source / "models.md").write_text(models(), encoding="utf-8")
     (source / "api").mkdir(exist_ok=True)
     for name, text in reference().items():
         (source / "api" / f"{name}.rst").write_text(text, encoding="utf-8")
+
+
+def write_front_page(page: Path, lessons: list[Path]) -> None:
+    """Put a figure and a replay of one run, and the map of the course, in their places on the front page."""
+    run = next(lesson for lesson in lessons if lesson.stem == REPLAYED)
+    outputs = next(each for each in map(_outputs_of, _cells(run)) if REPLAY in "".join(each))
+    figure, replay = (next(html for html in outputs if mark in html) for mark in (FIGURE_CLASS, REPLAY))
+    parts = {"FIGURE": figure, "REPLAY": replay, "MAP": "\n".join(map(signpost, lessons))}
+    text = page.read_text(encoding="utf-8")
+    for place, html in parts.items():
+        text = text.replace(f"\n{place}\n", f"\n``````{{raw}} html\n{html}\n``````\n")
+    page.write_text(text, encoding="utf-8")
+
+
+def signpost(lesson: Path) -> str:
+    """Return what the map has of a lesson: a picture, the question, the time, and what one can do afterwards."""
+    head = HEAD.match("".join(_cells(lesson)[0]["source"]))
+    assert head, f"{lesson.name} does not begin with its title, question, goals and time"
+    goals = "".join(f"<li>{_mark_up(goal.strip('-,. '))}</li>" for goal in head["goals"].splitlines())
+    return (
+        f'<a class="signpost" href="notebooks/{lesson.stem}.html">{picture(lesson)}<div>'
+        f"<strong>{head['title']}</strong> <small>{head['minutes']} min</small>"
+        f"<p>{_mark_up(head['question'][0].upper() + head['question'][1:])}</p><ul>{goals}</ul></div></a>"
+    )
+
+
+def picture(lesson: Path) -> str:
+    """Return the drawing of a lesson's idea, or the first of its figures."""
+    cells = sorted(_cells(lesson), key=lambda cell: DRAWING not in "".join(cell["source"]))
+    return next(match[0] for cell in cells for html in _outputs_of(cell) if (match := PICTURE.search(html)))
+
+
+def _mark_up(text: str) -> str:
+    code = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text, quote=False))
+    return re.sub(r"\*([^*]+)\*", r"<em>\1</em>", code)
 
 
 def models() -> str:
@@ -98,17 +148,24 @@ def complaints(source: Path, html: Path) -> list[str]:
     faults = []
     for lesson in sorted(source.glob(LESSONS)):
         page = (html / lesson.relative_to(source).with_suffix(".html")).read_text(encoding="utf-8")
-        figures, arrived = len(FIGURE.findall(_outputs(lesson))), len(FIGURE.findall(page))
+        figures, arrived = len(FIGURE.findall("".join(_html(lesson)))), len(FIGURE.findall(page))
         faults += [f"{lesson.name}: {arrived} of {figures} figures have come through"] if figures != arrived else []
     for page_ in sorted(html.rglob("*.html")):
         faults += [f"{page_.name} would fetch {url}" for url in FETCHED.findall(page_.read_text(encoding="utf-8"))]
     return faults
 
 
-def _outputs(lesson: Path) -> str:
-    cells = json.loads(lesson.read_text(encoding="utf-8"))["cells"]
-    pages = (output.get("data", {}).get("text/html", "") for cell in cells for output in cell.get("outputs", ()))
-    return "".join("".join(each) for each in pages)
+def _cells(lesson: Path) -> list[dict[str, Any]]:
+    cells: list[dict[str, Any]] = json.loads(lesson.read_text(encoding="utf-8"))["cells"]
+    return cells
+
+
+def _outputs_of(cell: dict[str, Any]) -> list[str]:
+    return ["".join(output.get("data", {}).get("text/html", "")) for output in cell.get("outputs", ())]
+
+
+def _html(lesson: Path) -> list[str]:
+    return [html for cell in _cells(lesson) for html in _outputs_of(cell)]
 
 
 def main() -> int:

@@ -6,6 +6,7 @@ import argparse
 import errno
 import getpass
 import os
+import shlex
 import socket
 import sys
 import webbrowser
@@ -141,7 +142,7 @@ def ssh_line(port: int, env: dict[str, str]) -> str:
     client_and_here = env.get("SSH_CONNECTION", "").split()
     host, ssh_port = client_and_here[2:4] if len(client_and_here) == 4 else (socket.gethostname(), "22")
     way = "" if ssh_port == "22" else f"-p {ssh_port} "
-    return f"ssh -N -L {port}:{LOOPBACK}:{port} {way}{user_name()}@{host}"
+    return f"ssh -N -L {port}:{LOOPBACK}:{port} {way}{shlex.quote(f'{user_name()}@{host}')}"
 
 
 def quiet_arguments() -> list[str]:

@@ -1,11 +1,13 @@
-"""Write the task of each exercise, as the course has it, and its points into the teacher's notebooks."""
+"""Write the task of each exercise, as the course has it, its name and its points into the teacher's notebooks."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
+CHECK = re.compile(r'iolab\.check\("[^"]+", \w+\)')
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
@@ -19,6 +21,8 @@ def main() -> None:
         book = json.loads(path.read_text(encoding="utf-8"))
         book["cells"][0]["source"] = task.splitlines(keepends=True)
         for cell in book["cells"]:
+            text = CHECK.sub(f'iolab.check("{name}", {find(name).entry})', "".join(cell["source"]))
+            cell["source"] = text.splitlines(keepends=True)
             if cell["metadata"].get("nbgrader", {}).get("grade"):
                 cell["metadata"]["nbgrader"]["points"] = sum(each.points for each in find(name).properties)
         path.write_text(json.dumps(book, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -16,6 +16,7 @@ html_theme_options = {"light_css_variables": {"color-brand-content": "#0072B2", 
 html_static_path = ["site.css", "site.js"]
 html_css_files = ["site.css"]
 html_js_files = ["site.js"]
+html_search_scorer = str(Path(__file__).with_name("scorer.js"))
 
 nb_execution_mode = "off"
 nb_ipywidgets_js: dict[str, object] = {}  # the widgets' text is shown; their scripts would be fetched

@@ -28,6 +28,11 @@ class ClassCommands(click.Group):
             return super().invoke(ctx)
         except UsageError as error:
             raise click.UsageError(" ".join(str(error).split())) from None
+        except OSError as error:
+            if not error.filename:
+                raise
+            says = f"{error.filename}: {error.strerror}; make it yours (chown), or name another folder with --course"
+            raise click.UsageError(printable(says)) from None
 
 
 def add_course_options(command: Any) -> Any:
@@ -87,9 +92,10 @@ def export(roster: Path, path: Path | None, key: str | None, root: Path, source:
     """Write the scores for Canvas or Moodle, by ROSTER, the list of students in CSV that the platform gives."""
     scores, out_of = Course(root, source, database).grades()
     students, path = Roster.read(roster), path or root / "grades.csv"
-    key = key or students.key(list(scores))
+    key = students.key(list(scores), key)
     path.write_text(students.with_scores(scores, out_of, key), encoding="utf-8")
     click.echo(f"{path}: {len(students.rows)} students by {key}, for {students.platform.title()}")
+    click.echo(", ".join(f"{name} is out of {points:g}" for name, points in out_of.items()))
     if strangers := students.strangers(list(scores), key):
         raise UsageError(printable(f"not in {roster}, and so without a line: {', '.join(strangers)}"))
 

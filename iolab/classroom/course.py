@@ -19,6 +19,7 @@ from iolab.exercises.catalogue import find
 COPIES = "copies"
 """The fair copies, which is all that nbgrader sees; what was handed in stays as it is."""
 
+BOOK = "gradebook.db"
 CONFIG = "nbgrader_config.py"
 SETTINGS = """# Read by nbgrader's own commands in this folder, and by `make grade`. Written once: change what you like.
 c = get_config()  # noqa
@@ -136,11 +137,16 @@ class Course:
         return self.root / "reports"
 
     def grades(self) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
-        """Return the score by exercise by student, what lateness costs taken off, and what each exercise is out of."""
+        """Return the score by exercise by student, what lateness costs taken off, and what each exercise is out of.
+
+        Raise UsageError if nothing was graded.
+        """
         from nbgrader.api import Gradebook
 
+        if not (self.database or (self.root / BOOK).exists()):
+            raise UsageError(f"nothing is graded yet: there is no {self.root / BOOK}; make grade writes it")
         with Gradebook(self._address) as book:
-            out_of = {each.name: each.max_score for each in book.assignments if each.submissions}
+            out_of = dict(sorted((each.name, each.max_score) for each in book.assignments if each.submissions))
             scores: dict[str, dict[str, float]] = {}
             for name in out_of:
                 for each in book.assignment_submissions(name):
@@ -150,7 +156,7 @@ class Course:
 
     @property
     def _address(self) -> str:
-        return self.database or f"sqlite:///{self.root.resolve() / 'gradebook.db'}"
+        return self.database or f"sqlite:///{self.root.resolve() / BOOK}"
 
     def _write_settings(self) -> None:
         path = self.root / CONFIG

@@ -196,7 +196,7 @@ def _choose_rules(exercise: Exercise) -> tuple[str, ...]:
     if exercise.name in FLAWS:
         return OF_CLIENTS
     more = {"serve": OF_SERVERS, "chat": (ENDS,)}
-    return (*RULES[exercise.name], *more.get(exercise.entry, ()))
+    return (*RULES.get(exercise.name, ()), *more.get(exercise.entry, ()))
 
 
 def _list(rules: tuple[str, ...]) -> str:

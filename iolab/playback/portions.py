@@ -2,7 +2,7 @@
 
 Theory of operation. No record says how full a buffer is. But the client wrote down when it sent each request and
 when each reply arrived, the kernel stamped what came in, and every call says how many bytes it took or gave. A
-connection carries one request at a time, so the two sides can be laid on each other, byte by byte:
+connection carries one request at a time, so the two sides can be laid on each other, byte by byte::
 
     client   sent |---- in flight ----| arrived
     kernel                            |#### receive buffer ####| taken

@@ -89,10 +89,19 @@ CANVAS = """Student,ID,SIS User ID,SIS Login ID,Section,Homework (7)
 "Roe, Bob",102,S2,bob,A,
 "Poe, Dan",103,S3,dan,B,5
 """
+CANVAS_IN_TWO_NAMES = """LastName;FirstName;ID;SIS Login ID;Section;03-epoll (7)
+;;;;;Manual Posting
+    Points Possible;;;;;21
+Doe;Ann;101;ann;A;9,5
+Roe;Bob;102;bob;A;
+Coe;Cy;103;cy;A;
+"""
 MOODLE = """\ufeff"First name","Last name","ID number",Email address,"Course total (Real)"
 Ann,Doe,ann,ann@example.org,9
 Bob,Roe,bob,bob@example.org,-
 Cy,Coe,cy,cy@example.org,-
+Dan,Poe,dan,dan@example.org,-
+Eve,Moe,,eve@example.org,-
 """
 
 
@@ -123,16 +132,35 @@ class TestExport:
         assert "3 students by SIS Login ID, for Canvas" in says
         assert "without a line: cy" in says
 
+    def test_canvas_may_split_names_hide_grades_and_separate_by_semicolons(
+        self, course: Course, tmp_path: Path
+    ) -> None:
+        rows, says = self.written(course, CANVAS_IN_TWO_NAMES, tmp_path, 0)
+        assert rows[:3] == [
+            ["LastName", "FirstName", "ID", "SIS Login ID", "Section", EXERCISE],
+            ["    Points Possible", "", "", "", "", "21"],
+            ["Doe", "Ann", "101", "ann", "A", "23"],
+        ]
+        assert len(rows) == 5 and "3 students by SIS Login ID, for Canvas" in says
+
     def test_moodle_gets_the_columns_that_it_maps_by(self, course: Course, tmp_path: Path) -> None:
         rows, says = self.written(course, MOODLE, tmp_path, 0)
         assert rows[0] == ["First name", "Last name", "ID number", "Email address", EXERCISE]
-        assert [row[-1] for row in rows[1:]] == ["23", "10", "7"]
-        assert "by ID number, for Moodle" in says
+        assert [row[-1] for row in rows[1:]] == ["23", "10", "7", "-"]  # an empty cell would be 0 of a new item
+        assert "by ID number, for Moodle" in says and f"{EXERCISE} is out of 21" in says
+
+    @pytest.mark.parametrize("separator", [",", ";", "\t"])
+    def test_a_list_of_participants_is_read_with_any_separator(self, separator: str, tmp_path: Path) -> None:
+        roster = tmp_path / "roster.csv"
+        roster.write_text("First name,Surname,Email address,Groups\nAnn,Doe,ann@example.org,\n".replace(",", separator))
+        students = Roster.read(roster)
+        assert students.columns == ("First name", "Surname", "Email address")
+        assert students.key(["ann@example.org"]) == "Email address"
 
     @pytest.mark.parametrize(
         ("roster", "says"),
         [
-            ("name,grade\nann,1\n", "is no list of students: expected the columns Student, ID, Section for Canvas"),
+            ("name,grade\nann,1\n", "is no list of students: expected the columns ID, Section for Canvas"),
             ("", "is no list of students"),
             ("Email address\nx@example.org\n", "has a student of this class, such as 'ann'"),
         ],
@@ -145,6 +173,11 @@ class TestExport:
         assert done.exit_code == 2 and says in done.stderr
         assert not (tmp_path / "out.csv").exists()
 
+    def test_a_key_that_the_list_lacks_is_refused(self, course: Course, tmp_path: Path) -> None:
+        (tmp_path / "roster.csv").write_text(MOODLE)
+        done = run(course, "export", tmp_path / "roster.csv", "--key", "Login")
+        assert done.exit_code == 2 and "no column 'Login' by which Moodle finds a student" in done.stderr
+
     def test_a_name_that_a_spreadsheet_would_run_stays_as_it_came(self, tmp_path: Path) -> None:
         roster = tmp_path / "roster.csv"
         roster.write_text('Email address,First name\na@b.c,"=1+1"\n')
@@ -154,6 +187,24 @@ class TestExport:
         (tmp_path / "roster.csv").write_bytes(b"\xff\xfe")
         with pytest.raises(UsageError, match=r"cannot read the list of students in .*roster\.csv"):
             Roster.read(tmp_path / "roster.csv")
+
+
+@pytest.mark.parametrize(
+    ("folder", "says"),
+    [
+        ("/proc/none", "/proc/none: No such file or directory; make it yours (chown), or name another folder"),
+        ("/dev/null/class", "/dev/null/class: Not a directory; make it yours (chown), or name another folder"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_is_one_line(folder: str, says: str) -> None:
+    done = run(Course(Path(folder), SOURCE), "release", EXERCISE)
+    assert done.exit_code == 2 and says in done.stderr
+
+
+def test_scores_of_nothing_graded_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "roster.csv").write_text(MOODLE)
+    done = run(Course(tmp_path, SOURCE), "export", tmp_path / "roster.csv")
+    assert done.exit_code == 2 and "nothing is graded yet" in done.stderr
 
 
 def disguise(text: str) -> str:

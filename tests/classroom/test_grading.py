@@ -4,11 +4,15 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from textwrap import indent
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]  # a part of Dask
 import pytest
 from click.testing import CliRunner
 
@@ -24,8 +28,26 @@ from tests.clusters import Cluster, Processes
 from tests.exercises.corpus.tampering import BEFORE
 from tests.peers import Peer, silent
 
+DASHBOARD = ("127.0.0.1", 8787)
 EXERCISE = "03-epoll"
 OUT_OF = sum(each.points for each in find(EXERCISE).properties)
+
+
+@contextmanager
+def another_dask() -> Iterator[None]:
+    """Take the port that a Dask of somebody else's would have, if it is free."""
+    with socket.socket() as taken:
+        with suppress(OSError):
+            taken.bind(DASHBOARD)
+            taken.listen()
+        yield
+
+
+def where_we_listen() -> set[str]:
+    """Return the addresses at which this process and its children listen; the port of `another_dask` is no matter."""
+    me = psutil.Process()
+    sockets = [each for process in (me, *me.children(recursive=True)) for each in process.net_connections("inet")]
+    return {each.laddr.ip for each in sockets if each.status == psutil.CONN_LISTEN}
 
 
 SIGIO_TO_OTHERS = "has its forebears sent SIGIO by a descriptor"
@@ -199,8 +221,15 @@ class TestJudging:
             return Report(exercise, seed, ())
 
         reports: dict[str, Report | NotJudged] = {}
-        judge_all(handed_in, "course", None, lambda each, report: reports.update({each.student: report}), judge)
-        assert died.exists()
+        hosts: set[str] = set()
+
+        def on_report(each: Submission, report: Report | NotJudged) -> None:
+            reports[each.student] = report
+            hosts.update(where_we_listen())
+
+        with another_dask():
+            judge_all(handed_in, "course", None, on_report, judge)
+        assert died.exists() and hosts == {"127.0.0.1"}
         expected = {each.student: Report(EXERCISE, each.seed("course"), ()) for each in handed_in[:-1]}
         assert reports == expected | {
             handed_in[-1].student: NotJudged("the judge failed: RuntimeError('no room')"),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from docutils import nodes
 from docutils.frontend import get_default_settings
 from docutils.parsers.rst import Parser
 from docutils.utils import new_document
@@ -30,11 +31,15 @@ def complaints(text: str) -> list[str]:
     found: list[str] = []
     document.reporter.attach_observer(lambda message: found.append(message.astext()))
     Parser().parse(text, document)
-    return found
+    return [
+        *found,
+        *(f"|{each.astext()}| stands for nothing" for each in document.findall(nodes.substitution_reference)),
+    ]
 
 
 def test_a_bad_one_is_found() -> None:
     assert complaints("Say `this` and **that.") and complaints("A list:\n- one\n  two\n three")
+    assert complaints("From |here to there|.")
     assert complaints("Say `this`, as in `accept(2)`.") == []
 
 

@@ -1,6 +1,7 @@
 """The site of the lessons: what it is made of, and what would be missing from it. `make book` builds it."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,27 @@ class TestComplaints:
     def test_says_what_is_missing(self, site: Path, page: str, says: list[str]) -> None:
         (site / "html/notebooks/01_a.html").write_text(page)
         assert book.complaints(site / "source", site / "html") == says
+
+
+class TestTheFrontPage:
+    def test_it_has_a_figure_a_replay_and_a_signpost_to_every_lesson(self, source: Path) -> None:
+        page = (source / "index.md").read_text()
+        assert page.index(book.FIGURE_CLASS) < page.index(book.REPLAY) < page.index('class="signpost"')
+        assert not {"FIGURE", "REPLAY", "MAP"} & set(page.splitlines())
+        lessons = [path.stem for path in sorted(source.glob(book.LESSONS))]
+        assert re.findall(r'class="signpost" href="notebooks/(\w+)\.html"><img', page) == lessons
+
+    @pytest.mark.parametrize("lesson", sorted(book.ROOT.glob(book.LESSONS)), ids=lambda path: path.stem[:2])
+    def test_a_signpost_says_what_is_asked_how_long_it_takes_and_what_one_can_do_then(self, lesson: Path) -> None:
+        text = book.signpost(lesson)
+        number, minutes = lesson.stem[:2], re.findall(r"<small>(\d+) min</small>", text)
+        assert f"<strong>{number} · " in text and re.search(r"<p>[A-Z].*\?</p>", text)
+        assert len(minutes) == 1 and 20 <= int(minutes[0]) <= 45
+        assert 3 <= text.count("<li>") <= 5 and "`" not in text and 'alt="' in text
+
+
+def test_who_searches_lands_in_a_lesson_first() -> None:
+    places = re.findall(r'\["([a-z/]+)", (-?\d+)\]', (book.ROOT / "docs/book/scorer.js").read_text())
+    ranks = {place: int(score) for place, score in places}
+    assert max(ranks, key=lambda place: ranks[place]) == "notebooks/"
+    assert min(ranks, key=lambda place: ranks[place]) == "api/"

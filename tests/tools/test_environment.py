@@ -109,6 +109,26 @@ def test_a_cache_of_another_user_is_one_line_though_all_is_ready(installed: Mach
     assert f"no permission to write in {installed.course}/{place}: make it yours (chown) or remove it" in failure(done)
 
 
+@pytest.mark.parametrize("home", ["/proc/no-such-home", "/dev/null", "", "pyproject.toml"])
+def test_a_home_that_cannot_be_written_leaves_downloads_in_the_folder(machine: Machine, home: str) -> None:
+    machine.put_python("python3", "3.12", pip=f"echo $PIP_CACHE_DIR >caches; cp '{machine.uv}' .venv/bin/uv")
+    machine.put_uv("echo $UV_CACHE_DIR >>caches")
+    assert machine.set_up(HOME=home).returncode == 0
+    here = machine.course / ".cache"
+    assert (machine.course / "caches").read_text().splitlines() == [f"{here}/pip", f"{here}/uv"]
+
+
+@pytest.mark.parametrize(("setting", "cache"), [("XDG_CACHE_HOME", "uv"), ("UV_CACHE_DIR", ""), ("HOME", ".cache/uv")])
+def test_a_cache_that_can_be_written_is_used(machine: Machine, setting: str, cache: str) -> None:
+    machine.put_python("python3", "3.12")
+    machine.put_uv("echo $UV_CACHE_DIR >caches")
+    settings = {"HOME": "/dev/null", setting: str(machine.course.parent / "home")}
+    assert machine.set_up(**settings).returncode == 0
+    asked = settings.get("UV_CACHE_DIR", "")  # else uv finds it by itself
+    assert (machine.course / "caches").read_text() == f"{asked}\n"
+    assert (machine.course.parent / "home" / cache).is_dir()
+
+
 def test_without_python(machine: Machine) -> None:
     assert "needs Python 3.11 or newer, and found no Python" in failure(machine.set_up())
 
@@ -247,9 +267,13 @@ def test_failed_install_says_what_to_do(machine: Machine, output: str, says: str
     assert says.removeprefix("setup: ") in failure(machine.set_up())
 
 
-def test_a_hint_of_another_tool_is_not_the_last_word(machine: Machine) -> None:
+@pytest.mark.parametrize(
+    "after",
+    ["  hint: read our pages", "hint: See above for output from the failure.", "note: a new pip", "  help: ask us"],
+)
+def test_a_hint_of_another_tool_is_not_the_last_word(machine: Machine, after: str) -> None:
     machine.put_python("python3", "3.12")
-    machine.put_uv("printf 'error: something else\\n\\n  hint: read our pages\\n' >&2; exit 2")
+    machine.put_uv(f"printf 'error: something else\\n\\n{after}\\n' >&2; exit 2")
     assert failure(machine.set_up()) == "setup: error: something else (all of it: .cache/setup.log)"
 
 

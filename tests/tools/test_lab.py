@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -101,6 +102,8 @@ def test_ssh_line_leads_back_the_way_the_learner_came(monkeypatch: pytest.Monkey
     line = lab.ssh_line(8890, {"SSH_CONNECTION": "198.51.100.7 50000 203.0.113.9 2222"})
     assert line == "ssh -N -L 8890:127.0.0.1:8890 -p 2222 ada@203.0.113.9"
     assert "ada@" + socket.gethostname() in lab.ssh_line(8890, {})
+    monkeypatch.setattr(lab.getpass, "getuser", lambda: r"school\ada lovelace")
+    assert shlex.split(lab.ssh_line(8890, {}))[-1] == rf"school\ada lovelace@{socket.gethostname()}"
 
 
 def test_user_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,13 +114,18 @@ def test_user_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def makes(*arguments: str, **env: str) -> str:
-    command = ["make", "--dry-run", "--directory", str(ROOT), *arguments]
+    command = ["make", "--dry-run", "--no-print-directory", "--directory", str(ROOT), *arguments]
     return subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True, check=True).stdout
 
 
 def test_make_passes_on_only_what_its_command_line_says() -> None:
     assert "--ip '0.0.0.0' --port '9000' --update '1'" in makes("lab", "IP=0.0.0.0", "PORT=9000", "UPDATE=1")
     assert "--" not in next(line for line in makes("lab", IP="0.0.0.0", PORT="80").splitlines() if "lab.py" in line)
+
+
+@pytest.mark.parametrize("target", ["lowest", "book"])
+def test_a_space_in_the_path_of_the_course_splits_no_command(target: str) -> None:
+    assert str(ROOT) not in makes(target), "a path that begins at the root has to be quoted"
 
 
 def read(url: str) -> str:

@@ -35,9 +35,13 @@ async def of_this_machine() -> AsyncIterator[Any]:
     """Yield an asynchronous client of a new cluster: one process with one thread for each CPU."""
     from distributed import Client, LocalCluster
 
+    settings = {
+        "threads_per_worker": 1,
+        "dashboard_address": "127.0.0.1:0",  # with None, Dask still opens 8787, and warns where another cluster has it
+        "silence_logs": logging.ERROR,  # a worker that a busy machine ends slowly is nobody's concern
+    }
     async with (
-        # With None, Dask still opens 8787, and warns where another cluster has it.
-        LocalCluster(threads_per_worker=1, dashboard_address="127.0.0.1:0", asynchronous=True) as local,
+        LocalCluster(**settings, asynchronous=True) as local,
         Client(local, asynchronous=True, set_as_default=False) as client,
     ):
         yield client

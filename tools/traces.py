@@ -24,7 +24,7 @@ sys.path[:0] = [str(ROOT)]
 
 from iolab.exercises.calls import Call, from_strace  # noqa: E402
 from iolab.exercises.recordings import COURSE as COURSE_SERVER  # noqa: E402
-from iolab.exercises.recordings import FILE, Recording, find_end, list_starts, load  # noqa: E402
+from iolab.exercises.recordings import FILE, Recording, find_end, list_late_starts, load  # noqa: E402
 from iolab.xrays import processes  # noqa: E402
 from iolab.xrays.facts import read  # noqa: E402
 from iolab.xrays.protocols import PROTOCOLS, Protocol, exactly  # noqa: E402
@@ -233,7 +233,7 @@ def main() -> None:
 
 def find_parts(recording: Recording) -> list[int]:
     """Return where a part may begin that shows enough."""
-    return [start for start in list_starts(recording) if find_end(recording, start)]
+    return [start for start in (0, *list_late_starts(recording)) if find_end(recording, start)]
 
 
 def record(name: str, open_: bool, draw: random.Random) -> Recording:

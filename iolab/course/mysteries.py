@@ -23,7 +23,7 @@ SHOWS = 40
 """How many calls are shown of a trace; the others are there."""
 
 
-class Calls(list[Call], Readable):
+class Calls(Readable, list[Call]):
     """A trace: a list of calls, which shows its first ones as a table."""
 
     def parts(self) -> list[Part]:
@@ -90,7 +90,7 @@ class Mystery:
             raise unknown("word", word, WORDS)
         if word == self._recording.word:
             return f"Yes, `{word}`: {self._recording.because}."
-        return f"No, it is not `{word}`, which is {WORDS[word]}. Look again at who receives, and at what it waits in."
+        return f"No. `{word}` would be {WORDS[word]}. Look again at who receives, and at what it waits in."
 
 
 class _Child:

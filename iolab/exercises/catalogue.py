@@ -270,7 +270,7 @@ EXERCISES = {
         ),
         Exercise(
             "10-xray",
-            "Name the model of a server that you see only the system calls of: return one of twelve words.",
+            "You see nothing of a server but its system calls. Name its model: return one of twelve words.",
             NAMES,
             entry="name_model",
             parameters="calls",

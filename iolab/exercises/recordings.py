@@ -22,7 +22,7 @@ FILE = "recorded/xray/traces.json.gz"
 SEVERAL = ("threads", "pool", "processes", "prefork")
 """Words of servers in which several serve."""
 
-CONNECTIONS, RING_CALLS = 3, 20
+CONNECTIONS, BEFORE, RING_CALLS = 3, 2, 20
 MORE_CALLS = 60
 """How many calls a part may have beyond those that tell."""
 
@@ -57,19 +57,23 @@ def find(server: str) -> list[Recording]:
 
 def draw_part(recording: Recording, draw: random.Random, *, late: bool = False) -> list[Call]:
     """Return a part of a recording under drawn numbers, from its start, or from the midst of it."""
-    starts = list_starts(recording)[1:] if late else [0]
+    starts = list_late_starts(recording) if late else [0]
     parts = ((start, find_end(recording, start)) for start in draw.sample(starts, len(starts)))
     first, last = next((start, end) for start, end in parts if end)
     return _renumber(recording.calls[first : last + draw.randrange(MORE_CALLS)], draw)
 
 
-def list_starts(recording: Recording) -> list[int]:
-    """Return where a part may begin: at the first call, and at those by which a connection may come."""
-    return [number for number, call in enumerate(recording.calls) if not number or _begins(call)]
-
-
-def _begins(call: Call) -> bool:
-    return call.name in ACCEPTS or call.name == "io_uring_enter"
+def list_late_starts(recording: Recording) -> list[int]:
+    """Return where a late part may begin: a call by which a connection may come, when two or more have come before."""
+    starts: list[int] = []
+    connections = rings = 0
+    for number, call in enumerate(recording.calls):
+        is_ring, is_accept = call.name == "io_uring_enter", call.name in ACCEPTS
+        if (is_ring or is_accept) and (connections >= BEFORE or rings >= RING_CALLS // 2):
+            starts.append(number)
+        connections += is_accept and call.peer is not None
+        rings += is_ring and recording.word == "io_uring"
+    return starts
 
 
 def find_end(recording: Recording, start: int) -> int | None:

@@ -146,16 +146,20 @@ RULES = {
         "what is owed already.",
     ),
     "10-xray": (
-        "`calls` is a list of `Call`, in the order in which they began. Each has `process`, `thread` and `name`; "
-        '`descriptor`, what the call is on, and its `kind`: "listening", "connection", "epoll", "io_uring", '
-        '"pipe", "pair" (of sockets) or "other"; `peer`, the client\'s port, the same for as long as a connection '
-        "lasts, in `accept4` that of the new one; `watched`, a dict from each descriptor that a `select`, `poll` or "
-        '`epoll_ctl` names to its kind; `flags`, a tuple of the constants in its arguments, such as "EPOLLIN"; '
-        '`result`, and `error`, such as "EAGAIN"; `start_s` and `took_s`. What a call lacks is None, or empty.',
+        "`calls` is a list of `Call`, in the order in which they began. What a call lacks is None, or empty.\n"
+        "  - `process`, `thread` and `name`: who called what;\n"
+        '  - `descriptor`: what the call is on, and `kind`: what that is, "listening", "connection", "epoll", '
+        '"io_uring", "pipe", "pair" (of sockets) or "other";\n'
+        "  - `peer`: the client's port, the same for as long as a connection lasts; of an `accept4`, that of the new "
+        "connection;\n"
+        "  - `watched`: a dict from each descriptor that a `select`, `poll` or `epoll_ctl` names to its kind;\n"
+        '  - `flags`: a tuple of the constants among the arguments, such as "EPOLLIN";\n'
+        '  - `result`, and `error`, such as "EAGAIN";\n'
+        "  - `start_s` and `took_s`: when it began, and how long it took under strace.",
         "Look before you write. `iolab.course.mystery(1)` to `mystery(5)` are five servers without their names. "
-        "`mystery(1).calls` is a trace of the first. `with mystery(1).run() as server:` starts it as a process and "
-        'says its PID and port; ask it something, and watch it by `strace -f -p PID`. `mystery(1).is_it("select")` '
-        "says whether that is so, and how one sees it.",
+        "`mystery(1).calls` is a trace of the first. `with mystery(1).run() as server:` starts it as a process, and "
+        "says its PID and port: watch it by `strace -f -p PID`, and ask it something. "
+        '`mystery(1).is_it("select")` says whether that is so, and how one sees it.',
         '`iolab.course.calls_of("epoll")` is a trace whose server you know. It takes each of the words below, and '
         'servers of the world such as "Redis". The judge has others of the same servers.',
         "Ask first who receives from clients, and since when that one was there. Only where it is one thread, ask "
@@ -163,7 +167,7 @@ RULES = {
         + "\n".join(f"  - `{word}`: {what}" for word, what in WORDS.items()),
         "Each trace is a part of a recording under strace. It has at least three connections from their accept on, "
         "and whatever else the server did meanwhile; threads and processes that serve nobody may be there too. "
-        "(Of `io_uring` no accept is to be seen: the kernel does that.) Processes, threads, descriptors and ports "
+        "(With `io_uring` no accept shows: the kernel does that, too.) Processes, threads, descriptors and ports "
         "have other numbers each time. Calls for locks, files, clocks and memory are left out. A library may call "
         "`pselect6`, `ppoll` or `epoll_pwait`, which are `select`, `poll` and `epoll_wait` with one argument more.",
         "Up to 20 traces are named in one process, each by a call of your function, within "

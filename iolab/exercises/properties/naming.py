@@ -51,7 +51,7 @@ def look_for_words(answer: str, entry: str, draw: random.Random) -> str:
     words = ask_words(answer, entry, [draw_part(each, draw) for each in five])
     right = sum(word == each.word for word, each in zip(words, five, strict=True))
     if right < LEAST_RIGHT:
-        raise Violated(f"of the five of `iolab.course.mystery` it named {right} right, fewer than {LEAST_RIGHT}")
+        raise Violated(f"of the five of `iolab.course.mystery` it named {right} right, and not even {LEAST_RIGHT}")
     return f"the five servers got words of the list, and {right} of them the right ones"
 
 

@@ -1,10 +1,13 @@
 """Servers without their names, for exercise 10-xray: to look at as traces and as processes, and to name."""
 
+import os
 import random
+import select
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -12,11 +15,17 @@ from typing import Any
 from iolab.display.tables import Part, Readable
 from iolab.errors import ServerFailed, UsageError, guard, unknown
 from iolab.exercises import recordings
-from iolab.exercises.calls import Call
+from iolab.exercises.calls import Call, from_strace
 from iolab.exercises.properties.naming import WORDS, open_five
 from iolab.exercises.recordings import Recording, draw_part
 from iolab.kernel.interrupts import InOnePiece
 from iolab.models import find
+from iolab.xrays import processes
+from iolab.xrays.facts import read
+from iolab.xrays.load import Load
+from iolab.xrays.protocols import PROTOCOLS
+from iolab.xrays.strace import Strace
+from iolab.xrays.syscalls import parse
 
 SERVE = "from iolab.course.mysteries import serve; serve()"
 SHOWS = 40
@@ -57,6 +66,29 @@ class Process:
     def __repr__(self) -> str:
         host, port = self.address
         return f"a server: PID {self.pid}, listens on {host}:{port}"
+
+    def wait(self) -> None:
+        """Leave it running until Ctrl-C, or Interrupt in the menu of the kernel, to watch it from a terminal."""
+        with suppress(KeyboardInterrupt), os.fdopen(os.pidfd_open(self.pid), "rb", 0) as end:
+            select.select([end], [], [])  # a process that ended is ready (pidfd_open(2))
+
+    def trace(self, seconds: float = 1.0) -> Calls:
+        """Return what it calls under strace, while four clients say nothing, and then ask it.
+
+        Raise UsageError where it cannot be traced.
+        """
+        processes.require_traceable(self.pid)
+        pids = processes.family(self.pid)
+        with InOnePiece(lambda: Strace.attach(pids)) as strace:
+            strace.wait_attached(pids)
+            threads, load = processes.threads_of(pids), Load(self.address, PROTOCOLS["echo"], 4)
+            load.open()
+            time.sleep(seconds / 2)
+            load.run(seconds / 2, lambda: None)
+            load.close()
+            strace.stop()
+            syscalls = parse(strace.lines())
+        return Calls(from_strace(syscalls, read(syscalls, threads).process_of))
 
 
 @dataclass(frozen=True, repr=False)

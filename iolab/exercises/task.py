@@ -158,7 +158,8 @@ RULES = {
         "  - `start_s` and `took_s`: when it began, and how long it took under strace.",
         "Look before you write. `iolab.course.mystery(1)` to `mystery(5)` are five servers without their names. "
         "`mystery(1).calls` is a trace of the first. `with mystery(1).run() as server:` starts it as a process, and "
-        "says its PID and port: watch it by `strace -f -p PID`, and ask it something. "
+        "says its PID and port: `server.trace()` has it asked, and returns its calls; `server.wait()` leaves it "
+        "running for a `strace -f -p PID` in a terminal, until you interrupt the kernel. "
         '`mystery(1).is_it("select")` says whether that is so, and how one sees it.',
         '`iolab.course.calls_of("epoll")` is a trace whose server you know. It takes each of the words below, and '
         'servers of the world such as "Redis". The judge has others of the same servers.',

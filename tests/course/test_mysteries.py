@@ -1,5 +1,7 @@
 """The five servers of 10-xray, as a learner looks at them."""
 
+import os
+import signal
 import socket
 
 import pytest
@@ -9,6 +11,8 @@ from iolab.course.mysteries import SHOWS
 from iolab.errors import UsageError
 from iolab.exercises.properties.naming import FIVE, WORDS, open_five
 from iolab.xrays import processes
+from tests.exercises.corpus.naming import BY_STATE
+from tests.trace.test_strace import why_not
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -56,3 +60,24 @@ def test_each_runs_as_a_process_whose_name_tells_nothing(number: int, capsys: py
             peer.sendall(b"hello")
             assert peer.recv(99) == b"HELLO"
     assert not processes.status(server.pid)
+
+
+@pytest.mark.certify
+def test_waiting_ends_with_the_server() -> None:
+    with course.mystery(2).run() as server:
+        os.kill(server.pid, signal.SIGKILL)
+        server.wait()
+    assert not processes.status(server.pid)
+
+
+@pytest.mark.certify
+@pytest.mark.parametrize("number", range(1, 6))
+def test_each_is_told_by_a_trace_of_its_process(number: int) -> None:
+    if reason := course.mystery(number).why_not() or why_not():
+        pytest.skip(reason)
+    names: dict[str, object] = {}
+    exec(BY_STATE, names)
+    with course.mystery(number).run() as server:
+        calls = server.trace()
+        assert names["name_model"](calls) == open_five()[number - 1].word  # type: ignore[operator]
+        assert processes.status(server.pid)["TracerPid"] == "0"

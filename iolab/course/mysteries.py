@@ -5,7 +5,6 @@ import random
 import select
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -15,17 +14,11 @@ from typing import Any
 from iolab.display.tables import Part, Readable
 from iolab.errors import ServerFailed, UsageError, guard, unknown
 from iolab.exercises import recordings
-from iolab.exercises.calls import Call, from_strace
+from iolab.exercises.calls import Call
 from iolab.exercises.properties.naming import WORDS, open_five
 from iolab.exercises.recordings import Recording, draw_part
 from iolab.kernel.interrupts import InOnePiece
 from iolab.models import find
-from iolab.xrays import processes
-from iolab.xrays.facts import read
-from iolab.xrays.load import Load
-from iolab.xrays.protocols import PROTOCOLS
-from iolab.xrays.strace import Strace
-from iolab.xrays.syscalls import parse
 
 SERVE = "from iolab.course.mysteries import serve; serve()"
 SHOWS = 40
@@ -77,18 +70,9 @@ class Process:
 
         Raise UsageError where it cannot be traced.
         """
-        processes.require_traceable(self.pid)
-        pids = processes.family(self.pid)
-        with InOnePiece(lambda: Strace.attach(pids)) as strace:
-            strace.wait_attached(pids)
-            threads, load = processes.threads_of(pids), Load(self.address, PROTOCOLS["echo"], 4)
-            load.open()
-            time.sleep(seconds / 2)
-            load.run(seconds / 2, lambda: None)
-            load.close()
-            strace.stop()
-            syscalls = parse(strace.lines())
-        return Calls(from_strace(syscalls, read(syscalls, threads).process_of))
+        from iolab.course import live_trace  # which the judge lets no answer import
+
+        return Calls(live_trace.trace(self.pid, self.address, seconds))
 
 
 @dataclass(frozen=True, repr=False)

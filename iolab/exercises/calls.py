@@ -1,4 +1,7 @@
-"""System calls as an exercise has them: a row for each, made from what strace wrote."""
+"""System calls as an exercise has them: a row for each, made from what strace wrote.
+
+An answer's process imports this, so it has its own lists of names, and nothing of `xrays` that tells a model.
+"""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence

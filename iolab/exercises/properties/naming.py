@@ -36,7 +36,7 @@ FIVE = ("select", "threads", "epoll-edge", "nonblocking", "prefork")
 """The five servers of `iolab.course.mystery`, in an order that `open_five` draws."""
 
 JUDGE_WAITS_FOR_WORDS_S = 8.0
-LEAST_RIGHT = 2
+LEAST_RIGHT, LINE_BYTES = 2, 400
 
 
 def open_five() -> list[Recording]:
@@ -130,7 +130,8 @@ def _read_words(reader: FileIO, namer: Confined, count: int) -> Iterator[str]:
             namer.wait_for_end()
             done = lines.count(b"\n")
             raise Violated(f"it named {done} of {count} traces: {namer.describe_end()}")
-        lines += part
+        if len(lines := lines + part) > count * LINE_BYTES:
+            raise Violated("it wrote more than words where its answers go")
     for line in lines.splitlines()[:count]:
         try:
             yield printable(str(json.loads(line)))

@@ -193,6 +193,21 @@ LOOKS_UP = f"BEGINS = {BEGINS!r}\n\n\n" + says(
 )
 """Knows the traces that learners may have by their first twelve calls."""
 
+FLOODS = """
+    import os, threading
+
+    def flood(number):
+        try:
+            while True:
+                os.write(number, b"x" * 65536)
+        except OSError:
+            pass
+
+    for number in range(3, 64):
+        threading.Thread(target=flood, args=(number,), daemon=True).start()
+
+"""
+
 WORDS, WAITS, MODE, WHO, MIDDLE, WORLD = (
     "a word for each trace",
     "what it waits in",
@@ -237,6 +252,7 @@ ANSWERS = [
     wrong(NAME, WORLD, "counts threads, serving or not", swap("if len(servers) > 1:", "if len({call.thread for call in calls}) > 1:")),
     Answer(NAME, "asks the x-ray", "from iolab.xrays.model import tell\n" + BY_STEPS, at_most=0),
     Answer(NAME, "opens the judge's traces", "from iolab.exercises.recordings import load\nload()\n" + BY_STEPS, at_most=0),
+    Answer(NAME, "floods what it answers into", text(FLOODS) + BY_STEPS, at_most=0),
     Answer(NAME, "guesses", "import random\n\n\n" + says(
         'return random.choice("blocking nonblocking select poll epoll epoll-edge signals io_uring threads processes pool prefork".split())'), at_most=1),
 ]  # fmt: skip

@@ -5,9 +5,10 @@ from iolab.course.debug_mode import slow_steps
 from iolab.course.drills import try_out
 from iolab.course.files import read_file
 from iolab.course.leave_out import runs
+from iolab.course.mysteries import calls_of, mystery
 from iolab.course.sigio import taps
 from iolab.errors import guard_face
 
-__all__ = ["growth", "guide", "read_file", "runs", "slow_steps", "taps", "try_out", "who_pays"]
+__all__ = ["calls_of", "growth", "guide", "mystery", "read_file", "runs", "slow_steps", "taps", "try_out", "who_pays"]
 
 guard_face(globals())

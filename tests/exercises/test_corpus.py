@@ -48,7 +48,9 @@ def test_the_judge_says_what_is_so(answer: Answer, judge: Judge) -> None:
     assert answer.is_judged_by(report), "\n".join(f"{each.passed} {each.name}: {each.says}" for each in report.checks)
 
 
-@pytest.mark.parametrize("exercise", [name for name, each in EXERCISES.items() if each.entry == "serve"])
+@pytest.mark.parametrize(
+    "exercise", [name for name, each in EXERCISES.items() if each.entry in ("serve", "name_model")]
+)
 def test_there_are_enough_answers(exercise: str) -> None:
     kinds = Counter(answer.lacks is None for answer in ANSWERS if answer.exercise == exercise)
     assert kinds[False] >= 12

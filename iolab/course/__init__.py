@@ -5,8 +5,20 @@ from iolab.course.debug_mode import slow_steps
 from iolab.course.drills import try_out
 from iolab.course.files import read_file
 from iolab.course.sigio import taps
+from iolab.course.wild import in_the_wild, watch, wild_servers
 from iolab.errors import guard_face
 
-__all__ = ["growth", "guide", "read_file", "slow_steps", "taps", "try_out", "who_pays"]
+__all__ = [
+    "growth",
+    "guide",
+    "in_the_wild",
+    "read_file",
+    "slow_steps",
+    "taps",
+    "try_out",
+    "watch",
+    "who_pays",
+    "wild_servers",
+]
 
 guard_face(globals())

@@ -12,6 +12,7 @@ from iolab.figures.rankings import ranking
 from iolab.figures.runs import cpu, latency, omission, percentiles
 from iolab.figures.style import CourseFigure
 from iolab.figures.timelines import anatomy, phases
+from iolab.figures.xrays import xrays
 
 __all__ = [
     "CourseFigure",
@@ -25,4 +26,5 @@ __all__ = [
     "phases",
     "ranking",
     "textbook",
+    "xrays",
 ]

@@ -4,8 +4,8 @@ import numbers
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from iolab.display import tables
 from iolab.errors import UsageError, guard, unknown
@@ -19,6 +19,9 @@ from iolab.xrays.model import Verdict, tell
 from iolab.xrays.protocols import Protocol
 from iolab.xrays.strace import STARTS_S, TICK_S, Strace
 from iolab.xrays.syscalls import parse
+
+if TYPE_CHECKING:
+    from iolab.trace.timeline import Timeline
 
 CAN_WAIT = {*WAITS, *ACCEPTS, *RECEIVES, *SENDS, *NAPS, "futex", "wait4", "waitid", "connect"}
 QUIET_SHARE, SETTLES_S, LOOKS_S, BEFORE_S = 0.35, 0.4, 0.2, 0.3
@@ -36,7 +39,19 @@ class Xray(tables.Readable):
     waits_in: tuple[dict[str, Any], ...]
     accepts: int
     accept_threads: int
-    cost: dict[str, Any] = field(default_factory=dict)
+    cost: dict[str, Any]
+    facts: Facts
+    load: Load | None = None
+
+    def timeline(self, thread: int | None = None) -> "Timeline":
+        """Return the calls on connections and the waits as a timeline, for figures, `iolab.replay` and Chrome trace.
+
+        They are those of the process that received most often, or of one thread. Raise UsageError for a thread that
+        made no such call.
+        """
+        from iolab.xrays.timeline import timeline  # numpy takes 0.1 s
+
+        return timeline(self, thread)
 
     @property
     def model(self) -> str:
@@ -72,8 +87,8 @@ class Xray(tables.Readable):
         """What the tracing cost, in words."""
         cost = self.cost
         if cost.get("latency_before_us") and cost.get("latency_us"):
-            before, meanwhile = cost["latency_before_us"], cost["latency_us"]
-            times = f"a request took {before:,.0f} µs before, and {meanwhile:,.0f} µs meanwhile"
+            before, meanwhile, after = (cost[f"latency{when}_us"] or 0 for when in ("_before", "", "_after"))
+            times = f"a request took {before:,.0f} µs before, {meanwhile:,.0f} µs meanwhile, and {after:,.0f} µs after"
         else:
             times = "every traced call stopped its thread for that long"
         return f"strace used {cost.get('cpu_us_per_call', 0):,.0f} µs of CPU for a call; {times}"
@@ -207,17 +222,25 @@ def protocol_of(load: str | None, send: bytes | None, expect: bytes | None) -> P
 def _of_process(pid: int, seconds: float, protocol: Protocol | None, connections: int, port: int | None) -> Xray:
     processes.require_traceable(pid)
     pids = processes.family(pid)
-    before_us = None
-    if protocol:
-        before = Load(address_of(processes.ports_of(pids), port), protocol, 1)
-        before.open()
-        before.run(BEFORE_S, lambda: None)
-        before.close()
-        before_us = before.median_us
     name = processes.name_of(pid)
+    address = address_of(processes.ports_of(pids), port) if protocol else None
+    before_us = _latency_us(address, protocol, connections)
     with InOnePiece(lambda: Strace.attach(pids)) as strace:
         strace.wait_attached(pids)
-        return _develop(Watch(strace, pids), name, seconds, protocol, connections, port, before_us)
+        picture = _develop(Watch(strace, pids), name, seconds, protocol, connections, port)
+    after_us = _latency_us(address, protocol, connections)
+    return replace(picture, cost=picture.cost | {"latency_before_us": before_us, "latency_after_us": after_us})
+
+
+def _latency_us(address: tuple[str, int] | None, protocol: Protocol | None, connections: int) -> float | None:
+    """Return how long a request takes while nobody traces."""
+    if not address or not protocol:
+        return None
+    load = Load(address, protocol, connections)
+    with _closing(load):
+        load.open()
+        load.run(BEFORE_S, lambda: None)
+    return load.median_us and round(load.median_us, 1)
 
 
 def _of_command(
@@ -226,7 +249,7 @@ def _of_command(
     with InOnePiece(lambda: Strace.start(command)) as strace:
         watch = Watch(strace, [])
         strace.wait_for(lambda: processes.ports_of(strace.family()), STARTS_S, "the command did not listen on TCP")
-        return _develop(watch, " ".join(command), seconds, protocol, connections, port, None)
+        return _develop(watch, " ".join(command), seconds, protocol, connections, port)
 
 
 def address_of(ports: Sequence[processes.Port], number: int | None) -> tuple[str, int]:
@@ -243,9 +266,8 @@ def address_of(ports: Sequence[processes.Port], number: int | None) -> tuple[str
 
 
 def _develop(
-    watch: Watch, name: str, seconds: float, protocol: Protocol | None, connections: int, port: int | None,
-    before_us: float | None,
-) -> Xray:  # fmt: skip
+    watch: Watch, name: str, seconds: float, protocol: Protocol | None, connections: int, port: int | None
+) -> Xray:
     """Let the server serve, end the trace, and tell what it shows."""
     watch.look()
     watch.look_at_interest()
@@ -259,7 +281,7 @@ def _develop(
         parse(watch.strace.lines()), watch.threads, since_s=since_s, ports=[each.number for each in watch.ports],
         watched=watch.masks,
     )  # fmt: skip
-    answered = len(asked.latencies_ns) if asked else 0
+    answered = len(asked.exchanges) if asked else 0
     verdict = tell(facts, requests=answered, own_sockets=_most_sockets(watch.ports))
     counts = count(facts, answered)
     findings = find(Scene(facts, verdict, watch.queue, overflows))
@@ -271,13 +293,13 @@ def _develop(
     cost = {
         "calls": len(facts.counted),
         "cpu_us_per_call": round(cpu_s * 1e6 / max(1, len(facts.counted)), 1),
-        "latency_before_us": before_us and round(before_us, 1),
         "latency_us": asked and asked.median_us and round(asked.median_us, 1),
     }
     threads = len({call.thread for call in facts.accepts})
     return Xray(
-        name, seconds, verdict, counts, tuple(findings), tuple(waits_in(facts)), len(facts.accepts), threads, cost
-    )
+        name, seconds, verdict, counts, tuple(findings), tuple(waits_in(facts)), len(facts.accepts), threads, cost,
+        facts, asked,
+    )  # fmt: skip
 
 
 @contextmanager
@@ -301,7 +323,7 @@ def _serve(watch: Watch, load: Load | None, seconds: float) -> None:
     load.run(max(0.3, seconds - quiet_s - SETTLES_S), watch.look)
     load.close()
     watch.sleep(SETTLES_S)
-    if not load.latencies_ns:
+    if not load.exchanges:
         raise UsageError(f"the server gave no whole reply to {load.protocol.name}; is it what it speaks?")
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ from iolab.models import MODELS
 from iolab.xrays import processes
 from iolab.xrays.processes import family, ports_of, status
 from iolab.xrays.protocols import is_http_reply
-from tests.serving import IOLAB, Serving
+from tests.serving import IOLAB, Serving, busy_process
 from tests.trace.test_strace import why_not
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -211,11 +211,14 @@ def test_a_whole_reply_of_http() -> None:
 @pytest.mark.certify
 @pytest.mark.usefixtures("traceable")
 @pytest.mark.parametrize("model", list(MODELS))
-def test_each_model_of_the_course_is_named_right(model: str) -> None:
+@pytest.mark.parametrize("turn", range(20), ids=lambda turn: f"turn-{turn:02}")
+def test_each_model_of_the_course_is_named_right(model: str, turn: int) -> None:
+    """The confusion matrix: 20 turns of each model, every second one beside a process that wants all of a CPU."""
     if reason := MODELS[model].why_not():
         pytest.skip(reason)
-    with Serving(model) as serving:
-        picture = iolab.xray(serving.process.pid, seconds=4, load="http" if model == "sanic" else "echo")
+    busy = busy_process(max(os.sched_getaffinity(0))) if turn % 2 else nullcontext()
+    with busy, Serving(model) as serving:
+        picture = iolab.xray(serving.process.pid, seconds=3, load="http" if model == "sanic" else "echo")
         assert (picture.verdict.kind, picture.verdict.mode, picture.verdict.arrangement) == EXPECTED[model]
         assert picture.verdict.exclusive == (model == "prefork-exclusive")
         assert [finding.kind for finding in picture.findings] == FLAWED.get(model, [])

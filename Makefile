@@ -88,6 +88,7 @@ unit: setup
 	$(bin)/pytest -n 6 tests
 
 nbval: export IOLAB_PROGRESS := $(cache)/progress.json
+nbval: export IOLAB_STRACE := 0
 nbval: setup
 	$(if $(notebooks),$(bin)/pytest -n 4 --dist loadscope --no-loadscope-reorder --nbval-lax --nbval-current-env --nbval-cell-timeout=60 $(last_first),@echo 'no notebooks yet')
 

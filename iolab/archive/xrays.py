@@ -10,6 +10,7 @@ from iolab.archive.provenance import circumstances, ensure_writable
 from iolab.data import reference
 from iolab.errors import UsageError, unknown
 from iolab.xrays.counts import Counts
+from iolab.xrays.facts import Facts
 from iolab.xrays.findings import Finding
 from iolab.xrays.model import Verdict
 from iolab.xrays.xray import Xray
@@ -66,4 +67,4 @@ def to_xray(values: Mapping[str, Any]) -> Xray:
         "findings": tuple(Finding(**finding) for finding in values["findings"]),
         "waits_in": tuple(values["waits_in"]),
     }
-    return Xray(**{key: values[key] for key in SAVED} | parts)
+    return Xray(**{key: values[key] for key in SAVED} | parts, facts=Facts((), {}))

@@ -5,13 +5,15 @@ from iolab.course.debug_mode import slow_steps
 from iolab.course.drills import try_out
 from iolab.course.files import read_file
 from iolab.course.sigio import taps
-from iolab.course.wild import in_the_wild, watch, wild_servers
+from iolab.course.wild import command_of, in_the_wild, inside, watch, wild_servers
 from iolab.errors import guard_face
 
 __all__ = [
+    "command_of",
     "growth",
     "guide",
     "in_the_wild",
+    "inside",
     "read_file",
     "slow_steps",
     "taps",

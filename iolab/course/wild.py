@@ -4,21 +4,23 @@ A server comes from a package of Debian; where it is missing, or strace, or the 
 machine is returned, and a line says why. `iolab.xrays` ends whatever it started.
 """
 
+import inspect
 import os
 import shutil
 import socket
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from iolab.archive import xrays
+from iolab.archive import fallback, runs, xrays
 from iolab.display import progress_bar
 from iolab.display.tables import Table
 from iolab.errors import ServerFailed, UsageError, guard, unknown
-from iolab.settings import RECORD
+from iolab.settings import RECORD, STRACE
+from iolab.trace.timeline import Timeline
 from iolab.xrays.xray import Xray, xray
 
 NGINX = """daemon off; user root; worker_processes 2; pid FOLDER/pid; error_log FOLDER/log; events {}
@@ -38,6 +40,7 @@ User www-data
 Group www-data
 Listen 127.0.0.1:PORT
 DocumentRoot FOLDER
+StartServers 2
 """
 
 NODE = """const { readFile } = require('fs'), { createServer } = require('http');
@@ -47,6 +50,9 @@ WSGI = """def app(environ, start):
     start("200 OK", [("Content-Length", "5")])
     return [b"hello"]
 """
+
+IMPORTS = "import os, select, socket\nfrom contextlib import suppress"
+"""What a server of a lesson may use."""
 
 SECONDS = 1.0
 """How long each is watched."""
@@ -121,24 +127,44 @@ def in_the_wild(name: str) -> Xray:
 @guard
 def watch(command: Sequence[str], name: str, *, seconds: float = 2.0, **options: Any) -> Xray:
     """Return the x-ray of a command; where it cannot be made, say why, and return the recorded one of this name."""
-    if os.environ.get(RECORD) == "1":
-        picture = replace(xray(command, seconds=seconds, **options), command=name)
+    picture, why_not = _look(command, name, options | {"seconds": seconds})
+    if not picture:
+        picture, origin = xrays.read(name)
+        progress_bar.say(f"{name}: {why_not.partition('; ')[0]}. Shown instead is the run {origin}.")
+    elif os.environ.get(RECORD) == "1":
         xrays.save(name, picture, f"{RECORD}=1 make notebooks")
-        return picture
-    try:
-        picture = replace(xray(command, seconds=seconds, **options), command=name)
-        why_not = "too little was served to tell" if picture.verdict.kind == "cannot tell" else ""
-    except (UsageError, ServerFailed) as error:
-        why_not = str(error)
-    if not why_not:
-        return picture
-    picture, origin = xrays.read(name)
-    progress_bar.say(f"{name}: {_first_part(why_not)}. Shown instead is the run {origin}.")
     return picture
 
 
-def _first_part(sentence: str) -> str:
-    return sentence.partition("; ")[0]
+def _look(command: Sequence[str], name: str, options: Mapping[str, Any]) -> tuple[Xray | None, str]:
+    """Return the x-ray of a command, or why there is none."""
+    if os.environ.get(STRACE) == "0":
+        return None, f"{STRACE} is 0"
+    try:
+        picture = replace(xray(command, **options), command=name)
+    except (UsageError, ServerFailed) as error:
+        return None, str(error)
+    return (picture, "") if picture.verdict.kind != "cannot tell" else (None, "too little was served to tell")
+
+
+@guard
+def inside(picture: Xray) -> Timeline:
+    """Return the timeline of an x-ray that was made here; of another, that of Redis as it was recorded."""
+    path = fallback.file_of("10-inside")
+    if not picture.facts.calls:
+        return runs.read(path, Timeline)
+    entry = picture.timeline()
+    if os.environ.get(RECORD) == "1":
+        runs.save(entry, path, f"{RECORD}=1 make notebooks")
+    return entry
+
+
+@guard
+def command_of(serve: Callable[..., None], *arguments: object) -> list[str]:
+    """Return a command that runs a server of a lesson in a process of its own, with further arguments for it."""
+    values = "".join(f", {value!r}" for value in arguments)
+    start = f'{serve.__name__}(socket.create_server(("127.0.0.1", 0)), bytes.upper{values})'
+    return [sys.executable, "-c", f"{IMPORTS}\n\n{inspect.getsource(serve)}\n\n{start}"]
 
 
 @guard

@@ -52,7 +52,7 @@ def xrays(pictures: Mapping[str, Xray]) -> CourseFigure:
     share.set_xlim(0, 1)
     share.set_xlabel("share of its calls")
     share.set_title("what they are for")
-    figure.legend(*share.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    figure.legend(*share.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return finish(figure, _alt(pictures), "counted under strace: calls on descriptors, waits and locks")
 
 

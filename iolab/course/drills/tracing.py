@@ -1,6 +1,5 @@
 """The drills of lesson 10: how a server learns that bytes have come, and who serves, told by system calls alone."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from iolab.course.drills.attempt import Attempt
@@ -99,14 +98,10 @@ SERVES: tuple[tuple[str, str, list[Call]], ...] = (
 
 def check_serves(attempt: Attempt) -> str:
     """Show five servers by who was born, who accepted, and who received."""
-    for story, expected, calls in _shuffled(SERVES):
+    for story, expected, calls in SERVES:
         attempt.story = story
         _expect(attempt, attempt.call(calls), expected)
     return "Five servers, and of each you said who serves."
-
-
-def _shuffled(cases: Iterable[tuple[str, str, list[Call]]]) -> list[tuple[str, str, list[Call]]]:
-    return sorted(cases, key=lambda case: len(case[2]))
 
 
 DRILLS = {
@@ -133,21 +128,16 @@ def how_it_learns(calls):
         ("calls",),
         check_serves,
         (
-            "Three sets of threads: who was born, who accepted, and who received. Which thread does a birth return?",
-            "`clone` returns the number of the newborn: `call.result`. `a <= b` asks whether all of the set `a` are "
-            "in `b`, and `a & b` is what both have.",
-            "The blanks, in order: `call.result`, `call.thread`, `receivers <= newborn`, `receivers & accepters`.",
+            "Three sets of threads: who was born, who accepted, and who received. What does a birth return?",
+            "`clone` returns the number of the newborn: `call.result`. Who calls is `call.thread`. `a <= b` asks "
+            "whether all of the set `a` are in `b`, and `a & b` is what both have.",
+            "The blanks, in order: `call.result`, `call.thread`, `newborn`, `accepters`.",
         ),
         """\
 def who_serves(calls):
-    newborn, accepters, receivers = set(), set(), set()
-    for call in calls:
-        if call.name in BIRTHS:
-            newborn.add(call.result)
-        elif call.name in ACCEPTS:
-            accepters.add(call.thread)
-        elif call.name in RECEIVES and call.result > 0:
-            receivers.add(call.thread)
+    newborn = {call.result for call in calls if call.name in BIRTHS}
+    accepters = {call.thread for call in calls if call.name in ACCEPTS}
+    receivers = {call.thread for call in calls if call.name in RECEIVES and call.result > 0}
     if receivers <= newborn:
         return "one for each"
     if not receivers & accepters:

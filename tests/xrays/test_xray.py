@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,7 +19,7 @@ from iolab.cli.main import main
 from iolab.errors import ServerFailed, UsageError
 from iolab.models import MODELS
 from iolab.xrays import processes
-from iolab.xrays.processes import family, ports_of, status
+from iolab.xrays.processes import family, status
 from iolab.xrays.protocols import is_http_reply
 from tests.serving import IOLAB, Serving, busy_process
 from tests.trace.test_strace import why_not
@@ -225,58 +224,3 @@ def test_each_model_of_the_course_is_named_right(model: str, turn: int) -> None:
         assert all(status(pid)["TracerPid"] == "0" for pid in family(serving.process.pid))
         serving.process.terminate()
         serving.process.wait(60)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        return int(door.getsockname()[1])
-
-
-NGINX = """daemon off; user root; worker_processes 2; pid FOLDER/pid; error_log FOLDER/log; events {}
-http { access_log off; server { listen 127.0.0.1:PORT; location / { return 200 'hello'; } } }"""
-LIGHTTPD = 'server.document-root = "FOLDER"\nserver.bind = "127.0.0.1"\nserver.port = PORT\n'
-HAPROXY = """defaults\n mode http\n timeout client 9s\n timeout server 9s\n timeout connect 9s
-frontend f\n bind 127.0.0.1:PORT\n http-request return status 200\n"""
-NODE = "require('http').createServer((q, r) => r.end('hello')).listen(PORT, '127.0.0.1')"
-WSGI = "def app(environ, start):\n    start('200 OK', [('Content-Length', '2')])\n    return [b'ok']\n"
-
-WILD = {
-    "nginx": (["nginx", "-c", "FILE"], NGINX, "http", ("epoll", "edge-triggered", "a pool of processes")),
-    "redis": (
-        ["redis-server", "--port", "PORT", "--save", ""], "", "redis", ("epoll", "level-triggered", "one thread")
-    ),
-    "memcached": (
-        ["memcached", "-u", "root", "-l", "127.0.0.1", "-p", "PORT", "-U", "0"], "", "memcached",
-        ("epoll", "level-triggered", "one thread accepts for others"),
-    ),
-    "lighttpd": (["lighttpd", "-D", "-f", "FILE"], LIGHTTPD, "http", ("epoll", "level-triggered", "one thread")),
-    "haproxy": (["haproxy", "-db", "-f", "FILE"], HAPROXY, "http", ("epoll", "level-triggered", "a pool of threads")),
-    "http.server": (
-        [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "PORT"], "", "http",
-        ("blocking", "", "a thread for each connection"),
-    ),
-    "gunicorn": (
-        ["gunicorn", "--chdir", "FOLDER", "-w", "3", "-b", "127.0.0.1:PORT", "wild:app"], WSGI, "http",
-        ("blocking", "", "a pool of processes"),
-    ),
-    "node": (["node", "-e", NODE], "", "http", ("epoll", "level-triggered", "one thread")),
-}  # fmt: skip
-
-
-@pytest.mark.certify
-@pytest.mark.usefixtures("traceable")
-@pytest.mark.parametrize("name", list(WILD))
-def test_servers_of_the_world_are_named_as_their_documentation_has_it(name: str, tmp_path: Path) -> None:
-    command, text, protocol, expected = WILD[name]
-    if not shutil.which(command[0]):
-        pytest.skip(f"{command[0]} is not installed")
-
-    def fill(words: str) -> str:
-        return words.replace("FILE", str(file)).replace("FOLDER", str(tmp_path)).replace("PORT", port)
-
-    file, port = tmp_path / "wild.py", str(free_port())
-    file.write_text(fill(text))
-    picture = iolab.xray(list(map(fill, command)), seconds=5, load=protocol, connections=8)
-    print(f"| {name} | {picture.model} | {picture.counts.calls_per_request:.1f} |", [f.kind for f in picture.findings])
-    assert (picture.verdict.kind, picture.verdict.mode, picture.verdict.arrangement) == expected
-    assert not ports_of(family(os.getpid()))

@@ -13,7 +13,7 @@ from iolab.kernel.interrupts import InOnePiece
 from iolab.xrays import processes, protocols
 from iolab.xrays.counts import Counts, count
 from iolab.xrays.facts import ACCEPTS, RECEIVES, SENDS, WAITS, Facts, read
-from iolab.xrays.findings import NAPS, Finding, Scene, find
+from iolab.xrays.findings import NAPS, Finding, Scene, Timer, find, timer
 from iolab.xrays.load import Load
 from iolab.xrays.model import Verdict, tell
 from iolab.xrays.protocols import Protocol
@@ -42,6 +42,8 @@ class Xray(tables.Readable):
     cost: dict[str, Any]
     facts: Facts
     load: Load | None = None
+    timer: Timer = field(default_factory=Timer)
+    """The time-out that has it wake most often while nothing comes: one that is meant, or a finding."""
 
     def timeline(self, thread: int | None = None) -> "Timeline":
         """Return the calls on connections and the waits as a timeline, for figures, `iolab.replay` and Chrome trace.
@@ -80,6 +82,8 @@ class Xray(tables.Readable):
         if self.accepts:
             yield f"{_number(self.accepts, 'connection')} accepted by {_number(self.accept_threads, 'thread')}"
         yield from _sentences(self.counts)
+        if self.timer.per_s:
+            yield f"it wakes {self.timer}"
         yield self.price
 
     @property
@@ -111,6 +115,7 @@ class Xray(tables.Readable):
             "accepts": self.accepts,
             "accept_threads": self.accept_threads,
             **self.counts.as_dict(),
+            "timer": asdict(self.timer),
             "findings": [asdict(finding) for finding in self.findings],
             "cost": self.cost,
         }
@@ -146,6 +151,7 @@ class Watch:
     masks: dict[tuple[int, int], int] = field(default_factory=dict)
     ports: list[processes.Port] = field(default_factory=list)
     queue: int = 0
+    room: int | None = None
     looks_again_s: float = 0.0
 
     def look(self) -> None:
@@ -161,6 +167,9 @@ class Watch:
         if ports := processes.ports_of(self.pids):
             self.ports = ports
             self.queue = max(self.queue, *(port.waiting for port in ports))
+            if self.room is None:
+                rooms = processes.rooms()
+                self.room = min((rooms[port.inode] for port in ports if port.inode in rooms), default=None)
         self.looks_again_s = time.monotonic() + LOOKS_S
 
     def look_at_interest(self) -> None:
@@ -284,7 +293,8 @@ def _develop(
     answered = len(asked.exchanges) if asked else 0
     verdict = tell(facts, requests=answered, own_sockets=_most_sockets(watch.ports))
     counts = count(facts, answered)
-    findings = find(Scene(facts, verdict, watch.queue, overflows))
+    scene = Scene(facts, verdict, watch.queue, overflows, watch.room)
+    findings = find(scene)
     if not counts.requests and not findings and verdict.kind == "cannot tell":
         raise UsageError(
             f"nothing was served in {seconds:g} s, and only a server at work shows its model; "
@@ -298,7 +308,7 @@ def _develop(
     threads = len({call.thread for call in facts.accepts})
     return Xray(
         name, seconds, verdict, counts, tuple(findings), tuple(waits_in(facts)), len(facts.accepts), threads, cost,
-        facts, asked,
+        facts, asked, timer(scene),
     )  # fmt: skip
 
 
@@ -328,9 +338,9 @@ def _serve(watch: Watch, load: Load | None, seconds: float) -> None:
 
 
 def _most_sockets(ports: Sequence[processes.Port]) -> int:
-    sockets: dict[int, set[str]] = {}
+    sockets: dict[tuple[int, str], set[str]] = {}
     for port in ports:
-        sockets.setdefault(port.number, set()).add(port.inode)
+        sockets.setdefault((port.number, port.table), set()).add(port.inode)
     return max(map(len, sockets.values()), default=1)
 
 

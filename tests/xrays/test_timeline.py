@@ -13,6 +13,7 @@ from iolab import figures
 from iolab.cli.main import main
 from iolab.errors import UsageError
 from iolab.models import MODELS
+from iolab.trace.timeline import Timeline
 from iolab.xrays import strace
 from iolab.xrays.counts import count
 from iolab.xrays.facts import read
@@ -105,19 +106,23 @@ def test_the_terminal_writes_the_files(tmp_path: Path) -> None:
     assert all(path.stat().st_size for path in files.values())
 
 
+def moves(timeline: Timeline, *names: str) -> int:
+    """Return how many calls of these names moved bytes."""
+    return sum(call.name in names and isinstance(call.result, int) and call.result > 0 for call in timeline.calls)
+
+
 @pytest.mark.certify
 @pytest.mark.parametrize("model", ["threads", "select", "epoll", "epoll-edge", "signals", "asyncio"])
 def test_the_calls_are_those_that_the_servers_own_timeline_has(model: str) -> None:
-    """For each request the same calls from outside as from inside, up to the accepts and ends of connections."""
+    """For each request one receive with bytes and one send, outside as inside; asks in vain depend on who is faster."""
     with Serving(model) as serving:
         outside = iolab.xray(serving.process.pid, seconds=3, load="echo", connections=1).timeline()
         serving.process.terminate()
         serving.process.wait(60)
     inside = iolab.timeline(model, connections=1, requests=200)
+    assert moves(inside, "recv") == moves(inside, "send", "sendall") == 200
     for name in ("recv", "send"):
-        outer, inner = (Counter(call.name for call in each.calls if call.result)[name] for each in (outside, inside))
-        assert outer / len(outside.records) == pytest.approx(inner / len(inside.records), abs=0.01)
-        assert outer >= len(outside.records)
+        assert moves(outside, name) - len(outside.records) in (0, 1)  # the last one may have come too late
     assert {call.name for call in inside.calls} - {"close"} <= {
         *(call.name for call in outside.calls), "sendall", "sigwait", "sigwaitinfo", "sigtimedwait"
     }  # fmt: skip
@@ -132,7 +137,12 @@ def test_calls_are_counted_as_strace_counts_them(model: str, monkeypatch: pytest
     text: list[str] = []
     lines = Strace.lines
     monkeypatch.setattr(strace, "OPTIONS", (*strace.OPTIONS, "-C", "-U", "calls,name"))
-    monkeypatch.setattr(Strace, "lines", lambda self: text.extend(lines(self)) or lines(self))
+
+    def keep(self: Strace) -> list[str]:
+        text.extend(lines(self))
+        return text
+
+    monkeypatch.setattr(Strace, "lines", keep)
     with Serving(model) as serving:
         of = iolab.xray(serving.process.pid, seconds=2, load="echo")
         serving.process.terminate()

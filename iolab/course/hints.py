@@ -110,4 +110,16 @@ HINTS: dict[str, tuple[str, str, str]] = {
         "Bound what a client is owed: at most one MiB waits for it, and beyond that it is disconnected, or misses "
         "whole lines. Serve each client a little at a time, so that a fast speaker keeps nobody waiting.",
     ),
+    "10-xray": (
+        "A trace is mostly noise. Begin with the calls that received something from a client: a `recvfrom` or `read` "
+        "on a connection with a result above 0. Whose thread is it, and which connections did it receive on?",
+        "Several threads or processes received? Then compare two moments for each connection: its accept, and the "
+        "`clone` whose result is that thread. One thread? Then only calls of that thread matter: what does it wait in, "
+        "and does that wait name connections?",
+        "Keep a dict from `peer` to its accept, and one from a thread to its `clone`. Born after the accept: `threads` "
+        "or `processes`, by whether `process` is another one; else `pool` or `prefork`. Nobody received: `io_uring`. "
+        "For one thread look in this order: `rt_sigtimedwait`; an `epoll_ctl` with EPOLLET whose `watched` has a "
+        "connection; any epoll; a `select` or `poll` that watches two or more. Nothing of these: count EAGAIN against "
+        "what it received.",
+    ),
 }

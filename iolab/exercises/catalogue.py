@@ -6,7 +6,7 @@ from collections.abc import Callable
 from iolab.errors import unknown
 from iolab.exercises.exercise import Exercise, Look, Property
 from iolab.exercises.flaws import FLAWS, RIGHT
-from iolab.exercises.properties import chats, exposure, faults, loops, nature, partings, scenes, talks, wire
+from iolab.exercises.properties import chats, exposure, faults, loops, naming, nature, partings, scenes, talks, wire
 from iolab.exercises.rest import Invariants
 from iolab.exercises.stories import Story, tell_story
 from iolab.exercises.trial import Trial
@@ -192,6 +192,15 @@ CHATS = (
     Property("CPU per message", 2, chats.check_cost),
 )
 
+NAMES = (
+    Property("a word for each trace", 1, naming.look_for_words),
+    Property("what it waits in", 4, naming.look_for_waits),
+    Property("level or edge", 2, naming.look_for_mode),
+    Property("who serves", 4, naming.look_for_servers),
+    Property("from the middle", 2, naming.look_from_middle),
+    Property("servers of the world", 4, naming.look_for_world),
+)
+
 EXERCISES = {
     exercise.name: exercise
     for exercise in (
@@ -258,6 +267,13 @@ EXERCISES = {
             entry="chat",
             parameters="listening",
             program=chats.PROGRAM,
+        ),
+        Exercise(
+            "10-xray",
+            "Name the model of a server that you see only the system calls of: return one of twelve words.",
+            NAMES,
+            entry="name_model",
+            parameters="calls",
         ),
     )
 }

@@ -31,4 +31,10 @@ MEANINGS = {
     "fairness": "one that always talks leaves the others their turns",
     "those who leave": "who leaves, in whatever way, is heard to the last line and leaves nothing behind",
     "CPU per message": "a line costs at most so many times what it costs in the course's chat",
+    "a word for each trace": "the five servers of `iolab.course.mystery` get words of the list, and two the right ones",
+    "what it waits in": "one thread serves, and the word says what that thread waits in",
+    "level or edge": "`epoll` and `epoll-edge` are told apart",
+    "who serves": "one thread, one for each connection, or a pool; the same of processes",
+    "from the middle": "the trace begins while the server has connections",
+    "servers of the world": "nginx, Redis, Node and others, which differ from the course's servers in much else",
 }

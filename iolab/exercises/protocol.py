@@ -71,6 +71,14 @@ class ClientLaunch(Launch):
     port: int
 
 
+@dataclass(frozen=True)
+class NamingLaunch(Launch):
+    """An answer that names the models of servers by what they called."""
+
+    traces: str
+    """A list of traces as JSON, each a list of rows (`calls.Call.to_row`)."""
+
+
 Message = TypeVar("Message", bound=Job | Check | Launch)
 
 

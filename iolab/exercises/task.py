@@ -6,6 +6,7 @@ from iolab.exercises.flaws import FLAWS
 from iolab.exercises.grading import GRADE_WAITS_FOR_JUDGE_S
 from iolab.exercises.meanings import MEANINGS
 from iolab.exercises.properties import chats
+from iolab.exercises.properties.naming import JUDGE_WAITS_FOR_WORDS_S, WORDS
 from iolab.exercises.properties.scenes import FROZEN
 from iolab.exercises.rest import FROZEN_BYTES
 from iolab.exercises.sandbox.confined import ANSWER_LOADS_IN_S, LIMITS, MIB, PROCESSES, RESIDENT_BYTES
@@ -143,6 +144,30 @@ RULES = {
         "that it costs in the course's own chat, whether all of them read, or 20 do not and are owed up to 1 MiB each. "
         "The report says what both cost. The course's makes one `send` for each of the others, and copies nothing of "
         "what is owed already.",
+    ),
+    "10-xray": (
+        "`calls` is a list of `Call`, in the order in which they began. Each has `process`, `thread` and `name`; "
+        '`descriptor`, what the call is on, and its `kind`: "listening", "connection", "epoll", "io_uring", '
+        '"pipe", "pair" (of sockets) or "other"; `peer`, the client\'s port, the same for as long as a connection '
+        "lasts, in `accept4` that of the new one; `watched`, a dict from each descriptor that a `select`, `poll` or "
+        '`epoll_ctl` names to its kind; `flags`, a tuple of the constants in its arguments, such as "EPOLLIN"; '
+        '`result`, and `error`, such as "EAGAIN"; `start_s` and `took_s`. What a call lacks is None, or empty.',
+        "Look before you write. `iolab.course.mystery(1)` to `mystery(5)` are five servers without their names. "
+        "`mystery(1).calls` is a trace of the first. `with mystery(1).run() as server:` starts it as a process and "
+        'says its PID and port; ask it something, and watch it by `strace -f -p PID`. `mystery(1).is_it("select")` '
+        "says whether that is so, and how one sees it.",
+        '`iolab.course.calls_of("epoll")` is a trace whose server you know. It takes each of the words below, and '
+        'servers of the world such as "Redis". The judge has others of the same servers.',
+        "Ask first who receives from clients, and since when that one was there. Only where it is one thread, ask "
+        "what it waits in. Return one of these words:\n"
+        + "\n".join(f"  - `{word}`: {what}" for word, what in WORDS.items()),
+        "Each trace is a part of a recording under strace. It has at least three connections from their accept on, "
+        "and whatever else the server did meanwhile; threads and processes that serve nobody may be there too. "
+        "(Of `io_uring` no accept is to be seen: the kernel does that.) Processes, threads, descriptors and ports "
+        "have other numbers each time. Calls for locks, files, clocks and memory are left out. A library may call "
+        "`pselect6`, `ppoll` or `epoll_pwait`, which are `select`, `poll` and `epoll_wait` with one argument more.",
+        "Up to 20 traces are named in one process, each by a call of your function, within "
+        f"{JUDGE_WAITS_FOR_WORDS_S:.0f} s.",
     ),
 }
 """What the sentence of each exercise leaves open, answered."""

@@ -10,6 +10,7 @@ import fcntl
 import gc
 import importlib
 import inspect
+import json
 import os
 import re
 import resource
@@ -22,8 +23,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from iolab.exercises.calls import Call
 from iolab.exercises.exercise import PROGRAM_FOLLOWS
-from iolab.exercises.protocol import ClientLaunch, Launch, ServerLaunch, decode, reply
+from iolab.exercises.protocol import ClientLaunch, Launch, NamingLaunch, ServerLaunch, decode, reply
 from iolab.exercises.sandbox import notes, reach, watch
 from iolab.exercises.sandbox.forkserver import WITHOUT_RINGS
 from iolab.exercises.sandbox.last_words import ANSWER, PROGRAM, READY, LastWords
@@ -37,6 +39,9 @@ LINE_AT = 600
 """The line has a number that no descriptor of an answer has where calls are noted (`confined.LIMITS`)."""
 
 STATUS_BYTES = 4
+MOST_LETTERS = 40
+"""How much of a word is passed on."""
+
 LIBRARIES = (
     *("asyncio", "trio", "anyio", "multiprocessing", "concurrent.futures", "numpy", "scipy", "pandas", "matplotlib"),
     *("pyplot", "seaborn", "sklearn", "IPython", "ipywidgets", "twisted", "tornado", "uvloop", "gevent", "sanic"),
@@ -70,7 +75,7 @@ def main() -> None:
 
 
 def _read_launch(descriptor: int) -> Launch:
-    return decode(os.pread(descriptor, os.fstat(descriptor).st_size, 0), ServerLaunch, ClientLaunch)
+    return decode(os.pread(descriptor, os.fstat(descriptor).st_size, 0), ServerLaunch, ClientLaunch, NamingLaunch)
 
 
 def preload(text: str) -> None:
@@ -197,7 +202,7 @@ def shut_in(launch: Launch) -> None:
 
 
 def call_answer(launch: Launch, door: "Door", descriptor: int, words: LastWords) -> None:
-    """Call the answer's function on what it is to serve, or to examine."""
+    """Call the answer's function on what it is to serve, to examine, or to name."""
     function = load_answer(launch)
     words.say(READY)
     if isinstance(launch, ClientLaunch):
@@ -205,6 +210,12 @@ def call_answer(launch: Launch, door: "Door", descriptor: int, words: LastWords)
         if verdict is not True and verdict is not False:
             raise Unusable(f"`{launch.entry}` returned {_cut(verdict)}, neither True nor False")
         os.write(descriptor, b"1" if verdict else b"0")
+    elif isinstance(launch, NamingLaunch):
+        for rows in json.loads(launch.traces):
+            word = function([Call.from_row(row) for row in rows])
+            if not isinstance(word, str):
+                raise Unusable(f"`{launch.entry}` returned {_cut(word)}, which is no word")
+            os.write(descriptor, json.dumps(word[:MOST_LETTERS]).encode() + b"\n")
     elif isinstance(launch, ServerLaunch):
         respond = partial(reply, table=bytes.fromhex(launch.table), factor=launch.factor, pace_ms=launch.pace_ms)
         function(door.open(descriptor), respond)

@@ -7,8 +7,11 @@ from functools import cache
 from pathlib import Path
 
 COURSE = Path(__file__).parents[2]
-HIDDEN = (COURSE / "servers", COURSE / "exercises")
-"""Where solutions stand. Notebooks, and what other students handed in, are in no place that is listed below."""
+HIDDEN = (*(COURSE / name for name in ("servers", "exercises", "xrays")), COURSE / "files/data/recorded/xray")
+"""Where solutions stand, the tool that names a model, and the traces of an installed package.
+
+Notebooks, and what other students handed in, are in no place that is listed below.
+"""
 
 SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/dev/urandom", "/dev/zero", "/sys/devices/system", "/proc/self")
 ETC = (

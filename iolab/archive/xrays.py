@@ -11,12 +11,12 @@ from iolab.data import reference
 from iolab.errors import UsageError, unknown
 from iolab.xrays.counts import Counts
 from iolab.xrays.facts import Facts
-from iolab.xrays.findings import Finding
+from iolab.xrays.findings import Finding, Timer
 from iolab.xrays.model import Verdict
 from iolab.xrays.xray import Xray
 
 SAVED = (
-    "command", "seconds", "verdict", "counts", "findings", "waits_in", "accepts", "accept_threads", "cost",
+    "command", "seconds", "verdict", "counts", "findings", "waits_in", "accepts", "accept_threads", "cost", "timer",
 )  # fmt: skip
 """What is saved of an x-ray: what it says, without the calls."""
 
@@ -32,7 +32,7 @@ def save(name: str, picture: Xray, command: str) -> None:
 
 def to_json(picture: Xray) -> dict[str, Any]:
     """Return an x-ray as JSON can hold it."""
-    parts = {"verdict": vars(picture.verdict), "counts": vars(picture.counts)}
+    parts = {"verdict": vars(picture.verdict), "counts": vars(picture.counts), "timer": vars(picture.timer)}
     return {key: getattr(picture, key) for key in SAVED} | parts | {"findings": list(map(vars, picture.findings))}
 
 
@@ -64,6 +64,7 @@ def to_xray(values: Mapping[str, Any]) -> Xray:
             | {"calls": Counter(counts["calls"]), "between": Counter(counts["between"])}
             | {"waits": {name: tuple(numbers) for name, numbers in counts["waits"].items()}}
         ),
+        "timer": Timer(**values["timer"]),
         "findings": tuple(Finding(**finding) for finding in values["findings"]),
         "waits_in": tuple(values["waits_in"]),
     }

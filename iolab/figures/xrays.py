@@ -24,13 +24,14 @@ from iolab.figures.style import (
 from iolab.xrays.facts import ACCEPTS, RECEIVES, SENDS, WAITS
 from iolab.xrays.xray import Xray
 
+OTHERS = "files, options and others"
 KINDS = {
     "waits": (tuple(WAITS), WAITING),
     "receives, and reads of files": (RECEIVES, COPYING),
     "sends": (SENDS, REPLYING),
     "accepts and closes": ((*ACCEPTS, "close", "shutdown", "epoll_ctl"), WORKING),
     "locks (futex)": (("futex",), LOCKED),
-    "others": ((), GREY),
+    OTHERS: ((), GREY),
 }
 """What calls are for: their names, and the colour."""
 
@@ -68,7 +69,7 @@ def shares(picture: Xray) -> dict[str, float]:
     calls = picture.counts.calls
     whole = max(1, sum(calls.values()))
     named = {name: sum(calls[each] for each in names) / whole for name, (names, _) in KINDS.items()}
-    return named | {"others": 1 - sum(named.values())}
+    return named | {OTHERS: 1 - sum(named.values())}
 
 
 def _alt(pictures: Mapping[str, Xray]) -> str:

@@ -66,8 +66,10 @@ class Xray(tables.Readable):
         return list(self.waits_in)
 
     def parts(self) -> list[tables.Part]:
-        """Return what the threads wait in as a table."""
-        return [tables.Part(self.rows, "; ".join(self.sentences()))]
+        """Return what the threads wait in as a table, under the model, and above all else that is to be said."""
+        model, *others = self.sentences()
+        faults = (f"! {finding.kind}: {finding.evidence} ({finding.see})" for finding in self.findings)
+        return [tables.Part(self.rows, model, [*faults, *others])]
 
     def sentences(self) -> Iterator[str]:
         """Yield what is to be said of the server, apart from the findings."""

@@ -54,6 +54,11 @@ LEARNS: tuple[tuple[str, str, list[Call]], ...] = (
         [accept(1, ANN), receive(1, ANN, -1), wait(1, "poll", DOOR, ANN), receive(1, ANN)],
     ),
     (
+        "The first `recvfrom` on 7 brought 18 bytes at once. An `epoll_ctl` named 7 only after that.",
+        "epoll_ctl",
+        [accept(1, ANN), receive(1, ANN), wait(1, "epoll_ctl", ANN), wait(1, "epoll_wait"), receive(1, ANN)],
+    ),
+    (
         "A `pselect6` named descriptors 3 and 8, and `recvfrom` on 8 brought 18 bytes.",
         "pselect6",
         [accept(1, BOB), wait(1, "pselect6", DOOR, BOB), receive(1, BOB)],
@@ -63,13 +68,13 @@ LEARNS: tuple[tuple[str, str, list[Call]], ...] = (
 
 
 def check_learns(attempt: Attempt) -> str:
-    """Show four servers by a few calls each, and one that receives nothing."""
+    """Show five servers by a few calls each, and one that receives nothing."""
     for story, expected, calls in LEARNS:
         attempt.story = story
         _expect(attempt, attempt.call(calls), expected)
     attempt.story = "The last server called `epoll_wait` alone, and nobody received anything."
     _expect(attempt, attempt.call([wait(1, "epoll_wait")]), None)
-    return "Four servers, and each was named by what watched the connection that it received from."
+    return "Five servers, and each was named by what watched the connection that it received from."
 
 
 def _expect(attempt: Attempt, value: object, expected: object) -> None:
@@ -85,14 +90,15 @@ def born(thread: int, child: int) -> Call:
 SERVES: tuple[tuple[str, str, list[Call]], ...] = (
     ("Thread 1 accepted two connections, and received from both.", "one",
      [accept(1, ANN), accept(1, BOB), receive(1, ANN), receive(1, BOB)]),
-    ("Thread 1 accepted two connections. Threads 21 and 22 were born, and each received from one.", "one for each",
-     [accept(1, ANN), born(1, 21), receive(21, ANN), accept(1, BOB), born(1, 22), receive(22, BOB)]),
-    ("Thread 1 accepted two connections. Threads 2 and 3, which had been there before, received.",
-     "one accepts for others", [accept(1, ANN), accept(1, BOB), receive(2, ANN), receive(3, BOB)]),
-    ("Threads 2 and 3 accepted a connection each, and received from it.", "several",
-     [accept(2, ANN), receive(2, ANN), accept(3, BOB), receive(3, BOB)]),
     ("Thread 1 accepted and received. Thread 9 asked for bytes in vain, with -1.", "one",
      [accept(1, ANN), receive(1, ANN), receive(9, BOB, -1)]),
+    ("Thread 1 accepted two connections. After each accept a thread was born, 21 and 22, which received from it.",
+     "one for each", [accept(1, ANN), born(1, 21), receive(21, ANN), accept(1, BOB), born(1, 22), receive(22, BOB)]),
+    ("Threads 2 and 3 were born first. Then thread 1 accepted two connections, and 2 and 3 received.",
+     "one accepts for others",
+     [born(1, 2), born(1, 3), accept(1, ANN), accept(1, BOB), receive(2, ANN), receive(3, BOB)]),
+    ("Thread 2 accepted, thread 3 was born and accepted too, and each received from its own connection.", "several",
+     [accept(2, ANN), born(2, 3), accept(3, BOB), receive(2, ANN), receive(3, BOB)]),
 )  # fmt: skip
 
 
@@ -109,17 +115,15 @@ DRILLS = {
         ("calls",),
         check_learns,
         (
-            "The receive is the clue. Its descriptor was watched by something before, or by nobody.",
-            "Note for each descriptor the name of the call that watches it: `call.name`. When bytes come, look up "
-            "`call.descriptor`; `watched_by.get(key, instead)` returns `instead` for a key that is not there.",
+            "The receive is the clue. Its descriptor is watched by some call, or by nobody. What is noted of a watch?",
+            "What watches a descriptor is the name of a call: `call.name`. A receive that brought bytes has a "
+            "`call.result` of more than 0, and is on `call.descriptor`.",
             "The blanks, in order: `call.name`, `call.result > 0`, `call.descriptor`.",
         ),
         """\
 def how_it_learns(calls):
-    watched_by = {}
+    watched_by = {number: call.name for call in calls for number in call.watched}
     for call in calls:
-        for number in call.watched:
-            watched_by[number] = call.name
         if call.name in RECEIVES and call.result > 0:
             return watched_by.get(call.descriptor, "blocking")
 """,
@@ -128,21 +132,24 @@ def how_it_learns(calls):
         ("calls",),
         check_serves,
         (
-            "Three sets of threads: who was born, who accepted, and who received. What does a birth return?",
-            "`clone` returns the number of the newborn: `call.result`. Who calls is `call.thread`. `a <= b` asks "
-            "whether all of the set `a` are in `b`, and `a & b` is what both have.",
-            "The blanks, in order: `call.result`, `call.thread`, `newborn`, `accepters`.",
+            "Three sets of threads: who accepted, who was born for a client, who received. What does a birth return?",
+            "`clone` returns the number of the newborn: `call.result`. Who calls is `call.thread`. `a & b` is what two "
+            "sets share, and `a <= b` asks whether all of `a` are in `b`.",
+            "The blanks, in order: `call.result`, `call.thread`, `accepters`, `newborn`.",
         ),
         """\
 def who_serves(calls):
-    newborn = {call.result for call in calls if call.name in BIRTHS}
-    accepters = {call.thread for call in calls if call.name in ACCEPTS}
-    receivers = {call.thread for call in calls if call.name in RECEIVES and call.result > 0}
-    if receivers <= newborn:
-        return "one for each"
-    if not receivers & accepters:
-        return "one accepts for others"
-    return "one" if len(receivers) == 1 else "several"
+    accepters, newborn, receivers = set(), set(), set()
+    for call in calls:
+        if call.name in ACCEPTS:
+            accepters.add(call.thread)
+        elif call.name in BIRTHS and accepters:
+            newborn.add(call.result)
+        elif call.name in RECEIVES and call.result > 0:
+            receivers.add(call.thread)
+    if receivers & accepters:
+        return "one" if len(receivers) == 1 else "several"
+    return "one for each" if receivers <= newborn else "one accepts for others"
 """,
     ),
 }

@@ -125,7 +125,7 @@ certify-load: setup
 certify-judge: setup
 	$(certified) tests/exercises tests/classroom
 certify-lessons: setup
-	$(certified) tests/browser tests/playback
+	$(certified) tests/browser tests/playback tests/course
 	$(bin)/python tools/refused.py --both $(notebooks)
 certify-corpus: setup
 	$(bin)/python tools/corpus.py --busy $(or $(ARGS),--repeats 20)

@@ -12,7 +12,7 @@ from iolab.figures.rankings import ranking
 from iolab.figures.runs import cpu, latency, omission, percentiles
 from iolab.figures.style import CourseFigure
 from iolab.figures.timelines import anatomy, phases
-from iolab.figures.xrays import xrays
+from iolab.figures.outside import xrays
 
 __all__ = [
     "CourseFigure",

@@ -8,11 +8,11 @@ and client, with the reasons to distrust the runs.
 from iolab.figures.chapter import textbook
 from iolab.figures.experiments import experiment
 from iolab.figures.ideas import idea
+from iolab.figures.outside import xrays
 from iolab.figures.rankings import ranking
 from iolab.figures.runs import cpu, latency, omission, percentiles
 from iolab.figures.style import CourseFigure
 from iolab.figures.timelines import anatomy, phases
-from iolab.figures.outside import xrays
 
 __all__ = [
     "CourseFigure",

@@ -19,7 +19,7 @@ QUIET_S = 0.3
 """How long nothing must happen for a server to be called idle."""
 
 SPINS_PER_S = 200.0
-WAKES_PER_S, POLLS_MS = 5.0, 60.0
+WAKES_PER_S, POLLS_MS = 5.0, 90.0
 """Who wakes seldom, or after longer, may have a timer that is meant: that of Redis is 100 ms, as uvicorn's."""
 
 NEAR_LIMIT = 900

@@ -76,6 +76,8 @@ class Events:
         points = [tracepoints.find(name) for name in (ENTER, EXIT)]
         self._numbers = [point.number for point in points if point]
         self.masks: dict[tuple[int, int], int] = {}
+        self._handed: dict[tuple[int, int], str] = {}
+        """By process and descriptor: connections that no accept of the process brought, but a message (`unix(7)`)."""
         self.process_of = processes.threads_of(pids)
         self._names = {pid: dict(processes.sockets_of(pid)) for pid in pids}
         self._rings = perf.Rings(dict.fromkeys(perf.cpus(), perf.share_bytes(room_bytes, LEAST_BYTES)))
@@ -100,6 +102,7 @@ class Events:
         pids = processes.family(self._pid)
         for pid in pids:
             self.masks |= {(pid, number): mask for number, mask in processes.interest_of(pid).items()}
+            self._handed |= {(pid, number): name for number, name in processes.sockets_of(pid)}
         return pids
 
     def refusal(self) -> Exception:
@@ -147,7 +150,7 @@ class Events:
             if struct.unpack_from("=H", raw)[0] == self._numbers[0]:
                 number, *arguments = _ENTER.unpack_from(raw)
                 name = NAMES.get(number, "")
-                target = self._names[process].get(arguments[0] & 0xFFFFFFFF, "") if name in ON_DESCRIPTOR else ""
+                target = self._name(process, arguments[0] & 0xFFFFFFFF) if name in ON_DESCRIPTOR else ""
                 if name == "close":
                     self._names[process].pop(arguments[0], None)
                 forks = process if name in ("clone", "fork", "vfork") else forks
@@ -156,6 +159,9 @@ class Events:
                 number, result = _EXIT.unpack_from(raw)
                 if number == entry.number and number in NAMES:
                     yield self._call(process, thread, entry, at_ns + offset_ns, result)
+
+    def _name(self, process: int, descriptor: int) -> str:
+        return self._names[process].get(descriptor) or self._handed.get((process, descriptor), "")
 
     def _call(self, process: int, thread: int, entry: Entry, end_ns: int, result: int) -> Syscall:
         name, opened = NAMES[entry.number], ""

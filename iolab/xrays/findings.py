@@ -81,7 +81,7 @@ def find(scene: Scene) -> list[Finding]:
 def spins(scene: Scene) -> Finding | None:
     """Look for a loop that never sleeps."""
     seconds, calls = scene.idle_calls()
-    vain = [call for call in calls if call.in_vain or (call.name in WAITS and call.result == 0)]
+    vain = [call for call in calls if call.in_vain or (WAITS.get(call.name) in READINESS and call.result == 0)]
     if not seconds or len(vain) / seconds < SPINS_PER_S:
         return None
     names = ", ".join(f"{name} {count:,}" for name, count in Counter(call.name for call in vain).most_common(3))

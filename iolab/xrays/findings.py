@@ -19,7 +19,7 @@ QUIET_S = 0.3
 """How long nothing must happen for a server to be called idle."""
 
 SPINS_PER_S = 200.0
-WAKES_PER_S, POLLS_MS = 5.0, 60.0
+WAKES_PER_S, POLLS_MS = 5.0, 90.0
 """Who wakes seldom, or after longer, may have a timer that is meant: that of Redis is 100 ms, as uvicorn's."""
 
 NEAR_LIMIT = 900
@@ -81,7 +81,7 @@ def find(scene: Scene) -> list[Finding]:
 def spins(scene: Scene) -> Finding | None:
     """Look for a loop that never sleeps."""
     seconds, calls = scene.idle_calls()
-    vain = [call for call in calls if call.in_vain or (call.name in WAITS and call.result == 0)]
+    vain = [call for call in calls if call.in_vain or (WAITS.get(call.name) in READINESS and call.result == 0)]
     if not seconds or len(vain) / seconds < SPINS_PER_S:
         return None
     names = ", ".join(f"{name} {count:,}" for name, count in Counter(call.name for call in vain).most_common(3))

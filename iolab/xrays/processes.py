@@ -113,18 +113,18 @@ def ports_of(pids: Iterable[int]) -> list[Port]:
     """Return the TCP ports that these processes listen on."""
     ports: dict[str, Port] = {}
     for pid in pids:
-        mine = set(_sockets(pid))
+        mine = {inode for _, inode in _sockets(pid)}
         ports |= {port.inode: port for port in _listening(pid) if port.inode in mine}
     return sorted(ports.values())
 
 
-def _sockets(pid: int) -> Iterator[str]:
+def _sockets(pid: int) -> Iterator[tuple[int, str]]:
     with suppress(OSError):
         for link in (PROC / str(pid) / "fd").iterdir():
             with suppress(OSError):
                 target = os.readlink(link)  # noqa: PTH115  Path.readlink would make a path of `socket:[1]`
                 if target.startswith("socket:["):
-                    yield target[8:-1]
+                    yield int(link.name), target[8:-1]
 
 
 def _listening(pid: int) -> Iterator[Port]:
@@ -135,6 +135,22 @@ def _listening(pid: int) -> Iterator[Port]:
                 if fields[3] == LISTENING:
                     host, _, number = fields[1].partition(":")
                     yield Port(int(number, 16), _host(host), fields[9], int(fields[4].partition(":")[2], 16), table)
+
+
+def sockets_of(pid: int) -> Iterator[tuple[int, str]]:
+    """Yield the descriptors of a process that are TCP sockets, each with what strace calls it."""
+    rows: dict[str, str] = {}
+    for table in ("tcp", "tcp6"):
+        with suppress(OSError):
+            for line in (PROC / str(pid) / "net" / table).read_text().splitlines()[1:]:
+                fields = line.split()
+                here, there = (
+                    f"{host}:{int(port, 16)}" for host, _, port in (word.partition(":") for word in fields[1:3])
+                )
+                rows[fields[9]] = f"TCP:[{here}]" if fields[3] == LISTENING else f"TCP:[{here}->{there}]"
+    for number, inode in _sockets(pid):
+        if inode in rows:
+            yield number, rows[inode]
 
 
 def _host(digits: str) -> str:

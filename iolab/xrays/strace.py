@@ -21,6 +21,7 @@ from typing import Self
 
 from iolab.errors import ServerFailed, UsageError
 from iolab.xrays import processes
+from iolab.xrays.syscalls import Syscall, parse
 
 TRACED = "%network,%desc,%process,%signal,futex,nanosleep,clock_nanosleep,sched_yield"
 """What is traced: calls on descriptors, waits, and the birth and end of threads; memory and clocks are left out."""
@@ -32,6 +33,8 @@ TICK_S = 0.02
 
 class Strace:
     """strace, running; `attach` it to processes or `start` a command under it, and leave the block to end it."""
+
+    name = "strace"
 
     def __init__(self, arguments: Sequence[str], pid: int | None = None) -> None:
         if not (strace := shutil.which("strace")):
@@ -109,6 +112,10 @@ class Strace:
                 "a container needs --cap-add SYS_PTRACE: start the server by `iolab xray -- COMMAND`, or use root"
             )
         return ServerFailed(f"the server ended while it was watched{f': {line}' if line else ''}")
+
+    def calls(self) -> list[Syscall]:
+        """Return the calls that strace wrote; complete once `stop` was called."""
+        return parse(self.lines())
 
     def lines(self) -> list[str]:
         """Return what strace wrote; complete once `stop` was called."""

@@ -10,7 +10,7 @@ import re
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,9 +25,6 @@ from iolab.xrays.facts import ACCEPTS, RECEIVES, SENDS, WAITS, Facts
 from iolab.xrays.load import Exchange, Load
 from iolab.xrays.syscalls import Syscall
 
-if TYPE_CHECKING:
-    from iolab.xrays.xray import Xray
-
 NAMES = {
     **dict.fromkeys(ACCEPTS, "accept"), **dict.fromkeys(RECEIVES, "recv"), **dict.fromkeys(SENDS, "send"),
     "epoll_pwait": "epoll_wait", "epoll_pwait2": "epoll_wait", "ppoll": "poll", "pselect6": "select",
@@ -38,7 +35,20 @@ NAMES = {
 _PEER = re.compile(r".*:(\d+)\]")
 
 
-def timeline(picture: "Xray", thread: int | None = None) -> Timeline:
+@dataclass(frozen=True)
+class Material:
+    """What a timeline is made of: the calls of a watch with its load, and what is said of them."""
+
+    command: str
+    seconds: float
+    facts: Facts
+    load: Load | None
+    tracer: str
+    cost_us: float
+    edge: bool
+
+
+def timeline(picture: Material, thread: int | None = None) -> Timeline:
     """Return the timeline of one thread, or of the process that received most often."""
     facts = picture.facts
     everything = [call for call in facts.calls if call.end_s >= facts.since_s and call.result is not None]
@@ -54,11 +64,12 @@ def timeline(picture: "Xray", thread: int | None = None) -> Timeline:
     exchanges = picture.load.exchanges if picture.load else []
     numbers = _numbers(facts, syscalls, exchanges)
     calls = tuple(attribute_arrivals(list(_calls(facts, syscalls, numbers, Clients(picture.load)))))
+    records = _records(picture, numbers, calls)
     return Timeline(
-        picture.command, calls, _records(picture, numbers, calls), Placement(None, None, "watched from outside"),
-        stamped=False, cost_ns_per_call=round(picture.cost["cpu_us_per_call"] * 1e3),
-        doubts=tuple(_doubts(picture, calls, len(everything) - len(syscalls))),
-        edge=picture.verdict.mode == "edge-triggered",
+        picture.command, calls, records, Placement(None, None, "watched from outside"),
+        stamped=False, cost_ns_per_call=round(picture.cost_us * 1e3),
+        doubts=tuple(_doubts(picture, records, calls, len(everything) - len(syscalls))),
+        edge=picture.edge,
     )  # fmt: skip
 
 
@@ -113,7 +124,7 @@ def _ns(seconds: float) -> int:
     return round(seconds * 1e6) * 1000  # strace writes microseconds
 
 
-def _records(picture: "Xray", numbers: Mapping[str, int], calls: Sequence[Call]) -> Records:
+def _records(picture: Material, numbers: Mapping[str, int], calls: Sequence[Call]) -> Records:
     """Return what the load of the watch asked on these connections; no requests where others asked."""
     ports = {int(peer[1]): number for name, number in numbers.items() if (peer := _PEER.match(name))}
     load = picture.load
@@ -132,10 +143,11 @@ def _records(picture: "Xray", numbers: Mapping[str, int], calls: Sequence[Call])
     return Records(workload, connection, sent_ns, sent_ns, answered_ns, start_ns, end_ns, 0, 0)
 
 
-def _doubts(picture: "Xray", calls: tuple[Call, ...], others: int) -> Iterator[Doubt]:
+def _doubts(picture: Material, records: Records, calls: tuple[Call, ...], others: int) -> Iterator[Doubt]:
     """Yield what this timeline cannot tell, which stands under every figure of it."""
-    yield Doubt("strace")
-    if not picture.load:
+    if picture.tracer == "strace":
+        yield Doubt("strace")
+    if not len(records):
         yield Doubt("unseen clients")
     if not any(call.name == "recv" for call in calls):
         yield Doubt("hidden calls", {"model": "it"})

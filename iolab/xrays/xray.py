@@ -1,6 +1,7 @@
 """Watch a server of anybody's for some seconds, and say which I/O model it runs."""
 
 import numbers
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,19 +11,20 @@ from typing import TYPE_CHECKING, Any
 from iolab.display import tables
 from iolab.errors import UsageError, guard, unknown
 from iolab.kernel.interrupts import InOnePiece
-from iolab.xrays import processes, protocols
+from iolab.xrays import events, processes, protocols
 from iolab.xrays.counts import Counts, count
+from iolab.xrays.events import Events
 from iolab.xrays.facts import ACCEPTS, RECEIVES, SENDS, WAITS, Facts, read
 from iolab.xrays.findings import NAPS, Finding, Scene, Timer, find, timer
 from iolab.xrays.load import Load
 from iolab.xrays.model import Verdict, tell
 from iolab.xrays.protocols import Protocol
 from iolab.xrays.strace import STARTS_S, TICK_S, Strace
-from iolab.xrays.syscalls import parse
 
 if TYPE_CHECKING:
     from iolab.trace.timeline import Timeline
 
+TRACERS = ("auto", "strace", "tracepoints")
 CAN_WAIT = {*WAITS, *ACCEPTS, *RECEIVES, *SENDS, *NAPS, "futex", "wait4", "waitid", "connect"}
 QUIET_SHARE, SETTLES_S, LOOKS_S, BEFORE_S = 0.35, 0.4, 0.2, 0.3
 
@@ -51,9 +53,11 @@ class Xray(tables.Readable):
         They are those of the process that received most often, or of one thread. Raise UsageError for a thread that
         made no such call.
         """
-        from iolab.xrays.timeline import timeline  # numpy takes 0.1 s
+        from iolab.xrays.timeline import Material, timeline  # numpy takes 0.1 s
 
-        return timeline(self, thread)
+        edge, cost = self.verdict.mode == "edge-triggered", self.cost
+        material = (self.command, self.seconds, self.facts, self.load, cost["tracer"], cost["cpu_us_per_call"], edge)
+        return timeline(Material(*material), thread)
 
     @property
     def model(self) -> str:
@@ -96,7 +100,9 @@ class Xray(tables.Readable):
             before, meanwhile, after = (cost[f"latency{when}_us"] or 0 for when in ("_before", "", "_after"))
             times = f"a request took {before:,.0f} µs before, {meanwhile:,.0f} µs meanwhile, and {after:,.0f} µs after"
         else:
-            times = "every traced call stopped its thread for that long"
+            times = "how long a request takes was not looked at"
+        if cost.get("tracer") == "tracepoints":
+            return f"the kernel's tracepoints added {cost['cpu_us_per_call']:.1f} µs to a call; {times}"
         return f"strace used {cost.get('cpu_us_per_call', 0):,.0f} µs of CPU for a call; {times}"
 
     def as_dict(self) -> dict[str, Any]:
@@ -145,9 +151,9 @@ def _sentences(counts: Counts) -> Iterator[str]:
 
 @dataclass
 class Watch:
-    """One watch: strace, the processes that it traces, and what is seen from outside meanwhile."""
+    """One watch: the tracer, the processes that it traces, and what is seen from outside meanwhile."""
 
-    strace: Strace
+    tracer: Strace | Events
     pids: list[int]
     threads: dict[int, int] = field(default_factory=dict)
     masks: dict[tuple[int, int], int] = field(default_factory=dict)
@@ -158,13 +164,13 @@ class Watch:
 
     def look(self) -> None:
         """Look at the queue and at the threads now and then, and see that the server is there."""
-        if not self.strace.is_running:
-            raise self.strace.refusal()
         if time.monotonic() < self.looks_again_s:
             return
-        self.pids = self.strace.family()
+        if not self.tracer.is_running:
+            raise self.tracer.refusal()
+        self.pids = self.tracer.family()
         if not self.pids:
-            raise self.strace.refusal()
+            raise self.tracer.refusal()
         self.threads |= processes.threads_of(self.pids)
         if ports := processes.ports_of(self.pids):
             self.ports = ports
@@ -197,23 +203,30 @@ def xray(
     port: int | None = None,
     send: bytes | None = None,
     expect: bytes | None = None,
+    tracer: str = "auto",
 ) -> Xray:
     """Watch a server for some seconds while it serves, and say which I/O model it runs.
 
     `target` is the PID of a process of yours, which is left as it was, or a command, a list of words, which is ended
     with all its children. `load` has it asked meanwhile: `echo`, `http`, `redis` or `memcached`; or `send` some bytes
-    and `expect` others. Raise UsageError where it cannot be traced or nothing was served, ServerFailed if it ends.
+    and `expect` others. `tracer` is `strace`, or `tracepoints` of the kernel, which cost less, tell less, take root,
+    and serve for a process that runs; `auto` takes them where there is no strace. Raise UsageError where it cannot be
+    traced or nothing was served, ServerFailed if it ends.
     """
+    if tracer not in TRACERS:
+        raise unknown("tracer", tracer, TRACERS)
     if not 0.5 <= seconds <= 600:
         raise UsageError(f"expected seconds to be from 0.5 to 600, not {seconds:g}")
     if not 1 <= connections <= 1000:
         raise UsageError(f"expected connections to be from 1 to 1,000, not {connections}")
     protocol = protocol_of(load, send, expect)
     if isinstance(target, numbers.Integral):
-        return _of_process(int(target), seconds, protocol, connections, port)
+        return _of_process(int(target), seconds, protocol, connections, port, tracer)
     command = [target] if isinstance(target, str) else list(target) if isinstance(target, Sequence) else []
     if not command or not all(isinstance(word, str) for word in command):
         raise UsageError(f"expected a PID, or a command as a list of words such as ['redis-server'], not {target!r}")
+    if tracer == "tracepoints":
+        raise UsageError("a command is started under strace; tracepoints watch a process that runs, by its PID")
     return _of_command(command, seconds, protocol, connections, port)
 
 
@@ -230,15 +243,25 @@ def protocol_of(load: str | None, send: bytes | None, expect: bytes | None) -> P
     return protocols.PROTOCOLS[load] if load else None
 
 
-def _of_process(pid: int, seconds: float, protocol: Protocol | None, connections: int, port: int | None) -> Xray:
+def _of_process(
+    pid: int, seconds: float, protocol: Protocol | None, connections: int, port: int | None, tracer: str
+) -> Xray:
     processes.require_traceable(pid)
     pids = processes.family(pid)
     name = processes.name_of(pid)
     address = address_of(processes.ports_of(pids), port) if protocol else None
     before_us = _latency_us(address, protocol, connections)
-    with InOnePiece(lambda: Strace.attach(pids)) as strace:
-        strace.wait_attached(pids)
-        picture = _develop(Watch(strace, pids), name, seconds, protocol, connections, port)
+    if tracer == "tracepoints" and (why := events.why_not()):
+        raise UsageError(f"the kernel's tracepoints cannot be had: {why}; --tracer strace does without")
+    if tracer == "auto" and not shutil.which("strace") and not events.why_not():
+        tracer = "tracepoints"
+    if tracer == "tracepoints":
+        with InOnePiece(lambda: Events(pid)) as watcher:
+            picture = _develop(Watch(watcher, pids), name, seconds, protocol, connections, port)
+    else:
+        with InOnePiece(lambda: Strace.attach(pids)) as strace:
+            strace.wait_attached(pids)
+            picture = _develop(Watch(strace, pids), name, seconds, protocol, connections, port)
     after_us = _latency_us(address, protocol, connections)
     return replace(picture, cost=picture.cost | {"latency_before_us": before_us, "latency_after_us": after_us})
 
@@ -282,14 +305,14 @@ def _develop(
     """Let the server serve, end the trace, and tell what it shows."""
     watch.look()
     watch.look_at_interest()
-    overflows, cpu_s, since_s = processes.overflows(), watch.strace.cpu_s, time.time()
+    overflows, cpu_s, since_s = processes.overflows(), watch.tracer.cpu_s, time.time()
     asked = Load(address_of(watch.ports, port), protocol, connections) if protocol else None
     with _closing(asked):
         _serve(watch, asked, seconds)
-    overflows, cpu_s = processes.overflows() - overflows, watch.strace.cpu_s - cpu_s
-    watch.strace.stop()
+    overflows, cpu_s = processes.overflows() - overflows, watch.tracer.cpu_s - cpu_s
+    watch.tracer.stop()
     facts = read(
-        parse(watch.strace.lines()), watch.threads, since_s=since_s, ports=[each.number for each in watch.ports],
+        watch.tracer.calls(), watch.threads, since_s=since_s, ports=[each.number for each in watch.ports],
         watched=watch.masks,
     )  # fmt: skip
     answered = len(asked.exchanges) if asked else 0
@@ -303,8 +326,9 @@ def _develop(
             "ask it something meanwhile, or have it asked: --load echo, http, redis or memcached"
         )
     cost = {
+        "tracer": watch.tracer.name,
         "calls": len(facts.counted),
-        "cpu_us_per_call": round(cpu_s * 1e6 / max(1, len(facts.counted)), 1),
+        "cpu_us_per_call": round(_cost_us(watch, cpu_s, len(facts.counted)), 2),
         "latency_us": asked and asked.median_us and round(asked.median_us, 1),
     }
     threads = len({call.thread for call in facts.accepts})
@@ -312,6 +336,10 @@ def _develop(
         name, seconds, verdict, counts, tuple(findings), tuple(waits_in(facts)), len(facts.accepts), threads, cost,
         facts, asked, timer(scene),
     )  # fmt: skip
+
+
+def _cost_us(watch: Watch, cpu_s: float, calls: int) -> float:
+    return events.cost_us() if isinstance(watch.tracer, Events) else cpu_s * 1e6 / max(1, calls)
 
 
 @contextmanager

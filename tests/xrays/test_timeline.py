@@ -36,7 +36,19 @@ def picture(model: str, load: Load | None = None) -> Xray:
     seen = json.loads(head.removeprefix("# "))
     process_of = {int(thread): process for thread, process in seen["process_of"].items()}
     facts = read(parse(lines), process_of, since_s=seen["since_s"], ports=seen["ports"])
-    return Xray(f"./{model}", 1.0, tell(facts), count(facts), (), (), 0, 0, {"cpu_us_per_call": 50.0}, facts, load)
+    return Xray(
+        f"./{model}",
+        1.0,
+        tell(facts),
+        count(facts),
+        (),
+        (),
+        0,
+        0,
+        {"tracer": "strace", "cpu_us_per_call": 50.0},
+        facts,
+        load,
+    )
 
 
 def asked(of: Xray) -> Load:

@@ -34,6 +34,8 @@ class Wild(NamedTuple):
     before: str = ""
     client: str = ""
     flaw: str = ""
+    mixed: str = ""
+    """Of a server that receives in two ways: the other one, which has the greater share at times."""
 
 
 NGINX = """daemon off; user root; worker_processes 2; pid FOLDER/pid; error_log FOLDER/log; events {}
@@ -67,7 +69,7 @@ POSTGRES = "/usr/lib/postgresql/15/bin"
 def apache(module: str, expected: tuple[str, str, str]) -> Wild:
     folder = "/usr/lib/apache2/modules"
     text = f"""ServerName localhost\nListen 127.0.0.1:PORT\nPidFile FOLDER/pid\nErrorLog FOLDER/log\nUser www-data
-Group www-data\nDocumentRoot FOLDER/no\nLoadModule mpm_{module}_module {folder}/mod_mpm_{module}.so
+Group www-data\nDocumentRoot FOLDER\nLoadModule mpm_{module}_module {folder}/mod_mpm_{module}.so
 LoadModule authz_core_module {folder}/mod_authz_core.so\n"""
     return Wild(["apache2", "-D", "FOREGROUND", "-d", "FOLDER", "-f", "FILE"], expected, HTTP, text)
 
@@ -94,7 +96,7 @@ WILD = {
     "mosquitto": Wild(["mosquitto", "-p", "PORT"], ("epoll", LEVEL, ONE), {"send": MQTT[0], "expect": MQTT[1]}),
     "varnish": Wild(
         ["varnishd", "-F", "-j", "none", "-n", "FOLDER/v", "-a", "127.0.0.1:PORT", "-f", "FILE", "-T", "none"],
-        ("epoll", LEVEL, HANDED), HTTP, VCL,
+        ("epoll", LEVEL, HANDED), HTTP, VCL, mixed="blocking",
     ),
     "postgresql": Wild(
         ["runuser", "-u", "postgres", "--", f"{POSTGRES}/postgres", "-D", "FOLDER/data", "-p", "PORT",
@@ -110,7 +112,7 @@ WILD = {
     "uvicorn": Wild(["uvicorn", "--port", "PORT", "wild:app"], ("epoll", LEVEL, ONE), HTTP, ASGI),
     "hypercorn": Wild(["hypercorn", "-b", "127.0.0.1:PORT", "wild:app"], ("epoll", LEVEL, ONE), HTTP, ASGI, flaw=NAGLE),
     "waitress": Wild(["waitress-serve", "--listen=127.0.0.1:PORT", "wild:app"], ("select", "", ONE), HTTP, WSGI),
-    "cheroot": Wild(["cheroot", "--bind", "127.0.0.1:PORT", "wild:app"], ("blocking", "", HANDED), HTTP, WSGI),
+    "cheroot": Wild(["cheroot", "--bind", "127.0.0.1:PORT", "wild:app"], ("epoll", LEVEL, HANDED), HTTP, WSGI),
     "tornado": Wild([sys.executable, "-c", TORNADO], ("epoll", LEVEL, ONE)),
     "twisted": Wild(
         ["twist", "web", "--listen", "tcp:PORT:interface=127.0.0.1", "--path", "FOLDER"], ("epoll", LEVEL, ONE)
@@ -153,9 +155,9 @@ def test_servers_of_the_world_are_named_as_their_documentation_has_it(
     with subprocess.Popen(["sh", "-c", fill(wild.client)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
         picture = iolab.xray(list(map(fill, wild.command)), seconds=5, connections=8, **wild.asks)
     calls = picture.counts.calls_per_request
-    print(
-        f"| {name} | {picture.model} | {calls and round(calls, 1)} | {picture.timer} |",
-        list(picture.verdict.shares.items()),
-    )
-    assert picture.findings == ()
-    assert (picture.verdict.kind, picture.verdict.mode, picture.verdict.arrangement) == wild.expected
+    shares, kinds = dict(picture.verdict.shares), [finding.kind for finding in picture.findings]
+    print(f"| {name} | {picture.model} | {calls and round(calls, 1)} | {picture.timer} | {kinds} | {shares} |")
+    assert kinds == [wild.flaw] * bool(wild.flaw)
+    expected = (wild.mixed, "", wild.expected[2]) if picture.verdict.kind == wild.mixed else wild.expected
+    assert (picture.verdict.kind, picture.verdict.mode, picture.verdict.arrangement) == expected
+    assert not wild.mixed or {wild.expected[0], wild.mixed} == set(shares)

@@ -38,6 +38,10 @@ class WithCommand(click.Command):
 @click.option("--expect", type=click.Path(dir_okay=False, path_type=Path), help="The reply to those, whole.")
 @click.option("--connections", type=int, default=4, show_default=True, help="Connections that ask.")
 @click.option("--port", type=int, help="Which to ask, if it listens on several.")
+@click.option(
+    "--tracer", type=click.Choice(xrays.TRACERS), default="auto", show_default=True,
+    help="strace, or tracepoints of the kernel: they cost less, tell less, and take root.",
+)  # fmt: skip
 @click.option("--figure", type=FigureFile(), help="Draw a typical stretch into this file: .png, .svg or .pdf.")
 @click.option("--trace", type=OutputFile(), help="Write Chrome trace events, which ui.perfetto.dev opens.")
 @click.option("--replay", type=OutputFile(), help="Write a page that plays it in slow motion, in any browser.")

@@ -49,9 +49,9 @@ LEARNS: tuple[tuple[str, str, list[Call]], ...] = (
         [wait(1, "poll", DOOR), accept(1, ANN), receive(2, ANN)],
     ),
     (
-        "The first `recvfrom` on 7 was in vain, with -1. Then `poll` named 3 and 7, and `recvfrom` brought 18 bytes.",
+        "A `recvfrom` on 8 was in vain, with -1. Then `poll` named 3 and 7, and `recvfrom` on 7 brought 18 bytes.",
         "poll",
-        [accept(1, ANN), receive(1, ANN, -1), wait(1, "poll", DOOR, ANN), receive(1, ANN)],
+        [accept(1, ANN), receive(1, BOB, -1), wait(1, "poll", DOOR, ANN), receive(1, ANN)],
     ),
     (
         "The first `recvfrom` on 7 brought 18 bytes at once. An `epoll_ctl` named 7 only after that.",

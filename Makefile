@@ -94,6 +94,7 @@ unit: setup
 	$(bin)/pytest -n 6 tests
 
 nbval: export IOLAB_PROGRESS := $(cache)/progress.json
+nbval: export IOLAB_STRACE := 0
 nbval: setup
 	$(if $(notebooks),$(bin)/pytest -n 4 --dist loadscope --no-loadscope-reorder --nbval-lax --nbval-current-env --nbval-cell-timeout=60 $(last_first),@echo 'no notebooks yet')
 
@@ -130,7 +131,7 @@ certify-load: setup
 certify-judge: setup
 	$(certified) tests/exercises tests/classroom
 certify-lessons: setup
-	$(certified) tests/browser tests/playback
+	$(certified) tests/browser tests/playback tests/course
 	$(bin)/python tools/refused.py --both $(notebooks)
 certify-corpus: setup
 	$(bin)/python tools/corpus.py --busy $(or $(ARGS),--repeats 20)

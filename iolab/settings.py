@@ -17,6 +17,9 @@ AIO_HELPERS = "IOLAB_AIO_HELPERS"
 RECORD = "IOLAB_RECORD"
 """Set to 1, every run that has a name is made and saved."""
 
+STRACE = "IOLAB_STRACE"
+"""Set to 0, lesson 10 traces nothing, and shows what was recorded: seconds of CPU less for the daily tests."""
+
 
 @dataclass(frozen=True, repr=False)
 class Profile:

@@ -7,8 +7,25 @@ from iolab.course.files import read_file
 from iolab.course.leave_out import runs
 from iolab.course.mysteries import calls_of, mystery
 from iolab.course.sigio import taps
+from iolab.course.wild import command_of, in_the_wild, inside, watch, wild_servers
 from iolab.errors import guard_face
 
-__all__ = ["calls_of", "growth", "guide", "mystery", "read_file", "runs", "slow_steps", "taps", "try_out", "who_pays"]
+__all__ = [
+    "calls_of",
+    "command_of",
+    "growth",
+    "guide",
+    "in_the_wild",
+    "inside",
+    "mystery",
+    "read_file",
+    "runs",
+    "slow_steps",
+    "taps",
+    "try_out",
+    "watch",
+    "who_pays",
+    "wild_servers",
+]
 
 guard_face(globals())

@@ -8,6 +8,7 @@ and client, with the reasons to distrust the runs.
 from iolab.figures.chapter import textbook
 from iolab.figures.experiments import experiment
 from iolab.figures.ideas import idea
+from iolab.figures.outside import xrays
 from iolab.figures.rankings import ranking
 from iolab.figures.runs import cpu, latency, omission, percentiles
 from iolab.figures.style import CourseFigure
@@ -25,4 +26,5 @@ __all__ = [
     "phases",
     "ranking",
     "textbook",
+    "xrays",
 ]

@@ -112,7 +112,7 @@ def boxes(evidence: Evidence, source: str) -> list[Box]:
     """Return the boxes of the model that a timeline is of, by the calls that it waits in."""
     names = {call.name for call in evidence.timeline.calls}
     if names & {"epoll_wait", "kevent"}:
-        return _epoll(evidence, "EPOLLET" in source)
+        return _epoll(evidence, "EPOLLET" in source or evidence.timeline.edge)
     if names & {"select", "poll"}:
         return _select(evidence, "select" if "select" in names else "poll")
     if names & set(SIGNAL_WAITS):
@@ -267,13 +267,19 @@ def _pairs(calls: Iterable[Call]) -> Iterator[tuple[Call, Call]]:
 
 
 def backlog(timeline: Timeline) -> Iterator[Token]:
-    """Yield how long each connection waited to be accepted: all had connected when the load began."""
+    """Yield how long each connection waited to be accepted: all had connected when the load began.
+
+    Of a server that was watched from outside they come at any time, which the load tells, or nobody.
+    """
     waits: dict[int, Call] = {}
+    begin_ns = [timeline.records.start_ns] if len(timeline.records) else []
     for call in timeline.calls:
         if call.name in WAITS:
             waits[call.thread] = call
         elif call.name in ("accept", "accepted") and call.connection is not None and call.result != EAGAIN:
             slept = [call] if call.away else [waits[call.thread]] if call.thread in waits else []
             wakes_ns = [absence.end_ns for each in slept for absence in (each.away or ())[-1:]]
-            since_ns = min([timeline.records.start_ns, call.end_ns - 1, *wakes_ns])
+            since_ns = min([*begin_ns, call.end_ns - 1, *wakes_ns])
+            if call.arrived_ns not in (None, call.start_ns):
+                since_ns = min(call.arrived_ns or 0, call.end_ns - 1)
             yield Token(call.connection, since_ns, call.end_ns)

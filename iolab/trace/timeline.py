@@ -24,7 +24,7 @@ from iolab.measurement.placement import Placement, place
 from iolab.models import Model
 from iolab.replies import upper
 from iolab.trace import chrome
-from iolab.trace.calls import WAITS, Call, attribute_wakings, calls_of, renumber, watch
+from iolab.trace.calls import SENDS, WAITS, Call, attribute_wakings, calls_of, renumber, watch
 from iolab.trace.eye import Eye
 from iolab.trace.gaps import Gap, gaps
 from iolab.trace.occupancy import Occupancy, microseconds
@@ -45,7 +45,8 @@ class Timeline(tables.Readable):
     `cost_ns_per_call` is what recording adds to a `recv` or `send`, measured after the run.
     A timeline that is not `complete` holds the last calls of its run. `gaps` are what its threads did between
     the calls, and `steps` what the kernel did for them, where that was asked for. `doubts` say what could not
-    be recorded. `source` is the text of a server of the learner's own.
+    be recorded. `text` is that of a server of the learner's own. `edge` says of a server without a text that its
+    epoll is edge-triggered.
     """
 
     model: str
@@ -59,6 +60,7 @@ class Timeline(tables.Readable):
     gaps: tuple[Gap, ...] = ()
     steps: tuple[Happening, ...] = ()
     text: str = ""
+    edge: bool = False
 
     def find(self, *names: str) -> list[Call]:
         """Return the calls of these names."""
@@ -72,7 +74,7 @@ class Timeline(tables.Readable):
     @property
     def rows(self) -> list[dict[str, Any]]:
         """One row for each kind of call, and one for what lies between: how many a request, and the us of each part."""
-        return tabulate(self.calls, self.gaps, len(self.records))
+        return tabulate(self.calls, self.gaps, len(self.records) or turns(self.calls))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the timeline as the JSON output has it; times in microseconds since the load began."""
@@ -108,6 +110,17 @@ class Timeline(tables.Readable):
 
     def __iter__(self) -> Iterator[Call]:
         return iter(self.calls)
+
+
+def turns(calls: Iterable[Call]) -> int:
+    """Return how often a send followed a receive on its connection: the requests, where no client counted them."""
+    last: dict[int | None, str] = {}
+    number = 0
+    for call in calls:
+        if call.name == "recv" or call.name in SENDS:
+            number += call.name in SENDS and last.get(call.connection) == "recv"
+            last[call.connection] = call.name
+    return number
 
 
 def tabulate(calls: Iterable[Call], gaps: Sequence[Gap], requests: int) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ Kind = Literal[
     "few repeats",
     "lost worker", "spread start", "spare workers",
     "cut", "hidden calls", "hidden wait", "no stamps", "completion",
-    "no switches", "cut switches", "cut steps",
+    "no switches", "cut switches", "cut steps", "strace", "unseen clients", "other calls",
 ]  # fmt: skip
 
 SAYS: dict[Kind, tuple[str, str]] = {
@@ -66,6 +66,15 @@ SAYS: dict[Kind, tuple[str, str]] = {
     "completion": ("no stamp tells when its bytes came", "wake-up time is included in the blue bar"),
     "no switches": ("when a thread was on a CPU is not known", "{why}"),
     "cut switches": ("when a thread was on a CPU is not known for {calls:,} calls", "its switches found no room"),
+    "strace": (
+        "times are those under strace, which stops a thread twice for each call",
+        "the server's own are shorter; order and counts are the same",
+    ),
+    "unseen clients": (
+        "nobody wrote down when the clients sent",
+        "an arrival is known where no thread slept for it",
+    ),
+    "other calls": ("{calls:,} other calls are not here", "they are on no connection, or of other threads"),
     "cut steps": ("only the first {kept:,} steps of the kernel are here", ""),
 }
 """Of each kind the fact, and its consequence."""

@@ -62,6 +62,8 @@ class Facts:
     sent: list[tuple[Syscall, str]] = field(default_factory=list)
     accepted: dict[str, Syscall] = field(default_factory=dict)
     accepts: list[Syscall] = field(default_factory=list)
+    connections: dict[int, str] = field(default_factory=dict)
+    """By the `id` of a call: the connection that it is on."""
     ended: dict[tuple[int, str], float] = field(default_factory=dict)
     """By process and connection: when an end of file was read there and the descriptor not closed since."""
     closed: int = 0
@@ -121,6 +123,8 @@ def read(
         if call.name in ACCEPTS and (match := _PORT.match(call.target)):
             facts.ports.add(int(match[1]))
     for call in calls:
+        if connection := facts.connection(call) or call.opened * (call.name in ACCEPTS):
+            facts.connections[id(call)] = connection
         handle = HANDLERS.get(call.name)
         if handle:
             handle(facts, call)
@@ -150,7 +154,7 @@ def _accept(facts: Facts, call: Syscall) -> None:
         record.pop(place, None)
     facts.armed.discard(place)
     (facts.nonblocking.add if "SOCK_NONBLOCK" in call.arguments else facts.nonblocking.discard)(place)
-    if call.start_s >= facts.since_s:
+    if call.end_s >= facts.since_s:  # a pool sleeps in accept since before the watch
         facts.accepts.append(call)
 
 

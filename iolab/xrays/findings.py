@@ -19,7 +19,9 @@ QUIET_S = 0.3
 """How long nothing must happen for a server to be called idle."""
 
 SPINS_PER_S = 200.0
-WAKES_PER_S = 1.5
+WAKES_PER_S, POLLS_MS = 5.0, 90.0
+"""Who wakes seldom, or after longer, may have a timer that is meant: that of Redis is 100 ms, as uvicorn's."""
+
 NEAR_LIMIT = 900
 HELD_UP_S = 0.05
 DELAYED_ACK_S = 0.035, 0.06
@@ -49,7 +51,9 @@ class Scene:
     queue: int = 0
     """The most connections that waited to be accepted."""
     overflows: int = 0
-    """How often the queue was full."""
+    """How often a queue of this machine was full."""
+    room: int | None = None
+    """How many the queue takes; None where the kernel does not say."""
 
     @property
     def quiet(self) -> tuple[float, float]:
@@ -77,7 +81,7 @@ def find(scene: Scene) -> list[Finding]:
 def spins(scene: Scene) -> Finding | None:
     """Look for a loop that never sleeps."""
     seconds, calls = scene.idle_calls()
-    vain = [call for call in calls if call.in_vain or (call.name in WAITS and call.result == 0)]
+    vain = [call for call in calls if call.in_vain or (WAITS.get(call.name) in READINESS and call.result == 0)]
     if not seconds or len(vain) / seconds < SPINS_PER_S:
         return None
     names = ", ".join(f"{name} {count:,}" for name, count in Counter(call.name for call in vain).most_common(3))
@@ -89,22 +93,38 @@ def spins(scene: Scene) -> Finding | None:
     )
 
 
-def polls(scene: Scene) -> Finding | None:
-    """Look for a time-out that has a waiting server wake for nothing, again and again."""
+@dataclass(frozen=True)
+class Timer:
+    """How often a server wakes by a time-out while nothing comes, in which call, and after how long."""
+
+    per_s: float = 0.0
+    call: str = ""
+    after_ms: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.per_s:.1f} times a second while nothing came: {self.call} of {self.after_ms:.0f} ms"
+
+
+def timer(scene: Scene) -> Timer:
+    """Return the time-out that has a server wake most often."""
     seconds, calls = scene.idle_calls()
-    if not seconds or spins(scene):
-        return None
     slept: dict[str, list[float]] = defaultdict(list)
     for call in calls:
         if call.result == 0 and call.seconds > 1e-3 and (WAITS.get(call.name) in READINESS or call.name in NAPS):
             slept[call.name].append(call.seconds)
     name, times = max(slept.items(), key=lambda row: len(row[1]), default=("", []))
-    if len(times) < 2 or len(times) / seconds < WAKES_PER_S:
+    return Timer(len(times) / seconds, name, median(times) * 1e3) if len(times) > 1 else Timer()
+
+
+def polls(scene: Scene) -> Finding | None:
+    """Look for a time-out that has a waiting server look again and again whether there is something to do."""
+    wakes = timer(scene)
+    if wakes.per_s < WAKES_PER_S or wakes.after_ms > POLLS_MS or spins(scene):
         return None
     return Finding(
         "wakes by a time-out",
-        "a timer, or it looks again and again whether something has changed: an eventfd in the set would tell it",
-        f"{len(times) / seconds:.1f} times a second while nothing came: {name} of {median(times) * 1e3:.0f} ms",
+        "it looks again and again whether something has changed: an eventfd in the set would tell it",
+        str(wakes),
         "lesson 03; eventfd(2)",
     )
 
@@ -151,12 +171,13 @@ def queue_is_full(scene: Scene) -> Finding | None:
     """Look for a queue of connections that overflowed while each wake-up accepted one."""
     turns = [sum(call.name in ("accept", "accept4") for call in turn) for _, turn in _turns(scene.facts)]
     accepting = [number for number in turns if number]
-    if not scene.overflows or not scene.queue or (accepting and median(accepting) > 1):
+    is_full = scene.room is not None and scene.queue > scene.room
+    if not scene.overflows or not is_full or (accepting and median(accepting) > 1):
         return None
     return Finding(
         "accepts one at a time under a full queue",
         "each wake-up takes one connection, while others are turned away; accept until EAGAIN, or listen for more",
-        f"up to {scene.queue:,} connections waited, and the queue was full {scene.overflows:,} times",
+        f"up to {scene.queue:,} connections waited in a queue for {scene.room:,}, which turned others away",
         "lesson 03; backlog in listen(2)",
     )
 
@@ -206,7 +227,12 @@ def _stopped(call: Syscall, facts: Facts) -> bool:
 
 
 def _one_at_a_time(scene: Scene) -> Finding | None:
-    if scene.verdict.arrangement != ONE or scene.queue < 2:
+    times: dict[str, list[float]] = defaultdict(list)
+    for received in scene.facts.received:
+        times[received.connection].append(received.call.end_s)
+    talks = sorted((own[0], own[-1]) for own in times.values() if len(own) > 1)
+    in_turn = len(talks) > 1 and all(before[1] < after[0] for before, after in pairwise(talks))
+    if scene.queue < 2 or not (in_turn or scene.verdict.arrangement == ONE):
         return None
     return Finding(
         "one connection holds up all",

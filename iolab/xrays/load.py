@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from statistics import median
+from typing import NamedTuple
 
 from iolab.xrays.protocols import Protocol
 
@@ -33,14 +34,25 @@ class Talk:
     requests: int = 0
 
 
+class Exchange(NamedTuple):
+    """A request with its reply: from which port, when it was sent and answered, and how long the reply was."""
+
+    port: int
+    sent_ns: int
+    answered_ns: int
+    reply_bytes: int
+
+
 @dataclass
 class Load:
-    """A closed loop of connections to an address; `latencies_ns` of the replies, and how many were not right."""
+    """A closed loop of connections to an address; its exchanges, and how many replies were not right."""
 
     address: tuple[str, int]
     protocol: Protocol
     connections: int
-    latencies_ns: list[int] = field(default_factory=list)
+    exchanges: list[Exchange] = field(default_factory=list)
+    connected_ns: dict[int, int] = field(default_factory=dict)
+    """When the connection from each port was opened."""
     wrong: int = 0
     unanswered: int = 0
     _talks: dict[int, Talk] = field(default_factory=dict)
@@ -48,7 +60,8 @@ class Load:
     @property
     def median_us(self) -> float | None:
         """The median latency, in microseconds."""
-        return median(self.latencies_ns) / 1e3 if self.latencies_ns else None
+        times_ns = [each.answered_ns - each.sent_ns for each in self.exchanges]
+        return median(times_ns) / 1e3 if times_ns else None
 
     def open(self) -> None:
         """Open all connections."""
@@ -58,7 +71,7 @@ class Load:
     def ask_once(self, seconds: float, on_tick: Tick) -> None:
         """Send one request on each connection, and wait for all replies for so long; for the first one longer."""
         self._run(time.monotonic() + seconds, on_tick, once=True)
-        if not self.latencies_ns:
+        if not self.exchanges:
             self._run(time.monotonic() + FIRST_REPLY_S, on_tick, once=True)
 
     def run(self, seconds: float, on_tick: Tick) -> None:
@@ -75,6 +88,7 @@ class Load:
     def _open(self) -> bool:
         family = socket.AF_INET6 if ":" in self.address[0] else socket.AF_INET
         peer = socket.socket(family, socket.SOCK_STREAM)
+        at_ns = time.time_ns()
         try:
             peer.settimeout(1)
             peer.connect(self.address)
@@ -83,6 +97,7 @@ class Load:
             peer.close()
             return False
         self._talks[peer.fileno()] = Talk(peer)
+        self.connected_ns[peer.getsockname()[1]] = at_ns
         return True
 
     def _run(self, until_s: float, on_tick: Tick, *, once: bool) -> None:
@@ -90,7 +105,7 @@ class Load:
             if not talk.sent_ns:
                 self._ask(talk)
         while time.monotonic() < until_s and self._talks:
-            if once and self.latencies_ns and not any(each.sent_ns for each in self._talks.values()):
+            if once and self.exchanges and not any(each.sent_ns for each in self._talks.values()):
                 return
             interest = select.poll()
             for descriptor in self._talks:
@@ -102,7 +117,7 @@ class Load:
 
     def _ask(self, talk: Talk) -> None:
         talk.reply.clear()
-        talk.sent_ns = time.perf_counter_ns()
+        talk.sent_ns = time.time_ns()  # the clock that strace writes down
         with suppress(OSError):  # the end of the connection is seen when it is read
             talk.peer.sendall(self.protocol.request)
 
@@ -122,7 +137,8 @@ class Load:
             self._ask(talk)
 
     def _note(self, talk: Talk) -> None:
-        self.latencies_ns.append(time.perf_counter_ns() - talk.sent_ns)
+        port = talk.peer.getsockname()[1]
+        self.exchanges.append(Exchange(port, talk.sent_ns, time.time_ns(), len(talk.reply)))
         self.wrong += self.protocol.expect is not None and bytes(talk.reply) != self.protocol.expect
         talk.sent_ns, talk.requests = 0, talk.requests + 1
 

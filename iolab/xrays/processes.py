@@ -2,6 +2,8 @@
 
 import os
 import re
+import socket
+import struct
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,14 +17,20 @@ KERNEL_THREAD = 0x200000
 
 LISTENING = "0A"
 
+# <linux/sock_diag.h>, <linux/inet_diag.h>: a dump of all sockets of TCP that listen, by family.
+SOCK_DIAG, SOCK_DIAG_BY_FAMILY, REQUEST_DUMP, STATE_LISTEN = 4, 20, 0x301, 1 << 10
+_HEADER, _ASKS = struct.Struct("=IHHII"), struct.Struct("=BBxxI48x")
+_SOCKET = struct.Struct("=52x4xIIII")  # expires, then: waiting, room, user, inode
+
 
 class Port(NamedTuple):
-    """A port that is listened on: its number, where, by which socket, and how many wait to be accepted."""
+    """A port that is listened on: its number, where, by which socket, how many wait, and in which table it stands."""
 
     number: int
     host: str
     inode: str
     waiting: int
+    table: str = "tcp"
 
 
 def require_traceable(pid: int) -> None:
@@ -105,18 +113,18 @@ def ports_of(pids: Iterable[int]) -> list[Port]:
     """Return the TCP ports that these processes listen on."""
     ports: dict[str, Port] = {}
     for pid in pids:
-        mine = set(_sockets(pid))
+        mine = {inode for _, inode in _sockets(pid)}
         ports |= {port.inode: port for port in _listening(pid) if port.inode in mine}
     return sorted(ports.values())
 
 
-def _sockets(pid: int) -> Iterator[str]:
+def _sockets(pid: int) -> Iterator[tuple[int, str]]:
     with suppress(OSError):
         for link in (PROC / str(pid) / "fd").iterdir():
             with suppress(OSError):
                 target = os.readlink(link)  # noqa: PTH115  Path.readlink would make a path of `socket:[1]`
                 if target.startswith("socket:["):
-                    yield target[8:-1]
+                    yield int(link.name), target[8:-1]
 
 
 def _listening(pid: int) -> Iterator[Port]:
@@ -126,7 +134,23 @@ def _listening(pid: int) -> Iterator[Port]:
                 fields = line.split()
                 if fields[3] == LISTENING:
                     host, _, number = fields[1].partition(":")
-                    yield Port(int(number, 16), _host(host), fields[9], int(fields[4].partition(":")[2], 16))
+                    yield Port(int(number, 16), _host(host), fields[9], int(fields[4].partition(":")[2], 16), table)
+
+
+def sockets_of(pid: int) -> Iterator[tuple[int, str]]:
+    """Yield the descriptors of a process that are TCP sockets, each with what strace calls it."""
+    rows: dict[str, str] = {}
+    for table in ("tcp", "tcp6"):
+        with suppress(OSError):
+            for line in (PROC / str(pid) / "net" / table).read_text().splitlines()[1:]:
+                fields = line.split()
+                here, there = (
+                    f"{host}:{int(port, 16)}" for host, _, port in (word.partition(":") for word in fields[1:3])
+                )
+                rows[fields[9]] = f"TCP:[{here}]" if fields[3] == LISTENING else f"TCP:[{here}->{there}]"
+    for number, inode in _sockets(pid):
+        if inode in rows:
+            yield number, rows[inode]
 
 
 def _host(digits: str) -> str:
@@ -146,6 +170,34 @@ def interest_of(pid: int) -> dict[int, int]:
                 found = re.finditer(r"^tfd: +(\d+) events: +([0-9a-f]+)", info.read_text(), re.MULTILINE)
                 masks |= {int(match[1]): int(match[2], 16) for match in found}
     return masks
+
+
+def rooms() -> dict[str, int]:
+    """Return how many connections the queue of each socket takes, by inode (`sock_diag(7)`)."""
+    found: dict[str, int] = {}
+    with suppress(OSError, struct.error), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, SOCK_DIAG) as kernel:
+        kernel.settimeout(1)
+        for family in (socket.AF_INET, socket.AF_INET6):
+            asks = _ASKS.pack(family, socket.IPPROTO_TCP, STATE_LISTEN)
+            kernel.send(_HEADER.pack(_HEADER.size + len(asks), SOCK_DIAG_BY_FAMILY, REQUEST_DUMP, 1, 0) + asks)
+            while not (replies := _replies(kernel.recv(1 << 16)))[1]:
+                found |= replies[0]
+            found |= replies[0]
+    return found
+
+
+def _replies(data: bytes) -> tuple[dict[str, int], bool]:
+    """Return the rooms that a message of the kernel has, and whether it is the last."""
+    found: dict[str, int] = {}
+    place = 0
+    while place < len(data):
+        size_bytes, kind, *_ = _HEADER.unpack_from(data, place)
+        if kind != SOCK_DIAG_BY_FAMILY:
+            return found, True
+        _, room, _, inode = _SOCKET.unpack_from(data, place + _HEADER.size)
+        found[str(inode)] = room
+        place += (size_bytes + 3) & ~3
+    return found, False
 
 
 def overflows() -> int:

@@ -21,6 +21,7 @@ from typing import Self
 
 from iolab.errors import ServerFailed, UsageError
 from iolab.xrays import processes
+from iolab.xrays.syscalls import Syscall, parse
 
 TRACED = "%network,%desc,%process,%signal,futex,nanosleep,clock_nanosleep,sched_yield"
 """What is traced: calls on descriptors, waits, and the birth and end of threads; memory and clocks are left out."""
@@ -33,11 +34,14 @@ TICK_S = 0.02
 class Strace:
     """strace, running; `attach` it to processes or `start` a command under it, and leave the block to end it."""
 
-    def __init__(self, arguments: Sequence[str], *, owns: bool) -> None:
+    name = "strace"
+
+    def __init__(self, arguments: Sequence[str], pid: int | None = None) -> None:
         if not (strace := shutil.which("strace")):
             raise UsageError("strace is not installed, and it does the tracing; `apt install strace` brings it")
         self._folder = TemporaryDirectory(prefix="xray-")
-        self._owns = owns
+        self._pid = pid
+        """The process that ran before; None of a command, which is ended with the trace."""
         self._text, self._errors = (Path(self._folder.name, name) for name in ("calls", "errors"))
         with self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
@@ -51,14 +55,14 @@ class Strace:
     @classmethod
     def attach(cls, pids: Sequence[int]) -> Self:
         """Attach to processes that run."""
-        return cls([word for pid in pids for word in ("-p", str(pid))], owns=False)
+        return cls([word for pid in pids for word in ("-p", str(pid))], pids[0])
 
     @classmethod
     def start(cls, command: Sequence[str]) -> Self:
         """Start a command."""
         if not shutil.which(command[0]):
             raise UsageError(f"there is no command {command[0]!r}; give one that starts a server")
-        return cls(["--seccomp-bpf", "--", *command], owns=True)
+        return cls(["--seccomp-bpf", "--", *command])
 
     @property
     def is_running(self) -> bool:
@@ -100,12 +104,18 @@ class Strace:
     def refusal(self) -> Exception:
         """Return the error for a strace that has ended by itself."""
         line = self._last_line()
+        if self._pid is not None and not processes.status(self._pid):
+            return ServerFailed("the server ended while it was watched")
         if "not permitted" in line or "Permission denied" in line:
             return UsageError(
                 "the kernel refuses ptrace(2) here; kernel.yama.ptrace_scope above 0 lets nobody but root attach, and "
                 "a container needs --cap-add SYS_PTRACE: start the server by `iolab xray -- COMMAND`, or use root"
             )
         return ServerFailed(f"the server ended while it was watched{f': {line}' if line else ''}")
+
+    def calls(self) -> list[Syscall]:
+        """Return the calls that strace wrote; complete once `stop` was called."""
+        return parse(self.lines())
 
     def lines(self) -> list[str]:
         """Return what strace wrote; complete once `stop` was called."""
@@ -115,7 +125,7 @@ class Strace:
 
     def stop(self) -> None:
         """Let go of processes that ran before; end a command with all its children."""
-        if self._owns:
+        if self._pid is None:
             self._end_command()
         elif self.is_running:
             self._process.terminate()

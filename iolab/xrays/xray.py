@@ -1,25 +1,30 @@
 """Watch a server of anybody's for some seconds, and say which I/O model it runs."""
 
 import numbers
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from iolab.display import tables
 from iolab.errors import UsageError, guard, unknown
 from iolab.kernel.interrupts import InOnePiece
-from iolab.xrays import processes, protocols
+from iolab.xrays import events, processes, protocols
 from iolab.xrays.counts import Counts, count
+from iolab.xrays.events import Events
 from iolab.xrays.facts import ACCEPTS, RECEIVES, SENDS, WAITS, Facts, read
-from iolab.xrays.findings import NAPS, Finding, Scene, find
+from iolab.xrays.findings import NAPS, Finding, Scene, Timer, find, timer
 from iolab.xrays.load import Load
 from iolab.xrays.model import Verdict, tell
 from iolab.xrays.protocols import Protocol
 from iolab.xrays.strace import STARTS_S, TICK_S, Strace
-from iolab.xrays.syscalls import parse
 
+if TYPE_CHECKING:
+    from iolab.trace.timeline import Timeline
+
+TRACERS = ("auto", "strace", "tracepoints")
 CAN_WAIT = {*WAITS, *ACCEPTS, *RECEIVES, *SENDS, *NAPS, "futex", "wait4", "waitid", "connect"}
 QUIET_SHARE, SETTLES_S, LOOKS_S, BEFORE_S = 0.35, 0.4, 0.2, 0.3
 
@@ -36,7 +41,23 @@ class Xray(tables.Readable):
     waits_in: tuple[dict[str, Any], ...]
     accepts: int
     accept_threads: int
-    cost: dict[str, Any] = field(default_factory=dict)
+    cost: dict[str, Any]
+    facts: Facts
+    load: Load | None = None
+    timer: Timer = field(default_factory=Timer)
+    """The time-out that has it wake most often while nothing comes: one that is meant, or a finding."""
+
+    def timeline(self, thread: int | None = None) -> "Timeline":
+        """Return the calls on connections and the waits as a timeline, for figures, `iolab.replay` and Chrome trace.
+
+        They are those of the process that received most often, or of one thread. Raise UsageError for a thread that
+        made no such call.
+        """
+        from iolab.xrays.timeline import Material, timeline  # numpy takes 0.1 s
+
+        edge, cost = self.verdict.mode == "edge-triggered", self.cost
+        material = (self.command, self.seconds, self.facts, self.load, cost["tracer"], cost["cpu_us_per_call"], edge)
+        return timeline(Material(*material), thread)
 
     @property
     def model(self) -> str:
@@ -49,8 +70,10 @@ class Xray(tables.Readable):
         return list(self.waits_in)
 
     def parts(self) -> list[tables.Part]:
-        """Return what the threads wait in as a table."""
-        return [tables.Part(self.rows, "; ".join(self.sentences()))]
+        """Return what the threads wait in as a table, under the model, and above all else that is to be said."""
+        model, *others = self.sentences()
+        faults = (f"! {finding.kind}: {finding.evidence} ({finding.see})" for finding in self.findings)
+        return [tables.Part(self.rows, model, [*faults, *others])]
 
     def sentences(self) -> Iterator[str]:
         """Yield what is to be said of the server, apart from the findings."""
@@ -65,6 +88,8 @@ class Xray(tables.Readable):
         if self.accepts:
             yield f"{_number(self.accepts, 'connection')} accepted by {_number(self.accept_threads, 'thread')}"
         yield from _sentences(self.counts)
+        if self.timer.per_s:
+            yield f"it wakes {self.timer}"
         yield self.price
 
     @property
@@ -72,10 +97,12 @@ class Xray(tables.Readable):
         """What the tracing cost, in words."""
         cost = self.cost
         if cost.get("latency_before_us") and cost.get("latency_us"):
-            before, meanwhile = cost["latency_before_us"], cost["latency_us"]
-            times = f"a request took {before:,.0f} µs before, and {meanwhile:,.0f} µs meanwhile"
+            before, meanwhile, after = (cost[f"latency{when}_us"] or 0 for when in ("_before", "", "_after"))
+            times = f"a request took {before:,.0f} µs before, {meanwhile:,.0f} µs meanwhile, and {after:,.0f} µs after"
         else:
-            times = "every traced call stopped its thread for that long"
+            times = "how long a request takes was not looked at"
+        if cost.get("tracer") == "tracepoints":
+            return f"the kernel's tracepoints added {cost['cpu_us_per_call']:.1f} µs to a call; {times}"
         return f"strace used {cost.get('cpu_us_per_call', 0):,.0f} µs of CPU for a call; {times}"
 
     def as_dict(self) -> dict[str, Any]:
@@ -96,6 +123,7 @@ class Xray(tables.Readable):
             "accepts": self.accepts,
             "accept_threads": self.accept_threads,
             **self.counts.as_dict(),
+            "timer": asdict(self.timer),
             "findings": [asdict(finding) for finding in self.findings],
             "cost": self.cost,
         }
@@ -123,29 +151,33 @@ def _sentences(counts: Counts) -> Iterator[str]:
 
 @dataclass
 class Watch:
-    """One watch: strace, the processes that it traces, and what is seen from outside meanwhile."""
+    """One watch: the tracer, the processes that it traces, and what is seen from outside meanwhile."""
 
-    strace: Strace
+    tracer: Strace | Events
     pids: list[int]
     threads: dict[int, int] = field(default_factory=dict)
     masks: dict[tuple[int, int], int] = field(default_factory=dict)
     ports: list[processes.Port] = field(default_factory=list)
     queue: int = 0
+    room: int | None = None
     looks_again_s: float = 0.0
 
     def look(self) -> None:
         """Look at the queue and at the threads now and then, and see that the server is there."""
-        if not self.strace.is_running:
-            raise self.strace.refusal()
         if time.monotonic() < self.looks_again_s:
             return
-        self.pids = self.strace.family()
+        if not self.tracer.is_running:
+            raise self.tracer.refusal()
+        self.pids = self.tracer.family()
         if not self.pids:
-            raise self.strace.refusal()
+            raise self.tracer.refusal()
         self.threads |= processes.threads_of(self.pids)
         if ports := processes.ports_of(self.pids):
             self.ports = ports
             self.queue = max(self.queue, *(port.waiting for port in ports))
+            if self.room is None:
+                rooms = processes.rooms()
+                self.room = min((rooms[port.inode] for port in ports if port.inode in rooms), default=None)
         self.looks_again_s = time.monotonic() + LOOKS_S
 
     def look_at_interest(self) -> None:
@@ -171,23 +203,30 @@ def xray(
     port: int | None = None,
     send: bytes | None = None,
     expect: bytes | None = None,
+    tracer: str = "auto",
 ) -> Xray:
     """Watch a server for some seconds while it serves, and say which I/O model it runs.
 
     `target` is the PID of a process of yours, which is left as it was, or a command, a list of words, which is ended
     with all its children. `load` has it asked meanwhile: `echo`, `http`, `redis` or `memcached`; or `send` some bytes
-    and `expect` others. Raise UsageError where it cannot be traced or nothing was served, ServerFailed if it ends.
+    and `expect` others. `tracer` is `strace`, or `tracepoints` of the kernel, which cost less, tell less, take root,
+    and serve for a process that runs; `auto` takes them where there is no strace. Raise UsageError where it cannot be
+    traced or nothing was served, ServerFailed if it ends.
     """
+    if tracer not in TRACERS:
+        raise unknown("tracer", tracer, TRACERS)
     if not 0.5 <= seconds <= 600:
         raise UsageError(f"expected seconds to be from 0.5 to 600, not {seconds:g}")
     if not 1 <= connections <= 1000:
         raise UsageError(f"expected connections to be from 1 to 1,000, not {connections}")
     protocol = protocol_of(load, send, expect)
     if isinstance(target, numbers.Integral):
-        return _of_process(int(target), seconds, protocol, connections, port)
+        return _of_process(int(target), seconds, protocol, connections, port, tracer)
     command = [target] if isinstance(target, str) else list(target) if isinstance(target, Sequence) else []
     if not command or not all(isinstance(word, str) for word in command):
         raise UsageError(f"expected a PID, or a command as a list of words such as ['redis-server'], not {target!r}")
+    if tracer == "tracepoints":
+        raise UsageError("a command is started under strace; tracepoints watch a process that runs, by its PID")
     return _of_command(command, seconds, protocol, connections, port)
 
 
@@ -204,20 +243,38 @@ def protocol_of(load: str | None, send: bytes | None, expect: bytes | None) -> P
     return protocols.PROTOCOLS[load] if load else None
 
 
-def _of_process(pid: int, seconds: float, protocol: Protocol | None, connections: int, port: int | None) -> Xray:
+def _of_process(
+    pid: int, seconds: float, protocol: Protocol | None, connections: int, port: int | None, tracer: str
+) -> Xray:
     processes.require_traceable(pid)
     pids = processes.family(pid)
-    before_us = None
-    if protocol:
-        before = Load(address_of(processes.ports_of(pids), port), protocol, 1)
-        before.open()
-        before.run(BEFORE_S, lambda: None)
-        before.close()
-        before_us = before.median_us
     name = processes.name_of(pid)
-    with InOnePiece(lambda: Strace.attach(pids)) as strace:
-        strace.wait_attached(pids)
-        return _develop(Watch(strace, pids), name, seconds, protocol, connections, port, before_us)
+    address = address_of(processes.ports_of(pids), port) if protocol else None
+    before_us = _latency_us(address, protocol, connections)
+    if tracer == "tracepoints" and (why := events.why_not()):
+        raise UsageError(f"the kernel's tracepoints cannot be had: {why}; --tracer strace does without")
+    if tracer == "auto" and not shutil.which("strace") and not events.why_not():
+        tracer = "tracepoints"
+    if tracer == "tracepoints":
+        with InOnePiece(lambda: Events(pid)) as watcher:
+            picture = _develop(Watch(watcher, pids), name, seconds, protocol, connections, port)
+    else:
+        with InOnePiece(lambda: Strace.attach(pids)) as strace:
+            strace.wait_attached(pids)
+            picture = _develop(Watch(strace, pids), name, seconds, protocol, connections, port)
+    after_us = _latency_us(address, protocol, connections)
+    return replace(picture, cost=picture.cost | {"latency_before_us": before_us, "latency_after_us": after_us})
+
+
+def _latency_us(address: tuple[str, int] | None, protocol: Protocol | None, connections: int) -> float | None:
+    """Return how long a request takes while nobody traces."""
+    if not address or not protocol:
+        return None
+    load = Load(address, protocol, connections)
+    with _closing(load):
+        load.open()
+        load.run(BEFORE_S, lambda: None)
+    return load.median_us and round(load.median_us, 1)
 
 
 def _of_command(
@@ -226,7 +283,7 @@ def _of_command(
     with InOnePiece(lambda: Strace.start(command)) as strace:
         watch = Watch(strace, [])
         strace.wait_for(lambda: processes.ports_of(strace.family()), STARTS_S, "the command did not listen on TCP")
-        return _develop(watch, " ".join(command), seconds, protocol, connections, port, None)
+        return _develop(watch, " ".join(command), seconds, protocol, connections, port)
 
 
 def address_of(ports: Sequence[processes.Port], number: int | None) -> tuple[str, int]:
@@ -243,41 +300,46 @@ def address_of(ports: Sequence[processes.Port], number: int | None) -> tuple[str
 
 
 def _develop(
-    watch: Watch, name: str, seconds: float, protocol: Protocol | None, connections: int, port: int | None,
-    before_us: float | None,
-) -> Xray:  # fmt: skip
+    watch: Watch, name: str, seconds: float, protocol: Protocol | None, connections: int, port: int | None
+) -> Xray:
     """Let the server serve, end the trace, and tell what it shows."""
     watch.look()
     watch.look_at_interest()
-    overflows, cpu_s, since_s = processes.overflows(), watch.strace.cpu_s, time.time()
+    overflows, cpu_s, since_s = processes.overflows(), watch.tracer.cpu_s, time.time()
     asked = Load(address_of(watch.ports, port), protocol, connections) if protocol else None
     with _closing(asked):
         _serve(watch, asked, seconds)
-    overflows, cpu_s = processes.overflows() - overflows, watch.strace.cpu_s - cpu_s
-    watch.strace.stop()
+    overflows, cpu_s = processes.overflows() - overflows, watch.tracer.cpu_s - cpu_s
+    watch.tracer.stop()
     facts = read(
-        parse(watch.strace.lines()), watch.threads, since_s=since_s, ports=[each.number for each in watch.ports],
+        watch.tracer.calls(), watch.threads, since_s=since_s, ports=[each.number for each in watch.ports],
         watched=watch.masks,
     )  # fmt: skip
-    answered = len(asked.latencies_ns) if asked else 0
+    answered = len(asked.exchanges) if asked else 0
     verdict = tell(facts, requests=answered, own_sockets=_most_sockets(watch.ports))
     counts = count(facts, answered)
-    findings = find(Scene(facts, verdict, watch.queue, overflows))
+    scene = Scene(facts, verdict, watch.queue, overflows, watch.room)
+    findings = find(scene)
     if not counts.requests and not findings and verdict.kind == "cannot tell":
         raise UsageError(
             f"nothing was served in {seconds:g} s, and only a server at work shows its model; "
             "ask it something meanwhile, or have it asked: --load echo, http, redis or memcached"
         )
     cost = {
+        "tracer": watch.tracer.name,
         "calls": len(facts.counted),
-        "cpu_us_per_call": round(cpu_s * 1e6 / max(1, len(facts.counted)), 1),
-        "latency_before_us": before_us and round(before_us, 1),
+        "cpu_us_per_call": round(_cost_us(watch, cpu_s, len(facts.counted)), 2),
         "latency_us": asked and asked.median_us and round(asked.median_us, 1),
     }
     threads = len({call.thread for call in facts.accepts})
     return Xray(
-        name, seconds, verdict, counts, tuple(findings), tuple(waits_in(facts)), len(facts.accepts), threads, cost
-    )
+        name, seconds, verdict, counts, tuple(findings), tuple(waits_in(facts)), len(facts.accepts), threads, cost,
+        facts, asked, timer(scene),
+    )  # fmt: skip
+
+
+def _cost_us(watch: Watch, cpu_s: float, calls: int) -> float:
+    return events.cost_us() if isinstance(watch.tracer, Events) else cpu_s * 1e6 / max(1, calls)
 
 
 @contextmanager
@@ -301,14 +363,14 @@ def _serve(watch: Watch, load: Load | None, seconds: float) -> None:
     load.run(max(0.3, seconds - quiet_s - SETTLES_S), watch.look)
     load.close()
     watch.sleep(SETTLES_S)
-    if not load.latencies_ns:
+    if not load.exchanges:
         raise UsageError(f"the server gave no whole reply to {load.protocol.name}; is it what it speaks?")
 
 
 def _most_sockets(ports: Sequence[processes.Port]) -> int:
-    sockets: dict[int, set[str]] = {}
+    sockets: dict[tuple[int, str], set[str]] = {}
     for port in ports:
-        sockets.setdefault(port.number, set()).add(port.inode)
+        sockets.setdefault((port.number, port.table), set()).add(port.inode)
     return max(map(len, sockets.values()), default=1)
 
 

@@ -17,6 +17,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from iolab import MODELS, figures
+from iolab.archive import xrays
 from iolab.errors import UsageError
 from iolab.figures import style
 from iolab.figures.calls import Label, place_labels
@@ -85,6 +86,7 @@ SAMPLES: dict[str, Callable[[], CourseFigure]] = {
     "textbook": lambda: figures.textbook(timeline_of(*conversation())),
     "anatomy": lambda: figures.anatomy(Anatomy(timeline_of(), np.array([[3.0, 1, 2, 4, 5]]))),
     "experiment": lambda: figures.experiment(made_up.waits()),
+    "xrays": lambda: figures.xrays({name: xrays.read(name)[0] for name in ("Redis", "http.server")}),
 }
 IN_NUMBERS = re.compile(r"\d[\d,.]* ?(s|ms|µs|ns|%|times|calls|bytes|kB|CPU|requests)\b|\d")
 

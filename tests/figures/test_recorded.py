@@ -13,8 +13,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from iolab import figures
-from iolab.archive import results, runs
+from iolab.archive import results, runs, xrays
 from iolab.archive.fallback import file_of
+from iolab.course.wild import WILD
 from iolab.data.reference import DATA
 from iolab.figures import CourseFigure, style
 from iolab.figures.calls import BETWEEN, CALLS
@@ -75,6 +76,7 @@ DRAWINGS: dict[str, Drawing] = {
     "phases": (lambda: figures.phases(timeline("05-inside"), skip=40, calls=18), PHASES),
     "phases of a ring": (lambda: figures.phases(timeline("06-kernel"), calls=6), PHASES),
     "textbook": (lambda: figures.textbook(timeline("06-one-epoll"), timeline("06-one-io_uring")), PHASES),
+    "xrays": (lambda: figures.xrays({name: xrays.read(name)[0] for name in WILD}), PHASES),
     "anatomy": (lambda: figures.anatomy(anatomy(timeline("06-one-epoll"))), PHASES),
     **{name: (lambda name=name: idea(name), PHASES) for name in IDEAS},  # type: ignore[misc]
 }

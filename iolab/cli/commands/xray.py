@@ -10,7 +10,8 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from iolab.cli import terminal
-from iolab.cli.arguments import json_option
+from iolab.cli.arguments import FigureFile, OutputFile, json_option
+from iolab.cli.commands.timeline import write
 from iolab.xrays import xray as xrays
 from iolab.xrays.protocols import PROTOCOLS
 from iolab.xrays.xray import Xray
@@ -37,6 +38,13 @@ class WithCommand(click.Command):
 @click.option("--expect", type=click.Path(dir_okay=False, path_type=Path), help="The reply to those, whole.")
 @click.option("--connections", type=int, default=4, show_default=True, help="Connections that ask.")
 @click.option("--port", type=int, help="Which to ask, if it listens on several.")
+@click.option(
+    "--tracer", type=click.Choice(xrays.TRACERS), default="auto", show_default=True,
+    help="strace, or tracepoints of the kernel: they cost less, tell less, and take root.",
+)  # fmt: skip
+@click.option("--figure", type=FigureFile(), help="Draw a typical stretch into this file: .png, .svg or .pdf.")
+@click.option("--trace", type=OutputFile(), help="Write Chrome trace events, which ui.perfetto.dev opens.")
+@click.option("--replay", type=OutputFile(), help="Write a page that plays it in slow motion, in any browser.")
 @json_option
 @click.pass_context
 def xray(ctx: click.Context, /, pid: int | None, json_: bool, **options: Any) -> None:
@@ -49,6 +57,7 @@ def xray(ctx: click.Context, /, pid: int | None, json_: bool, **options: Any) ->
         raise click.UsageError("give either a PID or a command after --", ctx)
     for name in ("send", "expect"):
         options[name] = options[name] and _bytes(ctx, options[name])
+    files = [options.pop(name) for name in ("figure", "trace", "replay")]
     with terminal.steps(quiet=json_) as on_step:
         on_step(f"watching {command[0] if pid is None else pid}")
         picture = xrays.xray(command if pid is None else pid, **options)
@@ -56,6 +65,8 @@ def xray(ctx: click.Context, /, pid: int | None, json_: bool, **options: Any) ->
         click.echo(json.dumps(picture.as_dict()))
     else:
         terminal.show(picture_parts(picture))
+    if any(files):
+        write(picture.timeline(), json_, *files)
 
 
 def _bytes(ctx: click.Context, path: Path) -> bytes:

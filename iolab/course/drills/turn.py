@@ -24,11 +24,13 @@ from iolab.course.drills import (
     processes,
     selectors,
     signals,
+    tracing,
 )
 from iolab.course.drills.drill import UNFILLED, Drill
 from iolab.display.html import card, fold
 from iolab.errors import guard, unknown
 from iolab.kernel.signals import descriptor_of
+from iolab.xrays.facts import ACCEPTS, BIRTHS, RECEIVES
 
 TONES = {None: "open", True: "right", False: "wrong"}
 DRILLS: dict[str, Drill] = {
@@ -40,6 +42,7 @@ DRILLS: dict[str, Drill] = {
     **completion.DRILLS,
     **coroutines.DRILLS,
     **processes.DRILLS,
+    **tracing.DRILLS,
 }
 """All drills by name: the number of the lesson, and a word."""
 
@@ -54,6 +57,9 @@ NAMES: dict[str, Any] = {
     "time": time,
     "EVENT_READ": EVENT_READ,
     "EVENT_WRITE": EVENT_WRITE,
+    "ACCEPTS": ACCEPTS,
+    "BIRTHS": BIRTHS,
+    "RECEIVES": RECEIVES,
 }
 """What lessons import, for the solutions."""
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from iolab.errors import unknown
 from iolab.figures.ideas.accepting import who_accepts
 from iolab.figures.ideas.completion import ready_and_done, suspended_frame, two_rings
+from iolab.figures.ideas.outside import from_outside
 from iolab.figures.ideas.readiness import callbacks, level_and_edge, ready_list, signal_queue
 from iolab.figures.ideas.waiting import asking_in_vain, blocking
 from iolab.figures.style import CourseFigure, in_style
@@ -20,6 +21,7 @@ IDEAS: dict[str, Callable[[], CourseFigure]] = {
     "two rings": two_rings,
     "suspended frame": suspended_frame,
     "who accepts": who_accepts,
+    "from outside": from_outside,
 }
 """The drawings by their names."""
 
@@ -30,7 +32,8 @@ def idea(name: str) -> CourseFigure:
 
     The names: "blocking" (a thread and its socket), "asking in vain", "ready list" (the sets of select, the lists of
     epoll), "level and edge", "callbacks", "signal queue", "ready and done" (readiness beside completion),
-    "two rings", "suspended frame", and "who accepts". Raise UsageError for any other, with the nearest.
+    "two rings", "suspended frame", "who accepts", and "from outside" (a server seen by its system calls). Raise
+    UsageError for any other, with the nearest.
     """
     if name not in IDEAS:
         raise unknown("idea", name, list(IDEAS))

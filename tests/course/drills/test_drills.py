@@ -478,6 +478,28 @@ class TestHandOn:
         assert says in tell("09-hand-on", change("09-hand-on", old, new))
 
 
+class TestTraces:
+    @pytest.mark.parametrize(
+        ("key", "old", "new", "says"),
+        [
+            ("10-learns", " and call.result > 0", "", "A `recvfrom` on 8 was in vain, with -1."),
+            ("10-learns", "call.descriptor", "3", "Your function returned 'blocking', and should return 'epoll_ctl'."),
+            ("10-learns", '"blocking"', "None", "the listening socket. Then `recvfrom` on 7 brought 18 bytes. Your"),
+            ("10-serves", " and call.result > 0", "", "Thread 9 asked for bytes in vain"),
+            ("10-serves", " and accepters", "", "Threads 2 and 3 were born first."),
+            ("10-serves", "receivers & accepters", "accepters", "should return 'one for each'"),
+            (
+                "10-serves",
+                'if receivers <= newborn else "one accepts for others"',
+                "",
+                "return 'one accepts for others'",
+            ),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, key: str, old: str, new: str, says: str) -> None:
+        assert says in tell(key, change(key, old, new))
+
+
 def test_a_bare_except_does_not_keep_a_loop_alive() -> None:
     function = write("def f(server):\n  while True:\n    try:\n      server.recv(1)\n    except: pass\n")
     with pytest.raises(Wrong, match="had not returned"), Attempt(function, SHORT_S) as attempt:

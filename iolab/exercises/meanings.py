@@ -30,5 +30,11 @@ MEANINGS = {
     "a frozen client": "one that does not read holds up nobody, and memory stays bounded",
     "fairness": "one that always talks leaves the others their turns",
     "those who leave": "who leaves, in whatever way, is heard to the last line and leaves nothing behind",
+    "the crew": "exactly `workers` processes, which accept by themselves; the first one serves nobody",
+    "every worker works": "a client that comes while some workers are busy is served by one that is not",
+    "clients": "they come, ask, and go in every way, and none of that ends a worker",
+    "one wakes": "a client that connects wakes one or two idle workers, not all of them",
+    "killed workers": "one that is killed takes its own clients along, is reaped, and is replaced",
+    "workers that die at birth": "they are replaced too, but not in a tight loop",
     "CPU per message": "a line costs at most so many times what it costs in the course's chat",
 }

@@ -56,8 +56,6 @@ for it: SO_SNDTIMEO of the listening socket is then one more than the number of 
 
 LEAST, MOST = 2, 8
 REPLACED_WITHIN_S = 1.0
-PAUSED_S = 2.0
-"""How long a client waits that must be served while the first process is stopped, and so is never seen to rest."""
 
 PACE_MS, ROUNDS = 300, 3
 """What a call of `respond` takes where every worker is to have one, and how often that is tried."""
@@ -190,7 +188,6 @@ def check_crew(crew: Crew) -> str:
     trial, before = crew.trial, crew.expect_full("before the first client came")
     if (count := len(watch.list_threads(trial.pid))) > 1:
         raise Violated(f"the first process has {count} threads, and forks: a child may inherit a lock that is held")
-    trial.patience_s = PAUSED_S
     with trial.pause():
         clients = [crew.come("a client that came while the first process was stopped") for _ in range(crew.size)]
         for peer in trial.draw.sample(clients, len(clients)):

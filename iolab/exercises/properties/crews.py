@@ -55,7 +55,8 @@ def build(workers):
 for it: SO_SNDTIMEO of the listening socket is then one more than the number of those that did."""
 
 LEAST, MOST = 2, 8
-REPLACED_WITHIN_S = 1.0
+REPLACED_WITHIN_S, CREW_WAITS_S = 1.0, 4.0
+"""What the task says, and how long is waited for it: one whose first process looks around is never seen to rest."""
 
 PACE_MS, ROUNDS = 300, 3
 """What a call of `respond` takes where every worker is to have one, and how often that is tried."""
@@ -170,6 +171,7 @@ def staff(check: Callable[[Crew], str], size: tuple[int, int] = (LEAST, MOST), *
     def look(answer: str, entry: str, draw: random.Random) -> str:
         count = draw.randint(*size)
         with Trial(f"{answer}\nserve = build({count})\n", entry, draw, **options) as trial, ExitStack() as stack:  # type: ignore[arg-type]
+            trial.patience_s = CREW_WAITS_S
             return check(Crew(trial, count, stack))
 
     return look

@@ -199,7 +199,7 @@ CREW = (
     crews.demand("the crew", 2, crews.check_crew),
     crews.demand("every worker works", 2, crews.check_spread, size=(2, 4), pace_ms=crews.PACE_MS),
     crews.demand("clients", 2, crews.check_clients, size=(2, 5)),
-    crews.demand("others meanwhile", 1, lambda crew: faults.check_others(crew.trial), size=(3, 3), factor=GROWTH),
+    crews.demand("others meanwhile", 1, crews.check_others, size=(2, 4), factor=GROWTH),
     crews.demand("one wakes", 2, crews.check_wakes, size=(6, 8)),
     crews.demand("killed workers", 3, crews.check_deaths, size=(2, 5)),
     crews.demand("workers that die at birth", 1, crews.check_epidemic, size=(2, 2)),

@@ -19,7 +19,6 @@ import os
 import random
 import signal
 import socket
-import struct
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -37,13 +36,12 @@ PROGRAM = """
 def build(workers):
     def run(listening, respond):
         import os
-        import socket
-        import struct
+        from socket import IPPROTO_TCP, TCP_KEEPIDLE, TCP_KEEPINTVL
 
         def die_if_ill():
-            deaths, _ = struct.unpack("ll", listening.getsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, 16))
-            if deaths:
-                listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", deaths + 1, 0))
+            if listening.getsockopt(IPPROTO_TCP, TCP_KEEPINTVL) == 1:
+                births = listening.getsockopt(IPPROTO_TCP, TCP_KEEPIDLE)
+                listening.setsockopt(IPPROTO_TCP, TCP_KEEPIDLE, births + 1)
                 os._exit(1)
 
         os.register_at_fork(after_in_child=die_if_ill)
@@ -52,7 +50,10 @@ def build(workers):
     return run
 """
 """Calls the learner's function with a number of workers, and has those die at birth that are born while the judge asks
-for it: SO_SNDTIMEO of the listening socket is then one more than the number of those that did."""
+for it: by TCP_KEEPINTVL of the listening socket, whose TCP_KEEPIDLE counts them. Without SO_KEEPALIVE both do nothing.
+"""
+
+ILL, WELL = 1, 75
 
 LEAST, MOST = 2, 8
 REPLACED_WITHIN_S, CREW_WAITS_S = 1.0, 4.0
@@ -115,9 +116,9 @@ class Crew:
                 return
             before = now
 
-    def come(self, who: str = "a client that connected") -> Peer:
+    def come(self, who: str = "a client that connected", *, narrow: bool = False) -> Peer:
         """Bring a client, who asks and is answered, and find out whose it is."""
-        peer = self._stack.enter_context(Peer(self.trial))
+        peer = self._stack.enter_context(Peer(self.trial, narrow=narrow))
         ask_line(self.trial, peer, who)
         self.clients[peer] = self.find_holder(peer)
         return peer
@@ -264,6 +265,23 @@ def _act(crew: Crew) -> int:
     return 0
 
 
+def check_others(crew: Crew) -> str:
+    """Answer others while a client does not read, those of the same worker before all."""
+    crew.expect_full("before the first client came")
+    for _ in range(crew.size):
+        crew.rest()  # all are idle again: whoever is first in the kernel's queue gets this one, too
+        crew.come(narrow=True)
+    workers = list(crew.clients.values())
+    slow, *others = sorted(crew.clients, key=lambda peer: workers.count(crew.clients[peer]), reverse=True)
+    request = crew.trial.draw.randbytes(LARGE_BYTES)
+    slow.send(request)
+    time.sleep(0.1)
+    for peer in others:
+        ask_line(crew.trial, peer, "a client that asked while another one was not reading its reply")
+    slow.expect(crew.trial.due(request)[:1000], "the slow reader, which began to read at last,")
+    return f"{len(others)} others were answered while a client did not read its reply"
+
+
 def check_wakes(crew: Crew) -> str:
     """Wake one worker for a client that connects, or two."""
     crew.expect_full("before the first client came")
@@ -325,13 +343,16 @@ def check_deaths(crew: Crew) -> str:
 def check_epidemic(crew: Crew) -> str:
     """Replace workers that die at birth, but not in a tight loop, and serve when that is over."""
     crew.expect_full("before the first client came")
-    _write_deaths(crew, 1)
+    listening = crew.trial.listening
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, ILL)
     for each in crew.list_workers():
         os.kill(each, signal.SIGKILL)
     begin_s = time.monotonic()
     time.sleep(ILL_S)
-    births, seconds = _read_deaths(crew) - 1, time.monotonic() - begin_s
-    _write_deaths(crew, 0)
+    births = listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) - 1
+    seconds = time.monotonic() - begin_s
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, WELL)
     if births > 2 * BIRTHS_PER_S * crew.size * seconds:
         raise Violated(
             f"when workers died at birth, {births / seconds:.0f} were started in a second in place of {crew.size}; "
@@ -341,14 +362,6 @@ def check_epidemic(crew: Crew) -> str:
     for _ in range(crew.size):
         crew.come("a client that came when workers no longer died at birth")
     return f"{births} workers died at birth within {seconds:.0f} s, and then {crew.size} served"
-
-
-def _write_deaths(crew: Crew, count: int) -> None:
-    crew.trial.listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", count, 0))
-
-
-def _read_deaths(crew: Crew) -> int:
-    return int(struct.unpack("ll", crew.trial.listening.getsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, 16))[0])
 
 
 def check_descriptors(crew: Crew) -> str:

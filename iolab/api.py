@@ -175,12 +175,14 @@ def timeline(
     *,
     respond: Respond = upper,
     steps: bool = False,
+    worker: int | None = None,
     recorded: str | None = None,
     **work: Unpack[Work],
 ) -> "Timeline":
     """Put a load on a model or a function of your own, and record what its threads did, call by call.
 
-    `steps` asks for the steps of the kernel as well, which takes root. `recorded` names the timeline of
+    `steps` asks for the steps of the kernel as well, which takes root. Of a server with workers, `worker` says which
+    one to record: the first is 1. `recorded` names the timeline of
     `data/recorded/lessons` to show where this one cannot be made.
     """
     from iolab.kernel import tracepoints
@@ -190,7 +192,7 @@ def timeline(
     require_reply(respond)
 
     def make() -> "Timeline":
-        return trace.timeline(subject, load, respond=respond, steps=steps)
+        return trace.timeline(subject, load, respond=respond, steps=steps, worker=worker)
 
     refused = subject.why_not() or load.why_not() or (tracepoints.why_not() if steps else None)
     return here_or_recorded(recorded, trace.Timeline, make, refused)

@@ -20,6 +20,7 @@ from iolab.listening import ListeningSocket, Respond, Stopped, listen
 from iolab.models import Model, Serve
 from iolab.replies import Guarded, upper
 from iolab.workers.apart import WorkerError, Workers, require_importable
+from iolab.workers.crew import Watch
 
 STOP_S = 5.0
 """How long a stopped server may take to end; the models here take a few milliseconds."""
@@ -297,13 +298,14 @@ def start(
     listening: ListeningSocket | None = None,
     cpu: int | Collection[int] | None = None,
     workers: int | None = None,
+    watch: Watch | None = None,
 ) -> Server:
     """Start a server in a background thread, and return it.
 
     `cpu`, one or several, pins its thread (`sched_setaffinity(2)`); a listening socket of your own takes the
-    place of host and port; `workers` is how many processes a server keeps that forks them beforehand. Raise UsageError
-    for a model that cannot run here, one without workers that is given a number, and an address that cannot be
-    listened on.
+    place of host and port; `workers` is how many processes a server keeps that forks them beforehand, and
+    `watch` which of them is recorded. Raise UsageError for a model that cannot run here, one without workers that is
+    given a number, and an address that cannot be listened on.
     """
     model.require()
     if model.apart:
@@ -314,7 +316,7 @@ def start(
         require_cpu(cpu)
     descriptors.raise_limit()
     listening = listening or listen(host, port, expose=expose)
-    listening.workers = Workers(workers) if model.apart else None
+    listening.workers = Workers(workers, watch) if model.apart else None
     server = Server(model.name, model.serve, listening, respond, {cpu} if isinstance(cpu, int) else cpu)
     if server.workers:
         server.workers.ready.wait()

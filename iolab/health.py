@@ -65,7 +65,9 @@ def doctor() -> Checkup:
 
 
 def _python() -> Finding:
-    means = "no GIL: threads may run Python at the same time" if free_threaded() else "one thread runs Python at a time"
+    means = "one thread runs Python at a time; a free-threaded build, such as python3.14t, would run as many as CPUs"
+    if free_threaded():
+        means = "no GIL: threads may run Python at the same time"
     return Finding("Python", platform.python_version(), means)
 
 

@@ -110,6 +110,17 @@ HINTS: dict[str, tuple[str, str, str]] = {
         "Bound what a client is owed: at most one MiB waits for it, and beyond that it is disconnected, or misses "
         "whole lines. Serve each client a little at a time, so that a fast speaker keeps nobody waiting.",
     ),
+    "09-prefork": (
+        "Write one worker first: accept a client, serve it to its end, accept the next, as in lesson 01. Of processes "
+        "that block in `accept` on one socket the kernel wakes one. Then fork as many as you need; a child never "
+        "returns to the caller: it ends with `os._exit`.",
+        "What is left is one loop of the first process, a few times a second: start workers until there are enough, "
+        "wait for the end of the socket with a time-out, and ask of each worker whether it has ended: "
+        "`os.waitpid(pid, os.WNOHANG)` returns its number, or 0.",
+        "The wait is `poll(100)` of a `select.poll` in which `listening` is registered for no event: it returns "
+        "something once the socket was shut down. Then, and whatever else ends the loop, kill every worker and wait "
+        "for each: `finally` is the place.",
+    ),
     "10-xray": (
         "A trace is mostly noise. Begin with the calls that received something from a client: a `recvfrom` or `read` "
         "on a connection with a result above 0. Whose thread is it, and which connections did it receive on?",

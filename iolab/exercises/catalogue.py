@@ -6,7 +6,19 @@ from collections.abc import Callable
 from iolab.errors import unknown
 from iolab.exercises.exercise import Exercise, Look, Property
 from iolab.exercises.flaws import FLAWS, RIGHT
-from iolab.exercises.properties import chats, exposure, faults, loops, naming, nature, partings, scenes, talks, wire
+from iolab.exercises.properties import (
+    chats,
+    crews,
+    exposure,
+    faults,
+    loops,
+    naming,
+    nature,
+    partings,
+    scenes,
+    talks,
+    wire,
+)
 from iolab.exercises.rest import Invariants
 from iolab.exercises.stories import Story, tell_story
 from iolab.exercises.trial import Trial
@@ -192,6 +204,22 @@ CHATS = (
     Property("CPU per message", 2, chats.check_cost),
 )
 
+CREW = (
+    crews.demand("respond is called", 1, lambda crew: wire.check_reply(crew.trial)),
+    crews.demand("binary data", 1, lambda crew: wire.check_binary(crew.trial)),
+    crews.demand("megabytes", 1, lambda crew: wire.check_megabytes(crew.trial)),
+    crews.demand("the crew", 2, crews.check_crew),
+    crews.demand("every worker works", 2, crews.check_spread, size=(2, 4), pace_ms=crews.PACE_MS),
+    crews.demand("clients", 2, crews.check_clients, size=(2, 5)),
+    crews.demand("others meanwhile", 1, crews.check_others, size=(2, 4), factor=GROWTH),
+    crews.demand("one wakes", 2, crews.check_wakes, size=(6, 8)),
+    crews.demand("killed workers", 3, crews.check_deaths, size=(2, 5)),
+    crews.demand("workers that die at birth", 1, crews.check_epidemic, size=(2, 2)),
+    crews.demand("descriptors", 1, crews.check_descriptors, size=(2, 2)),
+    crews.demand("idle", 1, crews.check_idle),
+    crews.demand("a clean end", 2, crews.check_end, crews.check_quiet_end, factor=GROWTH),
+)
+
 NAMES = (
     Property("a word for each trace", 1, naming.look_for_words),
     Property("what it waits in", 4, naming.look_for_waits),
@@ -267,6 +295,15 @@ EXERCISES = {
             entry="chat",
             parameters="listening",
             program=chats.PROGRAM,
+        ),
+        Exercise(
+            "09-prefork",
+            "Serve with `workers` processes, forked beforehand, that accept from the one listening socket. "
+            "Replace a worker that dies, wake few for each client, and leave no process behind.",
+            CREW,
+            parameters="listening, respond, workers",
+            program=crews.PROGRAM,
+            signals=True,
         ),
         Exercise(
             "10-xray",

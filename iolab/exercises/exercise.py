@@ -38,6 +38,8 @@ class Exercise:
     """Whether it may be solved with io_uring, which does some things that the filter of calls does not see."""
     frees: bool = False
     """Whether the kernel may read what the answer has freed too early."""
+    signals: bool = False
+    """Whether it has to send signals, to processes that it started."""
     at_once: int = 6
     """Trials at the same time; a server that spins leaves no room for others."""
 

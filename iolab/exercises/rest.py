@@ -247,7 +247,7 @@ def name_cause(trial: Trial, owing: int) -> str:
 
 def count_sockets(pid: int) -> int:
     """Return how many sockets a process and its descendants hold; one that several hold counts once."""
-    return len({link for each in watch.list_family(pid) for link in _read_links(each) if link.startswith("socket:")})
+    return len({link for each in watch.list_family(pid) for link in read_links(each) if link.startswith("socket:")})
 
 
 def count_half_open(port: int) -> int:
@@ -256,7 +256,8 @@ def count_half_open(port: int) -> int:
     return sum(row[3] == "08" and int(row[1].rpartition(":")[2], 16) == port for row in rows)
 
 
-def _read_links(pid: int) -> list[str]:
+def read_links(pid: int) -> list[str]:
+    """Return what the descriptors of a process lead to, as the kernel names it."""
     links = []
     for number in watch.list_folder(f"/proc/{pid}/fd"):
         try:
@@ -279,7 +280,12 @@ def read_pending(pid: int) -> list[int]:
 
 def count_wakes(pid: int) -> int:
     """Return how often threads of a process and its descendants went to sleep by themselves (`proc_pid_status(5)`)."""
-    texts = (watch.read(f"/proc/{each}/task/{task}/status") for each, task in _list_tasks(pid))
+    return sum(count_wakes_of(each) for each in watch.list_family(pid))
+
+
+def count_wakes_of(pid: int) -> int:
+    """Return how often threads of one process went to sleep by themselves."""
+    texts = (watch.read(f"/proc/{pid}/task/{task}/status") for task in watch.list_threads(pid))
     lines = (line.split() for text in texts for line in text.splitlines())
     return sum(int(words[1]) for words in lines if words and words[0] == "voluntary_ctxt_switches:")
 

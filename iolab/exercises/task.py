@@ -5,7 +5,7 @@ from iolab.exercises.exercise import Exercise
 from iolab.exercises.flaws import FLAWS
 from iolab.exercises.grading import GRADE_WAITS_FOR_JUDGE_S
 from iolab.exercises.meanings import MEANINGS
-from iolab.exercises.properties import chats
+from iolab.exercises.properties import chats, crews
 from iolab.exercises.properties.naming import JUDGE_WAITS_FOR_WORDS_S, WORDS
 from iolab.exercises.properties.scenes import FROZEN
 from iolab.exercises.rest import FROZEN_BYTES
@@ -145,6 +145,40 @@ RULES = {
         "The report says what both cost. The course's makes one `send` for each of the others, and copies nothing of "
         "what is owed already.",
     ),
+    "09-prefork": (
+        f"`serve(listening, respond, workers)` is called once, in a process with one thread: the first process. "
+        f"`workers` is a number from {crews.LEAST} to {crews.MOST}. The socket blocks until you change that, which "
+        "changes it for all processes: they share one socket. `respond` is as in the other exercises, bytes in and "
+        "bytes out.",
+        "The first process forks the workers, by `os.fork` or `multiprocessing.get_context('fork')`, at once and not "
+        "when a client comes. It starts no thread: a child could inherit a lock that is held. There are exactly "
+        "`workers` processes beside it, however many clients there are; only after a death there may be fewer for a "
+        "moment.",
+        "Workers accept for themselves, from `listening`. The first process accepts nobody and serves nobody: clients "
+        "are served even while it is stopped (SIGSTOP).",
+        "A worker may serve one client to its end and then accept the next, or many at once; what it does inside, with "
+        "threads or without, is up to you. So there are never more clients at once than workers. A worker that has "
+        "many lets none of them wait for one that does not read.",
+        f"While a worker is in `respond`, which may take {crews.PACE_MS / 1000} s, a client that connects is served by "
+        "another one that is idle.",
+        f"When all workers are idle, a client that connects wakes {crews.AWAKE} of them at most, in most cases: one, "
+        "and perhaps one more that takes its turn to accept.",
+        "A client that closes its sending half gets all that it is owed, and then the end of file. One that resets its "
+        "connection, or leaves while it is owed bytes, ends no worker.",
+        "A worker may be killed (SIGKILL), with clients or without; several at once, or all. Its own clients are lost, "
+        "and nobody else's. The first process reaps it, and has another one in its place within "
+        f"{crews.REPLACED_WITHIN_S:.0f} s.",
+        "Where workers die as soon as they are born, again and again, each place is filled at most "
+        f"{crews.BIRTHS_PER_S} times a second. When that is over, all are there within "
+        f"{crews.REPLACED_WITHIN_S:.0f} s.",
+        "A connection is open in one process, and no other one has a copy. However many workers have died, and clients "
+        "have left, the processes have no more descriptors open than before.",
+        f"{IDLE} That is for all processes together, also while clients are silent.",
+        "`Stopped` is raised by `accept` in any process that calls it. The first process, which accepts nobody, can "
+        "ask the socket: where `select.poll` has `listening` registered for no event at all (0), it says POLLHUP once "
+        "that was shut down. A worker in `recv` hears of nothing; `serve` ends all the same, within a second, and by "
+        "then no worker is left. You may send signals to processes that you started, and to no others.",
+    ),
     "10-xray": (
         "`calls` is a list of `Call`, in the order in which they began. What a call lacks is None, or empty.\n"
         "  - `process`, `thread` and `name`: who called what;\n"
@@ -225,7 +259,7 @@ def write_task(exercise: Exercise) -> str:
 def _choose_rules(exercise: Exercise) -> tuple[str, ...]:
     if exercise.name in FLAWS:
         return OF_CLIENTS
-    more = {"serve": OF_SERVERS, "chat": (ENDS,)}
+    more = {"serve": (ENDS,) if exercise.program else OF_SERVERS, "chat": (ENDS,)}
     return (*RULES.get(exercise.name, ()), *more.get(exercise.entry, ()))
 
 

@@ -6,7 +6,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from iolab.exercises.protocol import ServerLaunch, reply
 from iolab.exercises.sandbox import watch
@@ -77,13 +77,14 @@ class Trial(Confined):
         return (watch.measure_cpu_ns(self.pid) - before_ns) / (time.perf_counter_ns() - start_ns)
 
     @contextmanager
-    def pause(self) -> Iterator[None]:
-        """Stop the process for the length of a block (SIGSTOP): its kernel goes on, it does not."""
-        os.kill(self.pid, signal.SIGSTOP)
+    def pause(self, pid: int = 0) -> Iterator[None]:
+        """Stop the process, or another one of its family, for a block (SIGSTOP): its kernel goes on, it does not."""
+        os.kill(pid or self.pid, signal.SIGSTOP)
         try:
             yield
         finally:
-            os.kill(self.pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):  # it was killed meanwhile
+                os.kill(pid or self.pid, signal.SIGCONT)
 
 
 def draw_derangement(draw: random.Random) -> bytes:

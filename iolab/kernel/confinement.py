@@ -116,6 +116,8 @@ class Reach:
     port: int | None = None
     rings: bool = True
     """Whether it may use io_uring, whose orders pass by the filter: a socket of the file system is one."""
+    signals: bool = False
+    """Whether it may send signals to processes that it names: only where it can name none but its own."""
 
 
 def confine(reach: Reach) -> None:
@@ -124,7 +126,7 @@ def confine(reach: Reach) -> None:
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     _landlock(libc, reach)
     _drop_capabilities(libc)
-    _install_filter(libc, reach.rings)
+    _install_filter(libc, reach)
 
 
 def refuse(number: int, error: int = errno.EPERM) -> None:
@@ -159,10 +161,15 @@ def end_with_parent(number: int) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
-def _install_filter(libc: ctypes.CDLL, rings: bool) -> None:
+def scopes_signals() -> bool:
+    """Say whether the kernel itself keeps the signals of a confined process among its own (Linux 6.12)."""
+    return _read_landlock_version(ctypes.CDLL(None, use_errno=True)) > 5
+
+
+def _install_filter(libc: ctypes.CDLL, reach: Reach) -> None:
     if platform.machine() not in ARCHITECTURES:
         return
-    _install(libc, _build_filter(os.getpid(), () if rings else (IO_URING_SETUP,)))
+    _install(libc, _build_filter(os.getpid(), () if reach.rings else (IO_URING_SETUP,), reach.signals))
 
 
 def _install(libc: ctypes.CDLL, instructions: Iterable[bytes]) -> int:
@@ -172,7 +179,7 @@ def _install(libc: ctypes.CDLL, instructions: Iterable[bytes]) -> int:
     return int(libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0))
 
 
-def _build_filter(pid: int, more: tuple[int, ...]) -> Iterator[bytes]:
+def _build_filter(pid: int, more: tuple[int, ...], signals: bool = False) -> Iterator[bytes]:
     """Yield the instructions of the filter (`bpf(4)`); a jump counts the instructions that it leaves out."""
     architecture, named, denied = ARCHITECTURES[platform.machine()]
     yield _load(ARCHITECTURE)
@@ -181,8 +188,10 @@ def _build_filter(pid: int, more: tuple[int, ...]) -> Iterator[bytes]:
     yield from (_load(NUMBER), _jump_if_at_least(X32, 0, 1), _return(DENY))
     for number in (*denied, *more):
         yield from (_load(NUMBER), _jump_if_equal(number, 0, 1), _return(DENY))
-    for name in ("kill", "tgkill"):  # to itself alone
-        yield from _restrict(named[name], 0, (pid,))
+    yield from _restrict(named["tgkill"], 0, (pid,))  # to itself alone
+    yield from _forbid(named["kill"], 0, (0, 1)) if signals else _restrict(named["kill"], 0, (pid,))
+    yield from (_load(NUMBER), _jump_if_equal(named["kill"], 0, 3))  # to no group, and not to all
+    yield from (_load(ARGUMENTS), _jump_if_at_least(1 << 31, 0, 1), _return(DENY))
     for name in ("prlimit64", "sched_setaffinity"):  # of itself alone
         yield from _restrict(named[name], 0, (0, pid))
     # Nothing but IP: what listens on a path of the file system is in no network of its own, and Landlock lets it be.
@@ -255,7 +264,7 @@ def _drop_capabilities(libc: ctypes.CDLL) -> None:
 
 
 def _landlock(libc: ctypes.CDLL, reach: Reach) -> None:
-    version = libc.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), RULESET_VERSION)
+    version = _read_landlock_version(libc)
     if version < 1:
         return
     writes = WRITES | (TRUNCATE if version > 2 else 0)
@@ -270,6 +279,10 @@ def _landlock(libc: ctypes.CDLL, reach: Reach) -> None:
         libc.syscall(ADD_RULE, ruleset, RULE_NET_PORT, struct.pack("QQ", CONNECT_TCP, reach.port), 0)
     libc.syscall(RESTRICT_SELF, ruleset, 0)
     os.close(ruleset)
+
+
+def _read_landlock_version(libc: ctypes.CDLL) -> int:
+    return int(libc.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), RULESET_VERSION))
 
 
 def _allow(libc: ctypes.CDLL, ruleset: int, path: str, rights: int) -> None:

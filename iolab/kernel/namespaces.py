@@ -17,6 +17,7 @@ import os
 import platform
 import socket
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 NEWNS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x20000, 0x08000000, 0x10000000, 0x20000000, 0x40000000
@@ -31,9 +32,13 @@ FOLDER_MIB = 32
 def enter_network() -> bool:
     """Move this process into a network with nothing but a loopback of its own. It may have no other threads yet."""
     # A child tries it first: half-way in, where a system allows the namespace and nothing in it, there is no way back.
+    return _works_in_child(_try_network) and _try_network()
+
+
+def _works_in_child(attempt: Callable[[], bool]) -> bool:
     if not (child := os.fork()):
-        os._exit(0 if _try_network() else 1)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0 and _try_network()
+        os._exit(0 if attempt() else 1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def _try_network() -> bool:
@@ -70,6 +75,11 @@ def leave_network() -> int | None:
 def return_to_network(descriptor: int) -> None:
     """Move this process back into a network that it left."""
     ctypes.CDLL(None).setns(descriptor, NEWNET)
+
+
+def offers_worlds() -> bool:
+    """Say whether this process could begin a world. It may have no other threads yet."""
+    return _works_in_child(begin_world)
 
 
 def begin_world() -> bool:

@@ -42,13 +42,15 @@ class Switches:
     `threads` are numbers of the kernel (`gettid(2)`), of this process or another of this user. To see a
     thread from its first instruction, watch the one that starts it: that holds for a thread for each
     connection, for the helpers of glibc's aio, and for the workers of io_uring. Helpers that an earlier run
-    left behind must be named. `cpu` is where most of them run, if it is known: it has the large ring.
+    left behind must be named. With `processes`, those that they start are seen as well. `cpu` is where most of
+    them run, if it is known: it has the large ring.
 
     Raise OSError if the kernel refuses; `why_not` says it beforehand.
     """
 
-    def __init__(self, threads: Iterable[int], cpu: int | None = None) -> None:
+    def __init__(self, threads: Iterable[int], cpu: int | None = None, processes: bool = False) -> None:
         self._rings = perf.Rings(_sizes_bytes(cpu))
+        self._flags = 0 if processes else perf.INHERIT_THREAD
         self.since_ns = time.perf_counter_ns()
         self.until_ns: int | None = None
         """From when on switches are missing, because a ring was full; known after `read`."""
@@ -79,7 +81,7 @@ class Switches:
 
     def _add(self, thread: int) -> None:
         try:
-            self._rings.add(_description(perf.INHERIT_THREAD), thread)
+            self._rings.add(_description(self._flags), thread)
         except ProcessLookupError:  # it has ended
             return
         except OSError as error:

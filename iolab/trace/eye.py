@@ -13,19 +13,19 @@ from iolab.trace.absences import Absences
 
 
 class Eye:
-    """The records of all threads that the calling one starts in a `with` block.
+    """The records of all threads that the calling one starts in a `with` block; of processes too, where asked.
 
     Those of switches are for any user; where the kernel refuses them, `why_not` says why. Steps are asked for.
     Raise UsageError if they are and cannot be had.
     """
 
-    def __init__(self, cpu: int | None, steps: bool) -> None:
+    def __init__(self, cpu: int | None, steps: bool, processes: bool = False) -> None:
         self.why_not = perf.unsupported()
         self.absences: Absences | None = None
         self.steps: list[Happening] = []
         self.whole = True
         """Whether all steps found room."""
-        self._cpu, self._asks_for_steps = cpu, steps
+        self._cpu, self._asks_for_steps, self._processes = cpu, steps, processes
         self._switches: Switches | None = None
         self._tracepoints: Tracepoints | None = None
         self._stack = ExitStack()
@@ -37,7 +37,8 @@ class Eye:
             self._tracepoints = self._stack.enter_context(Tracepoints())
         try:
             if not self.why_not:
-                self._switches = self._stack.enter_context(Switches([threading.get_native_id()], self._cpu))
+                switches = Switches([threading.get_native_id()], self._cpu, self._processes)
+                self._switches = self._stack.enter_context(switches)
         except OSError as error:
             self.why_not = perf.refusal(error)
         return self

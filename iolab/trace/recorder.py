@@ -144,7 +144,6 @@ class RecordingListeningSocket(ListeningSocket):
 class RecordingConnection(socket.socket):
     """A connection that records its calls."""
 
-    __slots__ = ("log", "number")
     number: int
     log: Any
 
@@ -215,8 +214,6 @@ class RecordingConnection(socket.socket):
 
 class StampedConnection(RecordingConnection):
     """A connection that also records when what it receives arrived, by the kernel's stamp."""
-
-    __slots__ = ()
 
     def recv(self, size_bytes: int, flags: int = 0, /) -> bytes:
         """Receive, and keep the stamp."""

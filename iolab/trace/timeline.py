@@ -9,6 +9,7 @@ import json
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -20,7 +21,7 @@ from iolab.kernel.interrupts import InOnePiece
 from iolab.kernel.tracepoints import WAKING, Happening
 from iolab.listening import Respond
 from iolab.measurement.adapt import adapt
-from iolab.measurement.placement import Placement, place
+from iolab.measurement.placement import Placement, place, spread
 from iolab.models import Model
 from iolab.replies import upper
 from iolab.trace import chrome
@@ -32,6 +33,7 @@ from iolab.trace.overhead import cost_ns_per_call
 from iolab.trace.rebinding import Rebinding
 from iolab.trace.recorder import Recorder
 from iolab.trace.standins import StandIns
+from iolab.trace.worker import Witness, list_ports
 from iolab.traffic.doubts import Doubt
 from iolab.traffic.process import Client
 from iolab.traffic.records import Records
@@ -145,20 +147,21 @@ def mean(parts: Sequence[Occupancy | None], requests: int) -> Occupancy | None:
     return Occupancy(*(sum(column) // requests for column in zip(*whole, strict=True)))
 
 
-def timeline(model: Model, workload: Workload, *, respond: Respond = upper, steps: bool = False) -> Timeline:
+def timeline(
+    model: Model, workload: Workload, *, respond: Respond = upper, steps: bool = False, worker: int | None = None
+) -> Timeline:
     """Put a load on a model, and record what its threads did, call by call.
 
     A function's text stays untouched: a copy of it runs, with those of its module that it uses. `steps` asks for
-    the kernel's own, too, which takes root or `perf_event_paranoid` at -1. Raise UsageError if the model, the
-    workload or the steps are not possible here.
+    the kernel's own, too, which takes root or `perf_event_paranoid` at -1. Of a server that has workers, `worker` says
+    which: the first is 1. Raise UsageError if the model, the workload or the steps are not possible here.
     """
     workload.require()
     model.require()
     if model.apart:
-        raise UsageError(
-            f"a timeline records the threads of this process, and {model.name} serves in others; "
-            "iolab.measure tells what each of them did"
-        )
+        return timeline_of_worker(model, adapt(workload, model, respond), respond, steps, worker)
+    if worker is not None:
+        raise UsageError(f"{model.name} serves in this process, and has no workers; as prefork has")
     serve = model.serve
     if type(serve) is not FunctionType:
         raise UsageError(f"a timeline copies a function written with `def`; {model.name} is a {type(serve).__name__}")
@@ -172,11 +175,38 @@ def timeline(model: Model, workload: Workload, *, respond: Respond = upper, step
                 client.connect()
                 records = client.run()
         eye.read({row[5] for row in recorder.rows} | {client.pid})
-    calls = tuple(seen_by(eye, renumber(calls_of(recorder.rows, recorder.offset_ns), workload)))
-    between = tuple(gaps(calls, eye.absences)) if eye.absences else ()
-    doubts, cost_ns = tuple(missing(model, calls, recorder, eye)), cost_ns_per_call()
+    return put_together(
+        model, renumber(calls_of(recorder.rows, recorder.offset_ns), workload), records, placement, recorder, eye
+    )
+
+
+def timeline_of_worker(model: Model, workload: Workload, respond: Respond, steps: bool, worker: int | None) -> Timeline:
+    """Put a load on a model that has workers, and record what one of them did."""
+    if worker is None or worker < 1:
+        raise UsageError(f"{model.name} serves in processes of its own: say which one to record, such as worker=1")
+    placement, witness = spread(), Witness.call(worker)
+    cpus = placement.workers or placement.server
+    ready = partial(start, model, respond, listening=witness.listening, cpu=cpus, watch=witness.watch)
+    with Eye(None, steps, processes=True) as eye:
+        with InOnePiece(ready) as server:
+            with InOnePiece(lambda: Client(server.address, workload, placement.client)) as client:
+                client.connect()
+                ports = list_ports(client.pid, server.address[1])
+                records = client.run()
+        witness.read(server)
+        eye.read({row[5] for row in witness.rows} | {client.pid})
+    return put_together(model, witness.list_calls(workload, ports), records, placement, witness, eye)
+
+
+def put_together(
+    model: Model, calls: list[Call], records: Records, placement: Placement, recorder: Recorder | Witness, eye: Eye
+) -> Timeline:
+    """Return the timeline of these calls, with what the kernel told of their threads."""
+    whole = tuple(seen_by(eye, calls))
+    between = tuple(gaps(whole, eye.absences)) if eye.absences else ()
+    doubts, cost_ns = tuple(missing(model, whole, recorder, eye)), cost_ns_per_call()
     return Timeline(
-        model.name, calls, records, placement, recorder.stamped, cost_ns, recorder.complete, doubts, between,
+        model.name, whole, records, placement, recorder.stamped, cost_ns, recorder.complete, doubts, between,
         tuple(eye.steps), source_of(model),
     )  # fmt: skip
 
@@ -196,11 +226,14 @@ def seen_by(eye: Eye, calls: list[Call]) -> list[Call]:
     return watch(calls, eye.absences) if eye.absences else calls
 
 
-def missing(model: Model, calls: Sequence[Call], recorder: Recorder, eye: Eye) -> Iterator[Doubt]:
+def missing(model: Model, calls: Sequence[Call], recorder: Recorder | Witness, eye: Eye) -> Iterator[Doubt]:
     """Yield what a timeline of this model does not hold."""
     if not recorder.complete:
         yield Doubt("cut", {"kept": len(calls)})
-    yield from missing_arrivals(model, calls, recorder.stamped, bool(eye.steps))
+    if isinstance(recorder, Witness) and not any(call.connection is not None for call in calls):
+        yield Doubt("idle worker", {"worker": recorder.worker})
+    else:
+        yield from missing_arrivals(model, calls, recorder.stamped, bool(eye.steps))
     waits_in = model.card.get("Waits in", "").rstrip(".")
     if any(wait in waits_in for wait in WAITS) and not any(call.name in WAITS for call in calls):
         yield Doubt("hidden wait", {"call": waits_in})

@@ -9,7 +9,7 @@ Kind = Literal[
     "error", "stopped early", "status", "reopened", "another server", "encrypted", "silent server",
     "few repeats",
     "lost worker", "spread start", "spare workers",
-    "cut", "hidden calls", "hidden wait", "no stamps", "completion",
+    "cut", "hidden calls", "idle worker", "hidden wait", "no stamps", "completion",
     "no switches", "cut switches", "cut steps", "strace", "unseen clients", "other calls",
 ]  # fmt: skip
 
@@ -61,6 +61,7 @@ SAYS: dict[Kind, tuple[str, str]] = {
     "spare workers": ("{count} of the workers had nothing to do", "each needs a connection; ask for more of them"),
     "cut": ("only the last {kept:,} calls are here", ""),
     "hidden calls": ("{model} receives and sends where it cannot be recorded", ""),
+    "idle worker": ("worker {worker} was given no connection", "record another one, or use more connections"),
     "hidden wait": ("it waits in {call}", "that is not recorded"),
     "no stamps": ("there are no receive stamps here", "a wait and its wake-up are one bar"),
     "completion": ("no stamp tells when its bytes came", "wake-up time is included in the blue bar"),

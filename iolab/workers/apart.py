@@ -6,7 +6,7 @@ import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from iolab.errors import ServerFailed, UsageError
 from iolab.listening import ListeningSocket, Respond
 from iolab.replies import Guarded
-from iolab.workers.crew import Parent
+from iolab.workers.crew import Parent, Watch
 from iolab.workers.ledger import Ledger, Row
 
 CHILD = "from iolab.workers.crew import main; main()"
@@ -42,6 +42,8 @@ class Workers:
 
     size: int | None = None
     """How many a server keeps that forks them beforehand; None: one for each CPU, and two at least."""
+    watch: Watch | None = None
+    """Which of them is recorded, if any is."""
     ledger: Ledger = field(default_factory=Ledger.create)
     deaths: list[Death] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
@@ -91,9 +93,10 @@ def run_apart(parent: Parent, listening: ListeningSocket, respond: Respond) -> N
     """
     assert isinstance(respond, Guarded)
     workers: Workers = listening.workers
-    call = pickle.dumps((parent, respond.respond, workers.size))
+    call = pickle.dumps((parent, respond.respond, workers.size, workers.watch))
+    descriptors = [workers.watch.descriptor] if workers.watch else []
     try:
-        with _process(listening, workers.ledger, call) as (process, lines):
+        with _process(listening, workers.ledger, call, descriptors) as (process, lines):
             for line in lines:
                 workers.hear(respond, json.loads(line))
             process.wait()
@@ -106,7 +109,7 @@ def run_apart(parent: Parent, listening: ListeningSocket, respond: Respond) -> N
 
 @contextmanager
 def _process(
-    listening: ListeningSocket, ledger: Ledger, call: bytes
+    listening: ListeningSocket, ledger: Ledger, call: bytes, descriptors: Sequence[int]
 ) -> Iterator[tuple["subprocess.Popen[bytes]", Iterator[bytes]]]:
     reads, writes = os.pipe()
     numbers = [listening.fileno(), ledger.descriptor, writes]
@@ -116,7 +119,11 @@ def _process(
     with os.fdopen(reads, "rb") as lines:
         try:
             process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, pass_fds=numbers, env=environment, start_new_session=True
+                command,
+                stdin=subprocess.PIPE,
+                pass_fds=(*numbers, *descriptors),
+                env=environment,
+                start_new_session=True,
             )
         finally:
             os.close(writes)

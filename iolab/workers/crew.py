@@ -7,7 +7,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from socket import SO_REUSEPORT, SOL_SOCKET, socket
@@ -25,8 +25,20 @@ STILLBORN = 10
 TEXT = 500
 """So much of an error is told: six bytes a letter, as JSON may take, is less than a pipe takes in one piece."""
 
+RECORDED_S = 5.0
+"""A worker that is recorded has so long to write down what it did."""
+
 Parent = Callable[["Crew", "WorkersSocket", Respond], None]
 Work = Callable[..., object]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Which worker is recorded (the first is 1), by what, and the descriptor that this writes to."""
+
+    worker: int
+    begin: Callable[[int, Work, Sequence[Any]], Work]
+    descriptor: int
 
 
 @dataclass
@@ -37,6 +49,7 @@ class Crew:
     ledger: Ledger
     tells: int
     """The descriptor that takes one line of JSON for each event; lines this short do not mix (`pipe(7)`)."""
+    watch: Watch | None = None
 
     def __post_init__(self) -> None:
         self._rows: dict[int, int] = {}
@@ -91,8 +104,12 @@ class Crew:
         return ended
 
     def end(self) -> None:
-        """Kill all workers, and reap them."""
+        """Kill all workers, and reap them; one that is recorded may write down what it did."""
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for pid in [pid for pid, row in self._rows.items() if self.watch and row == self.watch.worker]:
+            os.kill(pid, signal.SIGTERM)
+            select.select([ended := os.pidfd_open(pid)], (), (), RECORDED_S)
+            os.close(ended)
         for pid in list(self._rows):  # a handler that was due may still run, and reap some meanwhile
             with suppress(ProcessLookupError):
                 if pid in self._rows:  # not reaped yet, so the number is its own
@@ -159,6 +176,8 @@ class Crew:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self.row, self._rows, self._ready = row, {}, True
             self.ledger.set(row, "pid", os.getpid())
+            if self.watch and row == self.watch.worker:
+                work = self.watch.begin(self.watch.descriptor, work, arguments)
             for connection in arguments:
                 if isinstance(connection, Connection):  # from now on it is this worker's
                     self.count()
@@ -226,7 +245,7 @@ def main() -> None:
     crew = listening.crew = Crew(listening, Ledger(counts), tells)
     status = 1
     try:
-        parent, respond, size = pickle.load(sys.stdin.buffer)  # noqa: S301  from our own parent
+        parent, respond, size, crew.watch = pickle.load(sys.stdin.buffer)  # noqa: S301  from our own parent
         crew.size = size or crew.size
         parent(crew, listening, crew.guard(respond))
     except Stopped:

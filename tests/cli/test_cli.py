@@ -107,6 +107,8 @@ class TestBadInput:
             ("compare epoll --figure /proc/x.png", "cannot write to '/proc/x.png'"),
             ("compare epoll --figure /dev/null/x.png", "cannot write to '/dev/null/x.png': File exists"),
             ("timeline epol", "did you mean epoll"),
+            ("timeline epoll --worker 1", "epoll serves in this process, and has no workers"),
+            ("timeline prefork --requests 1", "say which one to record, such as worker=1"),
             ("timeline epoll --trace /proc/x.json", "cannot write to '/proc/x.json'"),
             ("srve", "No such command 'srve'"),
             ("--nonsense", "No such option '--nonsense'; see `iolab --help`"),

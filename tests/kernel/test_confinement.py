@@ -4,13 +4,14 @@ import ctypes
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from iolab.kernel.confinement import ARCHITECTURES
+from iolab.kernel.confinement import ARCHITECTURES, scopes_signals
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -90,6 +91,35 @@ DENIED = {
 }
 BY_LANDLOCK = {"file elsewhere": 1, "reading elsewhere": 1, "another port": 4}
 """What Landlock denies, since which of its versions."""
+
+
+SIGNALS = """
+import json, os, signal, sys
+from iolab.kernel import confinement
+
+confinement.confine(confinement.Reach(os.getcwd(), ["/usr", sys.base_prefix], signals=True))
+
+def send(pid, number=0):
+    try:
+        return os.kill(pid, number) is None
+    except PermissionError:
+        return False
+
+child = os.fork()
+if not child:
+    signal.pause()
+sent = [send(pid) for pid in (int(sys.argv[1]), os.getppid(), 0, 1, -1, -os.getpgrp())]
+print(json.dumps([sent, send(child, signal.SIGKILL), os.waitpid(child, 0)[1]]))
+"""
+
+
+@pytest.mark.skipif(not scopes_signals(), reason="only Linux 6.12 keeps signals among the confined")
+def test_one_that_may_send_signals_reaches_its_own_children_alone(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNALS, str(os.getpid())],
+        cwd=tmp_path, capture_output=True, check=True, env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert json.loads(done.stdout) == [[False] * 6, True, signal.SIGKILL]
 
 
 @pytest.mark.skipif(platform.machine() not in ARCHITECTURES, reason="the filter knows x86-64 and ARM64")

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import select
 from collections import Counter
 from functools import cache
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import iolab
 from iolab import figures
 from iolab.api import timeline
 from iolab.errors import UsageError
@@ -59,6 +61,7 @@ def kinds(made: Timeline) -> list[str]:
 
 
 IN_THIS_PROCESS = [name for name, model in MODELS.items() if not model.apart]
+APART = [name for name, model in MODELS.items() if model.apart]
 
 
 @pytest.mark.parametrize("model", IN_THIS_PROCESS)
@@ -349,6 +352,44 @@ class TestCost:
         assert sorted(cost_ns_per_call() for _ in range(5))[2] < 1000
 
 
-def test_servers_in_other_processes_have_none() -> None:
-    with pytest.raises(UsageError, match=r"prefork serves in others; iolab\.measure tells"):
-        timeline("prefork", connections=1, requests=1)
+class TestAWorker:
+    @pytest.mark.parametrize(
+        "model", [pytest.param(name, marks=() if name == "handoff" else pytest.mark.certify) for name in APART]
+    )
+    def test_its_calls_are_those_of_its_connections(self, model: str) -> None:
+        if why_not := MODELS[model].why_not():
+            pytest.skip(why_not)
+        made = timeline(model, connections=4, requests=80, worker=1)
+        assert (len(made.records), made.records.errors, made.complete) == (80, {}, True)
+        assert len(made.threads) == 1 and os.getpid() not in made.threads
+        own = {call.connection for call in made.find("accept", "accepted") if call.connection is not None}
+        assert own == {call.connection for call in made.find("recv")} or "idle worker" in kinds(made)
+        if model == "handoff":
+            assert own in ({0, 2}, {1, 3})
+        for connection in own:
+            mine = made.records.connection == connection
+            assert len(received(made, connection)) == int(mine.sum())
+            for call, sent_ns, answered_ns in zip(
+                received(made, connection), made.records.sent_ns[mine], made.records.answered_ns[mine], strict=True
+            ):
+                assert sent_ns <= call.end_ns <= answered_ns
+        assert all(call.end_ns <= after.start_ns for call, after in pairwise(made))
+
+    def test_it_is_drawn_and_replayed_like_any_other(self) -> None:
+        if why_not := MODELS["handoff"].why_not():
+            pytest.skip(why_not)
+        made = timeline("handoff", connections=2, requests=20, worker=1)
+        figures.phases(made)
+        assert "calls of handoff" in repr(iolab.replay(made))
+
+    def test_one_that_is_not_there_is_named(self) -> None:
+        if why_not := MODELS["prefork"].why_not():
+            pytest.skip(why_not)
+        with pytest.raises(UsageError, match="worker 99 was not there"):
+            timeline("prefork", connections=1, requests=1, worker=99)
+
+    def test_servers_in_other_processes_want_to_know_which(self) -> None:
+        with pytest.raises(UsageError, match="say which one to record, such as worker=1"):
+            timeline("prefork", connections=1, requests=1)
+        with pytest.raises(UsageError, match="epoll serves in this process, and has no workers"):
+            timeline("epoll", connections=1, requests=1, worker=1)

@@ -1,6 +1,7 @@
 """Servers of several processes: what each did is counted, who dies is followed by another, and nothing stays."""
 
 import os
+import random
 import resource
 import signal
 import socket
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -206,22 +208,34 @@ def test_a_kernel_that_is_killed_leaves_nothing(name: str) -> None:
 @pytest.mark.certify
 @pytest.mark.parametrize("name", APART)
 def test_a_kernel_that_is_killed_at_any_moment_leaves_nothing(name: str) -> None:
-    for number in range(20):
-        with subprocess.Popen([sys.executable, "-c", ORPHANS, name], stdout=subprocess.PIPE) as notebook:
-            time.sleep(number * 0.02)
-            family = descendants(notebook.pid)
+    draw, mark = random.Random(name), f"{os.getpid()}-{name}"
+    with run_marked(mark, name) as notebook:
+        begin_s = time.monotonic()
+        assert notebook.stdout and notebook.stdout.readline()  # it serves, and is about to put a load on itself
+        ready_s = time.monotonic() - begin_s
+        notebook.kill()
+    for _ in range(20):
+        with run_marked(mark, name) as notebook:
+            time.sleep(draw.uniform(0, 1.5 * ready_s))
             notebook.kill()
-        until(lambda: not any(map(exists, family)))  # noqa: B023  before the next round
+        until(lambda: not list_marked(mark))
 
 
-def descendants(pid: int) -> list[int]:
-    """Return the processes that a process started, and those that they started, now."""
-    try:
-        texts = [(task / "children").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
-    except OSError:
-        return []
-    children = [int(each) for text in texts for each in text.split()]
-    return children + [each for child in children for each in descendants(child)]
+def run_marked(mark: str, name: str) -> "subprocess.Popen[bytes]":
+    """Start a notebook whose processes, and those that they start, have a mark in their environment."""
+    script = ORPHANS.replace("time.sleep(600)", "while True: iolab.load(server.address, connections=4, requests=400)")
+    command = [sys.executable, "-c", script, name]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | {"IOLAB_TEST_MARK": mark})
+
+
+def list_marked(mark: str) -> list[str]:
+    """List the processes that have a mark; one that has ended has no environment."""
+    marked = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if f"IOLAB_TEST_MARK={mark}".encode() in (process / "environ").read_bytes().split(b"\0"):
+                marked.append(process.name)
+    return marked
 
 
 def test_a_measurement_tells_what_each_process_did() -> None:

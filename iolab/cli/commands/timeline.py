@@ -23,6 +23,7 @@ REQUESTS = 200
 @click.argument("model")
 @click.option("--connections", type=int, default=1, show_default=True, help="Connections at once.")
 @click.option("--steps", is_flag=True, help="Record the steps of the kernel as well: takes root.")
+@click.option("--worker", type=int, help="Which worker of a server that has many: the first is 1.")
 @click.option("--figure", type=FigureFile(), help="Draw a typical stretch into this file: .png, .svg or .pdf.")
 @click.option("--trace", type=OutputFile(), help="Write Chrome trace events, which ui.perfetto.dev opens.")
 @click.option("--replay", type=OutputFile(), help="Write a page that plays the run in slow motion, in any browser.")
@@ -32,6 +33,7 @@ def timeline(
     model: str,
     connections: int,
     steps: bool,
+    worker: int | None,
     figure: Path | None,
     trace: Path | None,
     replay: Path | None,
@@ -41,15 +43,15 @@ def timeline(
     """Put a load on MODEL, and say for each call how long its thread was asleep, waking, and running."""
     if options["seconds"] is None and options["requests"] is None:
         options["requests"] = max(REQUESTS, connections)
-    recording = record(model, Workload(connections=connections, **options), steps, json_)
+    recording = record(model, Workload(connections=connections, **options), steps, worker, json_)
     write(recording, json_, figure, trace, replay)
 
 
-def record(model: str, workload: Workload, steps: bool, json_: bool) -> Timeline:
+def record(model: str, workload: Workload, steps: bool, worker: int | None, json_: bool) -> Timeline:
     """Record a timeline, and print it."""
     with terminal.steps(quiet=json_) as on_step:
         on_step(f"recording {model}")
-        recording = trace.timeline(resolve(model), workload, steps=steps)
+        recording = trace.timeline(resolve(model), workload, steps=steps, worker=worker)
     if json_:
         click.echo(json.dumps(recording.as_dict()))
     else:

@@ -27,7 +27,7 @@ from iolab.exercises.calls import Call
 from iolab.exercises.exercise import PROGRAM_FOLLOWS
 from iolab.exercises.protocol import ClientLaunch, Launch, NamingLaunch, ServerLaunch, decode, reply
 from iolab.exercises.sandbox import notes, reach, watch
-from iolab.exercises.sandbox.forkserver import WITHOUT_RINGS
+from iolab.exercises.sandbox.forkserver import WITH_SIGNALS, WITHOUT_RINGS
 from iolab.exercises.sandbox.last_words import ANSWER, PROGRAM, READY, LastWords
 from iolab.kernel import confinement, namespaces
 from iolab.listening import ListeningSocket, Stopped
@@ -198,7 +198,11 @@ def shut_in(launch: Launch) -> None:
     confinement.adopt()
     port = launch.port if isinstance(launch, ClientLaunch) else None
     rings = os.environ.pop(WITHOUT_RINGS, None) is None
-    confinement.confine(confinement.Reach(launch.folder, reach.list_readable(), reach.list_listable(), port, rings))
+    alone = os.getppid() == 1 or confinement.scopes_signals()  # its keeper is the first of a world
+    signals = os.environ.pop(WITH_SIGNALS, None) is not None and alone
+    confinement.confine(
+        confinement.Reach(launch.folder, reach.list_readable(), reach.list_listable(), port, rings, signals)
+    )
 
 
 def call_answer(launch: Launch, door: "Door", descriptor: int, words: LastWords) -> None:

@@ -40,8 +40,8 @@ from iolab.exercises.interpreter import build_command
 from iolab.exercises.protocol import Launch, encode
 
 STATUS_BYTES = 4
-WITHOUT_RINGS = "IOLAB_WITHOUT_RINGS"
-"""A variable of the fork server: whether there is one."""
+WITHOUT_RINGS, WITH_SIGNALS = "IOLAB_WITHOUT_RINGS", "IOLAB_WITH_SIGNALS"
+"""Variables of the fork server: whether there is one."""
 
 CREDENTIALS, DESCRIPTOR = struct.Struct("iII"), struct.Struct("i")  # struct ucred
 FORK_SERVER_ANSWERS_S = 30.0
@@ -153,6 +153,11 @@ def overwrite_what_is_freed() -> None:
 def refuse_rings() -> None:
     """Have trials start without io_uring."""
     ENVIRONMENT[WITHOUT_RINGS] = "1"
+
+
+def allow_signals() -> None:
+    """Let trials send signals, where they reach none but their own processes."""
+    ENVIRONMENT[WITH_SIGNALS] = "1"
 
 
 @cache

@@ -81,8 +81,8 @@ class Facts:
     loops: set[int] = field(default_factory=set)
     """Threads that an epoll told of something."""
     nonblocking: set[Place] = field(default_factory=set)
-    plain: set[str] = field(default_factory=set)
-    """Connections on which TCP_NODELAY was set."""
+    plain: set[str | Place] = field(default_factory=set)
+    """Connections on which TCP_NODELAY was set, and listening sockets, from which they inherit it."""
 
     @property
     def counted(self) -> list[Syscall]:
@@ -147,6 +147,8 @@ def _accept(facts: Facts, call: Syscall) -> None:
         facts.asks[call.thread] += call.in_vain
         return
     facts.accepted[call.opened] = call
+    if (facts.process(call.thread), call.descriptor or 0) in facts.plain:
+        facts.plain.add(call.opened)
     facts.listeners.add(call.target)
     place = facts.process(call.thread), call.result
     facts.names[place] = call.opened
@@ -275,8 +277,8 @@ def _help(facts: Facts, call: Syscall) -> None:
 
 
 def _option(facts: Facts, call: Syscall) -> None:
-    if "TCP_NODELAY" in call.arguments and (connection := facts.connection(call)):
-        facts.plain.add(connection)
+    if "TCP_NODELAY" in call.arguments and call.descriptor is not None:
+        facts.plain.add(facts.connection(call) or (facts.process(call.thread), call.descriptor))
 
 
 HANDLERS = {

@@ -106,7 +106,7 @@ class Strace:
         line = self._last_line()
         if self._pid is not None and not processes.status(self._pid):
             return ServerFailed("the server ended while it was watched")
-        if "not permitted" in line or "Permission denied" in line:
+        if any("ptrace(" in each and "ermi" in each for each in self._error_lines()):  # EPERM or EACCES, in words
             return UsageError(
                 "the kernel refuses ptrace(2) here; kernel.yama.ptrace_scope above 0 lets nobody but root attach, and "
                 "a container needs --cap-add SYS_PTRACE: start the server by `iolab xray -- COMMAND`, or use root"
@@ -148,8 +148,10 @@ class Strace:
                 family = self.family() if number == signal.SIGKILL else []
 
     def _last_line(self) -> str:
-        lines = self._errors.read_text(errors="replace").split("\n")
-        return next((line for line in reversed(lines) if line.strip()), "")[:200]
+        return next((line for line in reversed(self._error_lines()) if line.strip()), "")[:200]
+
+    def _error_lines(self) -> list[str]:
+        return self._errors.read_text(errors="replace").split("\n")
 
     def __enter__(self) -> Self:
         return self

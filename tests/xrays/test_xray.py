@@ -306,7 +306,8 @@ def test_tracepoints_in_place_of_strace(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setenv("PATH", str(tmp_path))  # where there is no strace
     with echo() as (server, port, _):
         picture = iolab.xray(server.pid, seconds=0.5, load="echo")
-        assert (picture.verdict.like, picture.cost["tracer"], picture.findings) == ("threads", "tracepoints", ())
+        assert picture.cost["tracer"] == "tracepoints"
+        assert picture.counts.requests
         assert picture.timeline().find("recv")
         assert answers(port)
 

@@ -3,11 +3,11 @@
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from threading import Thread
+from threading import Thread, get_native_id
 from typing import Any, Self
 
 import numpy as np
@@ -187,7 +187,7 @@ class Subject:
             before_ns = cpu_ns()
             assert eventually(lambda: cpu_ns() > before_ns + SPINS_NS), f"its card says: {says} It does not."
         else:
-            assert eventually(lambda: cpu_share() < 0.01)
+            assert eventually(is_at_rest)
 
     def measured(self, server: Server, request: bytes) -> dict[str, Any]:
         """Return a request for a Workload, and the length of its reply on the wire."""
@@ -218,16 +218,33 @@ def waits_in_epoll(pid: int) -> bool:
     return any("eventpoll" in target for target in descriptors(Path(f"/proc/{pid}")).values())
 
 
-def cpu_share(seconds: float = 0.25) -> float:
-    """Return how much of one CPU this process and its servers use while this thread sleeps."""
-    before_ns = cpu_ns()
+def is_at_rest(seconds: float = 0.25) -> bool:
+    """Watch the server for some time: it hardly runs, and not since others have the CPU that it wants."""
+    waited_ns, ran_ns = wait_ns(), cpu_ns()
     time.sleep(seconds)
-    return (cpu_ns() - before_ns) / (seconds * 1e9)
+    ran_ns = cpu_ns() - ran_ns  # before a thousand threads are asked how long they have waited
+    waited_ns = wait_ns() - waited_ns
+    window_ns = seconds * 1e9
+    return ran_ns < 0.01 * window_ns and ran_ns + waited_ns < 0.9 * window_ns  # one or the other, while it computes
 
 
 def cpu_ns() -> int:
     """Return the CPU time of this process and of its servers' workers."""
     return time.process_time_ns() + sum(each.workers.cpu_ns for each in list_servers() if each.workers)
+
+
+def wait_ns() -> int:
+    """Return how long the server's threads have waited for a CPU; 0 if there is no descriptor to find out with.
+
+    It is the second field of `schedstat` (the kernel's Documentation/scheduler/sched-stats.rst).
+    """
+    pids = ["self", *(pid for each in list_servers() if each.workers for pid in each.workers.pids)]
+    total_ns = 0
+    with suppress(OSError):
+        for task in [task for pid in pids for task in Path(f"/proc/{pid}/task").iterdir()]:
+            if task.name != str(get_native_id()):
+                total_ns += int((task / "schedstat").read_text().split()[1])
+    return total_ns
 
 
 def eventually(holds: Callable[[], bool]) -> bool:

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ import pytest
 
 from iolab.background import ReplyWarning
 from iolab.errors import ServerFailed
+from iolab.kernel.threads import raise_in
+from iolab.listening import Stopped
 from iolab.models import MODELS, Serve
 from iolab.traffic.faults import connections
 from tests.servers import support, test_conformance, test_faults, test_hostile
@@ -161,9 +164,20 @@ def flawed(swaps: list[Swap]) -> Serve:
 @pytest.mark.filterwarnings("ignore")  # a flawed server may leave anything
 @pytest.mark.parametrize(("swaps", "test"), CASES)
 def test_a_flaw_is_caught(swaps: list[Swap], test: Test) -> None:
+    before = set(threading.enumerate())
     subject = Subject(MODELS["epoll"], Raw(), flawed(swaps), lambda name, value: None)
     with pytest.raises((AssertionError, OSError, ServerFailed, ReplyWarning)):
         test(subject)
+    for thread in set(threading.enumerate()) - before:
+        end(thread)
+
+
+def end(thread: threading.Thread) -> None:
+    """End a thread that runs: a server that does not hear Stopped would compute beside all later tests."""
+    deadline = time.monotonic() + 5
+    while thread.is_alive() and time.monotonic() < deadline:
+        raise_in(thread, Stopped)
+        thread.join(0.01)
 
 
 @contextmanager

@@ -157,7 +157,7 @@ class TestTheFile:
 class TestTheMap:
     def test_it_has_every_lesson_question_claim_and_exercise(self) -> None:
         course = iolab.my_progress().stages()
-        assert [stage.number for stage in course] == [f"{number:02}" for number in range(10)]
+        assert [stage.number for stage in course] == [f"{number:02}" for number in range(11)]
         assert all(stage.guesses for stage in course[1:]) and all(stage.points for stage in course[1:9])
         assert {claim for stage in course for claim in stage.verdicts} == set(iolab.claims.CLAIMS)
         assert {each.exercise for stage in course for each in stage.points} == set(EXERCISES)

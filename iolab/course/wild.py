@@ -125,9 +125,9 @@ def in_the_wild(name: str) -> Xray:
 
 
 @guard
-def watch(command: Sequence[str], name: str, *, seconds: float = 2.0, **options: Any) -> Xray:
+def watch(command: Sequence[str], name: str, *, load: str, connections: int = 4, seconds: float = 2.0) -> Xray:
     """Return the x-ray of a command; where it cannot be made, say why, and return the recorded one of this name."""
-    picture, why_not = _look(command, name, options | {"seconds": seconds})
+    picture, why_not = _look(command, name, {"load": load, "connections": connections, "seconds": seconds})
     if not picture:
         picture, origin = xrays.read(name)
         progress_bar.say(f"{name}: {why_not.partition('; ')[0]}. Shown instead is the run {origin}.")
@@ -160,7 +160,7 @@ def inside(picture: Xray) -> Timeline:
 
 
 @guard
-def command_of(serve: Callable[..., None], *arguments: object) -> list[str]:
+def command_of(serve: Callable[..., None], *arguments: int) -> list[str]:
     """Return a command that runs a server of a lesson in a process of its own, with further arguments for it."""
     values = "".join(f", {value!r}" for value in arguments)
     start = f'{serve.__name__}(socket.create_server(("127.0.0.1", 0)), bytes.upper{values})'

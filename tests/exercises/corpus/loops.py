@@ -9,7 +9,7 @@ REPLY = "respond(request)"
 PARTIAL = "if sent < len(reply):"
 NONBLOCKING = "connection.setblocking(False)"
 GONE = {
-    "nonblocking": "except OSError:  # nobody is there, or the peer gave up while it waited in the backlog",
+    "nonblocking": "except OSError:  # nobody is there, or the peer gave up in the backlog",
 }
 SEND = {"selectors": "connection.send(reply)"}
 CLOSE = {"selectors": "interest.unregister(connection)\n        connection.close()"}

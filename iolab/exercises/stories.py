@@ -48,6 +48,9 @@ PROCESSES = 50
 FLOOD_BYTES, QUIET_ROUNDS = 48 << 20, 3
 """So much is asked at most by those who do not read; and so often nothing must be taken before no more will be."""
 
+PATTER_S = 1.0
+"""So long at most are bytes asked for one by one."""
+
 SPARE = 12
 """Descriptors that a server may keep for other ends than the next client."""
 
@@ -59,12 +62,12 @@ FOREIGN_BYTES = 8
 class Step:
     """What one client does: `open`, `ask`, `read`, `half-close`, `reset` or `leave`.
 
-    Or all: `settle`, `wait`, `silence`, and `flood`, in which those that do not read ask until no byte more is taken;
-    `pause`, `resume` and `stop` are the server's. The amount is bytes to ask or to read (0: all that is due), or
-    milliseconds to wait (0: until the server does nothing) or to be silent: longer, where it may be counting. To open a
-    connection it is 0 for one that is read wherever the story settles, 2 for one that is not, 1 for one that takes
-    little at a time too, and 3 for one that may have no place: it is served, turned away, or waits, but not while there
-    is a descriptor for it.
+    Or all: `settle`, `wait`, `silence`, and `flood`, in which those that do not read ask until no byte more is taken,
+    or for so many, one by one; `pause`, `resume` and `stop` are the server's. The amount is bytes to ask or to read
+    (0: all that is due), or milliseconds to wait (0: until the server does nothing) or to be silent: longer, where it
+    may be counting. To open a connection it is 0 for one that is read wherever the story settles, 2 for one that is
+    not, 1 for one that takes little at a time too, and 3 for one that may have no place: it is served, turned away, or
+    waits, but not while there is a descriptor for it.
     """
 
     act: str
@@ -140,7 +143,8 @@ class Player:
             case "silence":
                 self._be_silent(step.amount / 1000)
             case "flood":
-                self._flood([(number, each) for number, each in self._clients.items() if each.slow])
+                slow = [(number, each) for number, each in self._clients.items() if each.slow]
+                self._patter(slow, step.amount) if step.amount else self._flood(slow)
             case "stop":
                 self._stop()
             case "pause" if not self._pausing:
@@ -245,6 +249,22 @@ class Player:
         connection.settimeout(look_s)
         self._owe(client, block[:sent])
         return sent
+
+    def _patter(self, clients: list[tuple[int, Client]], count: int) -> None:
+        """Ask for bytes one by one: once the bystander is answered, a server that reads on has received the last.
+
+        What one is too slow for is left out.
+        """
+        end_s = time.monotonic() + PATTER_S
+        for _, each in clients:
+            each.peer.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for request in random.Random(self._seed).randbytes(count):
+            if time.monotonic() > end_s:
+                return
+            for _, each in clients:
+                each.peer.send(bytes((request,)))
+                self._owe(each, bytes((request,)))
+            self._rest.ask()
 
     def _receive(self, number: int, length: int) -> None:
         client = self._clients[number]

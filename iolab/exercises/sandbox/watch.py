@@ -270,10 +270,15 @@ def list_connections(port: int) -> set[str]:
 
 def count_unreceived(port: int, peer_port: int) -> int:
     """Return how many bytes of a peer have arrived at a port and were not received; 0 if there is no connection."""
+    return count_queues(port, peer_port)[0]
+
+
+def count_queues(port: int, peer_port: int) -> tuple[int, int]:
+    """Return how many bytes of a peer were not received, and how many for it have not arrived there."""
     rows = (line.split() for line in read("/proc/thread-self/net/tcp").splitlines()[1:])
     ports = [f"{each:04X}" for each in (port, peer_port)]
-    counts = [row[4].partition(":")[2] for row in rows if [each.rpartition(":")[2] for each in row[1:3]] == ports]
-    return sum(int(count, 16) for count in counts)
+    queues = [row[4].split(":") for row in rows if [each.rpartition(":")[2] for each in row[1:3]] == ports]
+    return sum(int(unread, 16) for _, unread in queues), sum(int(owed, 16) for owed, _ in queues)
 
 
 def list_folder(path: str) -> list[str]:

@@ -24,7 +24,7 @@ COMERS, SLEEPS, ENDS = 12, 3, 4
 STREAMS = ((28_000, 800_000), (9_000, 300_000), (50, 12_000))
 """How much one client asks for at any time, all of it received by the kernel; and in all."""
 
-STREAM_S, VAIN_LOOKS = 0.3, 4
+STREAM_S, VAIN_LOOKS = 0.3, 2
 WHILE_ONE_ENDS = "a client that asked while another one had closed its sending half and not read its last bytes"
 
 
@@ -142,9 +142,8 @@ def _stream(trial: Trial, peer: Peer, most: int, total: int) -> Iterator[str]:
         except OSError:
             before, motion = motion, trial.read_motion()
             vain = vain + 1 if motion and motion == before else 0
-        if vain >= VAIN_LOOKS:
-            vain = 0
-            unread, owed = watch.count_queues(trial.address[1], connection.getsockname()[1])
+        if vain == VAIN_LOOKS:
+            unread, owed = watch.count_queues(trial.address, connection.getsockname()[:2])
             if unread and not owed and trial.read_motion() == motion:
                 yield " and ".join(sorted(set(trial.list_calls())))
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from functools import partial
 
 from iolab.errors import unknown
 from iolab.exercises.exercise import Exercise, Look, Property
@@ -160,7 +161,7 @@ def build_serves(
 
 SERVES = build_serves()
 SERVES_BUSILY = build_serves(leaks=LEAKS)
-SERVES_BY_TASKS = build_serves(others=look_for_slow_reader)
+SERVES_BY_TASKS = build_serves(partial(scenes.draw_crowd, most=scenes.CROWD), look_for_slow_reader)
 """A task that never has to wait may keep its turn: that is for who writes the task."""
 
 END = Property("a clean end", 1, look_for_end)

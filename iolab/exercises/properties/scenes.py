@@ -265,13 +265,13 @@ def _count() -> Numbers:
     return iter(range(1, 1 << 20))
 
 
-def draw_crowd(draw: random.Random, numbers: Numbers | None = None) -> Story:
-    """Draw a story of many clients."""
+def draw_crowd(draw: random.Random, numbers: Numbers | None = None, most: int = NEARLY_ALL) -> Story:
+    """Draw a story of many clients: of hundreds, and of so many at most."""
     numbers = numbers or _count()
     count = min(draw.randrange(CROWD - 20, CROWD), descriptors.most_connections() - RESERVED)
     begin = [*early(draw, numbers, ("stay", "half-close", "leave")), *pipeline(draw, numbers)]
     left = sum(step.act in ("half-close", "leave") for step in begin) - sum(step.act == "open" for step in begin)
-    return [*begin, *crowd(draw, numbers, count, NEARLY_ALL - count + left)]
+    return [*begin, *crowd(draw, numbers, count, most - count + left)]
 
 
 def draw_thousand(draw: random.Random) -> Story:

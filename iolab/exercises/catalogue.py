@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from functools import partial
 
 from iolab.errors import unknown
 from iolab.exercises.exercise import Exercise, Look, Property
@@ -115,9 +116,19 @@ def look_for_bytes(answer: str, entry: str, draw: random.Random) -> str:
 
 
 QUIET_END, BUSY_END, FULL_END = (
-    tell_story(draw_story, WIRE, ENDED, factor=GROWTH, limits=limits)
-    for draw_story, limits in ((scenes.draw_end, {}), (scenes.draw_busy_end, {}), (scenes.draw_full_end, FEW))
+    tell_story(draw_story, WIRE, ENDED, factor=GROWTH)
+    for draw_story in (scenes.draw_end, scenes.draw_busy_end, scenes.draw_full_end)
 )
+
+
+FAREWELLS = tell_story(scenes.draw_farewells, LEAKS, HALF_CLOSE)
+HALF_CLOSES = tell_story(scenes.draw_half_closes, WIRE, HALF_CLOSE, factor=GROWTH)
+
+
+def look_for_half_closes(answer: str, entry: str, draw: random.Random) -> str:
+    """Look for a server that sees the end of what a client asks, also together with more than a buffer."""
+    FAREWELLS(answer, entry, draw)
+    return HALF_CLOSES(answer, entry, draw)
 
 
 def look_for_end(answer: str, entry: str, draw: random.Random) -> str:
@@ -139,7 +150,7 @@ def build_serves(
         demand("binary data", 1, wire.check_binary),
         Property("megabytes", 1, tell_story(scenes.draw_sizes, WIRE, SIZES, also=wire.check_megabytes)),
         Property("many clients", 2, tell_story(draw_crowd, WIRE, CROWD, limits=limits)),
-        Property("half-close", 1, tell_story(scenes.draw_half_closes, WIRE, HALF_CLOSE, factor=GROWTH)),
+        Property("half-close", 1, look_for_half_closes),
         Property("resets", 2, tell_story(scenes.draw_resets, WIRE, RESETS, factor=GROWTH)),
         Property("slow reader's bytes", 2, look_for_bytes),
         Property("others meanwhile", 2, others),
@@ -150,7 +161,7 @@ def build_serves(
 
 SERVES = build_serves()
 SERVES_BUSILY = build_serves(leaks=LEAKS)
-SERVES_BY_TASKS = build_serves(others=look_for_slow_reader)
+SERVES_BY_TASKS = build_serves(partial(scenes.draw_crowd, most=scenes.CROWD), look_for_slow_reader)
 """A task that never has to wait may keep its turn: that is for who writes the task."""
 
 END = Property("a clean end", 1, look_for_end)

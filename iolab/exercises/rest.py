@@ -60,7 +60,7 @@ class Rest:
         self._trial, self._invariants = trial, invariants
         self._restless = False
         self._bystander = stack.enter_context(Peer(trial))
-        self._ask()
+        self.ask()
         self.wait()
         self._sockets, self._all = count_sockets(trial.pid), watch.count_descriptors(trial.pid)
         self._resident = watch.measure_largest_bytes(trial.pid)
@@ -72,7 +72,7 @@ class Rest:
 
         It is full if it has no descriptor for another one.
         """
-        self._ask()
+        self.ask()
         self.wait()
         self._expect_operations()
         if full and self._invariants.idle_when_full:
@@ -89,7 +89,8 @@ class Rest:
         if not self._trial.alive():
             raise Violated(f"the server did not stay alive: {self._trial.describe_end()}")
 
-    def _ask(self) -> None:
+    def ask(self) -> None:
+        """Have the first client ask, and expect its reply."""
         request = self._trial.draw.randbytes(20)
         self._bystander.ask(request, "a client that reads what it is owed")
 

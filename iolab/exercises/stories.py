@@ -48,6 +48,9 @@ PROCESSES = 50
 FLOOD_BYTES, QUIET_ROUNDS = 48 << 20, 3
 """So much is asked at most by those who do not read; and so often nothing must be taken before no more will be."""
 
+PATTER_S = 1.0
+"""So long at most are bytes asked for one by one."""
+
 SPARE = 12
 """Descriptors that a server may keep for other ends than the next client."""
 
@@ -59,12 +62,12 @@ FOREIGN_BYTES = 8
 class Step:
     """What one client does: `open`, `ask`, `read`, `half-close`, `reset` or `leave`.
 
-    Or all: `settle`, `wait`, `silence`, and `flood`, in which those that do not read ask until no byte more is taken;
-    `pause`, `resume` and `stop` are the server's. The amount is bytes to ask or to read (0: all that is due), or
-    milliseconds to wait (0: until the server does nothing) or to be silent: longer, where it may be counting. To open a
-    connection it is 0 for one that is read wherever the story settles, 2 for one that is not, 1 for one that takes
-    little at a time too, and 3 for one that may have no place: it is served, turned away, or waits, but not while there
-    is a descriptor for it.
+    Or all: `settle`, `wait`, `silence`, and `flood`, in which those that do not read ask until no byte more is taken,
+    or for so many, one by one; `pause`, `resume` and `stop` are the server's. The amount is bytes to ask or to read
+    (0: all that is due), or milliseconds to wait (0: until the server does nothing) or to be silent: longer, where it
+    may be counting. To open a connection it is 0 for one that is read wherever the story settles, 2 for one that is
+    not, 1 for one that takes little at a time too, and 3 for one that may have no place: it is served, turned away, or
+    waits, but not while there is a descriptor for it.
     """
 
     act: str
@@ -111,7 +114,7 @@ class Player:
         self._clients: dict[int, Client] = {}
         self._owed: dict[int, bytearray] = {}
         self._pausing: ExitStack | None = None
-        self._full = self._is_short = self._limited = False
+        self._full = self._is_short = self._limited = self._departs = False
 
     def play(self, story: Story) -> None:
         """Play all steps, or as many as there is time for. Raise Fault for the first that fails."""
@@ -140,7 +143,8 @@ class Player:
             case "silence":
                 self._be_silent(step.amount / 1000)
             case "flood":
-                self._flood([(number, each) for number, each in self._clients.items() if each.slow])
+                slow = [(number, each) for number, each in self._clients.items() if each.slow]
+                self._patter(slow, step.amount) if step.amount else self._flood(slow)
             case "stop":
                 self._stop()
             case "pause" if not self._pausing:
@@ -158,6 +162,12 @@ class Player:
             case "read" if client.due:
                 self._resume()
                 self._receive(step.client, step.amount or len(client.due))
+            case "half-close" | "reset" | "leave":
+                self._departs = True
+                self._depart(step, client)
+
+    def _depart(self, step: Step, client: Client) -> None:
+        match step.act:
             case "half-close":
                 client.peer.half_close()
                 client.half_closed = True
@@ -246,6 +256,24 @@ class Player:
         self._owe(client, block[:sent])
         return sent
 
+    def _patter(self, clients: list[tuple[int, Client]], count: int) -> None:
+        """Ask for bytes one by one: once the bystander is answered, a server that reads on has received the last.
+
+        What one is too slow for is left out.
+        """
+        end_s = time.monotonic() + PATTER_S
+        for _, each in clients:
+            each.peer.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        draw = random.Random(self._seed)
+        for _ in range(count):
+            if time.monotonic() > end_s:
+                return
+            for _, each in clients:
+                request = draw.randbytes(1)
+                each.peer.send(request)
+                self._owe(each, request)
+            self._rest.ask()
+
     def _receive(self, number: int, length: int) -> None:
         client = self._clients[number]
         due = bytes(client.due[:length])
@@ -276,13 +304,14 @@ class Player:
             if client.half_closed:
                 client.peer.expect_end(f"client {number}")
                 self._clients.pop(number).peer.connection.close()
+        self._departs = False
         seated = [client for client in self._clients.values() if not client.may_wait]
         self._rest.expect(len(seated), sum(bool(client.due) for client in seated), full=self._is_short)
 
     def _seat(self) -> bool:
         """Find out who of those that may have no place was served; say whether others were turned away or wait."""
         guests = {number: client for number, client in self._clients.items() if client.may_wait}
-        patience, place, full = Patience(self._trial), select.poll(), False
+        patience, place, turned_away = Patience(self._trial), select.poll(), list[int]()
         for client in guests.values():
             place.register(client.peer.connection, select.POLLIN)
         while guests:
@@ -295,19 +324,21 @@ class Player:
                     patience.renew()
                     if client.peer.was_turned_away():
                         self._clients.pop(number).peer.connection.close()
-                        full = True
+                        turned_away.append(number)
             if guests and patience.over():
-                self._expect_full(list(guests))
+                self._expect_full(list(guests), "waited in vain")
                 return True
-        return full
+        if turned_away and not self._departs:
+            self._expect_full(turned_away, "found the connection closed")
+        return bool(turned_away)
 
-    def _expect_full(self, waiting: list[int]) -> None:
-        """Raise Violated if a client waits although the server has a descriptor for it."""
+    def _expect_full(self, clients: list[int], says: str) -> None:
+        """Raise Violated if clients are not served although the server has a descriptor for them."""
         free = self._trial.limits["RLIMIT_NOFILE"] - len(watch.list_folder(f"/proc/{self._trial.pid}/fd"))
         if free > SPARE:
-            who = f"client {waiting[0]}" + (f" and {len(waiting) - 1} more" if len(waiting) > 1 else "")
+            who = f"client {clients[0]}" + (f" and {len(clients) - 1} more" if len(clients) > 1 else "")
             raise Violated(
-                f"{who} waited in vain, though the server had {free} descriptors left; {Patience(self._trial).why()}"
+                f"{who} {says}, though the server had {free} descriptors left; {Patience(self._trial).why()}"
             )
 
     def _resume(self) -> None:
@@ -372,7 +403,7 @@ def tell_story(
 def shrink(story: Story, fault: Fault, play: Callable[..., Fault | None]) -> tuple[Story, Fault]:
     """Return the shortest story that was found to fail in the same way, and its fault."""
     begin_s, left_s = time.monotonic(), min(SHRINK_S, SHRINK_ALL_S - sum(shrinking_s))
-    if any(step.act in ("silence", "flood") for step in story[: fault.step + 1]):
+    if any(step.act == "silence" or step == Step("flood") for step in story[: fault.step + 1]):
         left_s = 0.0  # once is long enough
     shortest, end_s, tries = (list(story[: fault.step + 1]), fault), begin_s + left_s, SHRINK_TRIES
 
@@ -442,7 +473,11 @@ def tell(story: Story, fault: Fault, factor: int) -> str:
     if len(deeds) > 3:
         failing = [each for each in deeds if says.startswith(each.partition(" asked")[0] + " ")]
         deeds = [f"{len(numbers)} clients were served together", *failing]
-    then = "then, when nobody had asked for seconds," if any(step.act == "silence" for step in story) else "then"
+    then = "then"
+    if any(step.act == "silence" for step in story):
+        then = "then, when nobody had asked for seconds,"
+    elif any(step.act == "flood" and step.amount for step in story):
+        then = "then they asked for a byte at a time, and read none, a thousand times:"
     return f"{'; '.join(deeds)}; {then} {says}" if deeds else says
 
 

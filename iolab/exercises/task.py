@@ -15,6 +15,11 @@ from iolab.kernel.namespaces import FOLDER_MIB
 ONE_THREAD = "The process has one thread, and no other process works for it."
 IDLE = "Idle is less than 1 % of a CPU, and fewer than 15 wake-ups a second."
 WAITS = "A call with a timeout of 0 looks, and does not wait; `time.sleep` waits, even for 0 s."
+HOW_IT_ENDS = (
+    "When the judge has seen enough, `listening` becomes readable, and stays so: that wakes whoever waits for it. "
+    "A connection that it accepts is a plain `socket.socket`, which blocks until you change that."
+)
+MEMORY = "Only the growth of the memory is measured, be it of requests read ahead or of replies that are not sent yet."
 
 RULES = {
     "01-threads": (
@@ -38,6 +43,8 @@ RULES = {
         "`Stopped` goes unnoticed. While you wait for a client to ask, its connection is registered.",
         "Level-triggered: ask for EPOLLOUT only while bytes are owed to that client; a wake-up in vain at its arrival "
         "does no harm. Edge-triggered (EPOLLET): you may ask for it all the time, since it is told once.",
+        HOW_IT_ENDS,
+        MEMORY,
     ),
     "04-selectors": (
         f"{ONE_THREAD} It waits in `select()` of a class of the module `selectors`; which class is up to you. "
@@ -67,6 +74,10 @@ RULES = {
         "`iolab.kernel.ring`, `iolab.kernel.uring` and `iolab.kernel.aio` may be imported, and so may `ctypes`. What "
         "`MultishotAccept` is told of the listening socket is not always an accept, it may be a poll: hand all of it "
         "to its `connection`.",
+        "Each completion of a multishot receive is one of the few receives after which the others have their turns. "
+        "A helper thread of `aio` that ends because it has nothing to do is no wake-up.",
+        f"{HOW_IT_ENDS} An accept in the ring fails then, with EINVAL.",
+        MEMORY,
     ),
     "07-event-loop": (
         f"{ONE_THREAD} It waits in a selector: `select`, `poll`, `epoll_wait` or a class of `selectors`, by itself or "

@@ -1,10 +1,11 @@
 """Properties of the I/O model itself: what the process sleeps in, and what it does when nobody asks."""
 
 import select
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,6 +21,10 @@ POLL_ADD = 6
 """IORING_OP_POLL_ADD (linux/io_uring.h)."""
 
 COMERS, SLEEPS, ENDS = 12, 3, 4
+STREAMS = ((28_000, 800_000), (9_000, 300_000), (50, 12_000))
+"""How much one client asks for at any time, all of it received by the kernel; and in all."""
+
+STREAM_S, VAIN_LOOKS = 0.3, 2
 WHILE_ONE_ENDS = "a client that asked while another one had closed its sending half and not read its last bytes"
 
 
@@ -59,6 +64,7 @@ def check_promptness(trial: Trial) -> str:
     _expect_no_sleep(trial, "clients waited to be accepted", partial(_bring_clients, trial))
     _expect_no_sleep(trial, "it had room to send what it owed", partial(_read_slowly, trial))
     _expect_no_wait_for_those_who_end(trial)
+    _expect_no_wait_while_one_asks(trial)
     return f"{PINGS} requests were read as soon as they arrived"
 
 
@@ -105,6 +111,41 @@ def _expect_no_wait_for_those_who_end(trial: Trial) -> None:
     if sleeps.total() > ENDS // 2:
         call = sleeps.most_common(1)[0][0]
         raise Violated(f"{WHILE_ONE_ENDS} had to wait: the server was seen in {PHRASES.get(call, f'`{call}`')}")
+
+
+def _expect_no_wait_while_one_asks(trial: Trial) -> None:
+    """Raise Violated if it waits, be it in its own call, while one client, and nobody else, asks without end."""
+    sleeps: Counter[str] = Counter()
+    for most, total in STREAMS:
+        with Peer(trial) as peer:
+            for call in _stream(trial, peer, most, total):
+                sleeps[call] += 1
+                if sleeps.total() >= SLEEPS:
+                    raise Violated(
+                        f"the server slept in {call} again and again while one client, alone, had asked for more: "
+                        f"up to {most:,} bytes waited to be received"
+                    )
+
+
+def _stream(trial: Trial, peer: Peer, most: int, total: int) -> Iterator[str]:
+    """Ask on and read all replies; yield the call that the server sleeps in whenever it does so on what has arrived."""
+    connection, asked, received, vain, motion = peer.connection, 0, 0, 0, trial.read_motion()
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    end_s = time.monotonic() + STREAM_S
+    connection.setblocking(False)
+    while received < total and time.monotonic() < end_s:
+        with suppress(OSError):
+            asked += connection.send(bytes(most - (asked - received)))
+        try:
+            received += len(connection.recv(1 << 16))
+            vain = 0
+        except OSError:
+            before, motion = motion, trial.read_motion()
+            vain = vain + 1 if motion and motion == before else 0
+        if vain == VAIN_LOOKS:
+            unread, owed = watch.count_queues(trial.address, connection.getsockname()[:2])
+            if unread and not owed and trial.read_motion() == motion:
+                yield " and ".join(sorted(set(trial.list_calls())))
 
 
 def _bring_clients(trial: Trial) -> Iterator[None]:

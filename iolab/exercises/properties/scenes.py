@@ -13,10 +13,19 @@ from iolab.kernel import descriptors
 EDGES = [1 << power for power in range(9, 18)]
 """Sizes of usual buffers; one less and one more are drawn as well."""
 
-ENDS = ("half-close", "reset", "leave", "read", "more")
-"""What may become of a client that is owed bytes."""
+ABORT, LATE_ABORT = "half-close reset", "half-close wait reset"
+"""Resets after an end of file: the next `send` is told EPIPE, and not ECONNRESET (`tcp_reset` in the kernel)."""
+
+TOGETHER_BYTES = 24_000
+"""The kernel takes so much of a client of which the server has received nothing, and the end of file behind it."""
 
 CROWD, RESERVED, BRIEF = 200, 64, 12
+NEARLY_ALL = 242
+"""Clients that a server has descriptors for (`LIMITS`), less those that it may keep for itself (`stories.SPARE`)."""
+
+PIECES, FILLS_BYTES = 1_060, (55_000, 75_000)
+"""More requests than sendmsg(2) takes pieces (IOV_MAX), after so much that not all of it has room in the kernel."""
+
 MANY, CHATTER = 1_100, 280
 PLACES, RESIDENTS, LEAVERS, GUESTS = 128, 50, 44, 50
 """Descriptors of a server that more clients come to than it has room for: those who stay, who leave, and who wait.
@@ -61,7 +70,7 @@ def slow_readers(draw: random.Random, numbers: Numbers, fates: Sequence[str], at
     ]
     other = next(numbers)
     brisk = [Step("open", other), *(Step("ask", other, draw.randrange(1, 100)) for _ in range(5))]
-    ends = [end(draw, each, draw.choice(fates)) for each in clients]
+    ends = [end(draw, each, fate) for each, fate in zip(clients, deal(draw, fates, count), strict=True)]
     readers = [[Step("read", each)] for each in clients]
     comers = [next(numbers) for _ in range(count + 2)]  # they get the numbers of those who have left
     come = [
@@ -92,6 +101,11 @@ def _read_some(draw: random.Random, client: int) -> list[Step]:
     return [Step("read", client, draw.randrange(1, 100_000))] if draw.random() < 0.5 else []
 
 
+def deal(draw: random.Random, fates: Sequence[str], count: int) -> list[str]:
+    """Return so many fates in an order drawn: none of them twice before each of them once."""
+    return [fate for _ in range(0, count, len(fates)) for fate in draw.sample(fates, len(fates))][:count]
+
+
 def end(draw: random.Random, client: int, fate: str) -> list[Step]:
     """Return the steps of one end of a client that is owed bytes, or of its asking for more."""
     if fate == "read":
@@ -99,7 +113,12 @@ def end(draw: random.Random, client: int, fate: str) -> list[Step]:
         return [*bites, Step("read", client), Step("ask", client, draw.randrange(1, 100))]
     if fate == "more":
         return [Step("ask", client, draw.randrange(1, 300)) for _ in range(draw.randrange(1, 4))]
-    return [Step(fate, client)]
+    return part(client, fate)
+
+
+def part(client: int, fate: str) -> list[Step]:
+    """Return the steps by which a client ends; none for one that stays."""
+    return [Step(act, client) for act in fate.split() if act != "stay"]
 
 
 def stalled(draw: random.Random, numbers: Numbers) -> Story:
@@ -141,31 +160,57 @@ def _ask_little(draw: random.Random, client: int) -> Iterator[Step]:
         yield Step("wait", amount=1)
 
 
+def pile(draw: random.Random, numbers: Numbers) -> Story:
+    """Return a scene of clients that are owed a little, and ask for a byte at a time, more than a thousand times."""
+    clients = [next(numbers) for _ in FILLS_BYTES]
+    fills = [
+        [Step("open", each, 1), *(Step("ask", each, size // 40) for _ in range(40))]
+        for each, size in zip(clients, FILLS_BYTES, strict=True)
+    ]
+    readers = [[Step("read", each), Step("ask", each, 10), Step("leave", each)] for each in clients]
+    flood = Step("flood", amount=draw.randrange(PIECES, PIECES + 40))
+    return [*interleave(draw, *fills), Step("wait"), flood, *interleave(draw, *readers), SETTLE]
+
+
 def early(draw: random.Random, numbers: Numbers, fates: Sequence[str]) -> Story:
     """Return a scene of clients that connect, ask and end before the server accepts them."""
     sequences = []
-    for _ in range(draw.randrange(6, 12)):
+    for fate in deal(draw, fates, draw.randrange(6, 12)):
         client = next(numbers)
         asks = [Step("ask", client, draw.randrange(1, 200))] if draw.random() < 0.7 else []
-        fate = draw.choice(fates)
-        sequences.append([Step("open", client), *asks, *([Step(fate, client)] if fate != "stay" else [])])
+        sequences.append([Step("open", client), *asks, *part(client, fate)])
     return [Step("pause"), *interleave(draw, *sequences), Step("resume"), SETTLE]
 
 
 def brief(draw: random.Random, numbers: Numbers, fates: Sequence[str]) -> Story:
     """Return a scene of clients that come, ask, are answered or not, and end."""
     sequences = []
-    for _ in range(BRIEF):
+    for fate in deal(draw, fates, BRIEF):
         client = next(numbers)
         steps = [Step("open", client), Step("ask", client, draw.randrange(1, 100))]
-        fate = draw.choice(fates)
-        reads = [Step("read", client)] if fate != "reset" or draw.random() < 0.5 else []
-        sequences.append([*steps, *reads, *([Step(fate, client)] if fate != "stay" else [])])
+        reads = [Step("read", client)] if "reset" not in fate or draw.random() < 0.5 else []
+        sequences.append([*steps, *reads, *part(client, fate)])
     return [*interleave(draw, *sequences), SETTLE]
 
 
-def crowd(draw: random.Random, numbers: Numbers, count: int) -> Story:
-    """Return a scene of hundreds of clients that ask in any order, then all at once; some stay silent."""
+def farewells(draw: random.Random, numbers: Numbers, fates: Sequence[str]) -> Story:
+    """Return a scene of clients, old and new, that ask for a buffer or more and end, which the server sees together."""
+    edges = [edge for edge in EDGES if edge < TOGETHER_BYTES]
+    more = [draw.randrange(edge + 1, min(2 * edge, TOGETHER_BYTES)) for edge in (*edges, 8_192, 10_000, 12_000)]
+    greet, goodbyes = [], []
+    for place, (size, fate) in enumerate(zip(sizes := [*edges, *more], deal(draw, fates, len(sizes)), strict=True)):
+        client = next(numbers)
+        opens = [Step("open", client), *([Step("ask", client, 10), Step("read", client)] * (place % 2))]
+        greet.append(opens)
+        goodbyes.append([Step("ask", client, size), *part(client, fate)])
+    return [*interleave(draw, *greet), Step("pause"), *interleave(draw, *goodbyes), Step("resume"), SETTLE]
+
+
+def crowd(draw: random.Random, numbers: Numbers, count: int, guests: int) -> Story:
+    """Return a scene of hundreds of clients that ask in any order, then all at once; some stay silent.
+
+    Then there are as many more as there are descriptors for.
+    """
     clients = [next(numbers) for _ in range(count)]
     silent = set(draw.sample(clients, 8))
     asking = [each for each in clients if each not in silent]
@@ -173,7 +218,7 @@ def crowd(draw: random.Random, numbers: Numbers, count: int) -> Story:
     for each in draw.sample(asking, len(asking)):
         steps += [Step("ask", each, draw.randrange(1, 100)), Step("read", each)]
     steps += [SETTLE, Step("pause"), *(Step("ask", each, draw.randrange(1, 100)) for each in asking), Step("resume")]
-    steps += [SETTLE, *(Step("ask", each, 10) for each in silent), SETTLE]
+    steps += [SETTLE, *(Step("ask", each, 10) for each in silent), SETTLE, *_bring(numbers, guests)[1], SETTLE]
     return [*steps, *(Step(draw.choice(("leave", "half-close")), each) for each in clients), SETTLE]
 
 
@@ -220,16 +265,13 @@ def _count() -> Numbers:
     return iter(range(1, 1 << 20))
 
 
-def draw_crowd(draw: random.Random, numbers: Numbers | None = None) -> Story:
-    """Draw a story of many clients."""
+def draw_crowd(draw: random.Random, numbers: Numbers | None = None, most: int = NEARLY_ALL) -> Story:
+    """Draw a story of many clients: of hundreds, and of so many at most."""
     numbers = numbers or _count()
     count = min(draw.randrange(CROWD - 20, CROWD), descriptors.most_connections() - RESERVED)
-    scenes = [
-        early(draw, numbers, ("stay", "half-close", "leave")),
-        pipeline(draw, numbers),
-        crowd(draw, numbers, count),
-    ]
-    return chain(scenes)
+    begin = [*early(draw, numbers, ("stay", "half-close", "leave")), *pipeline(draw, numbers)]
+    left = sum(step.act in ("half-close", "leave") for step in begin) - sum(step.act == "open" for step in begin)
+    return [*begin, *crowd(draw, numbers, count, most - count + left)]
 
 
 def draw_thousand(draw: random.Random) -> Story:
@@ -272,14 +314,20 @@ def draw_half_closes(draw: random.Random) -> Story:
     return chain(scenes)
 
 
+def draw_farewells(draw: random.Random) -> Story:
+    """Draw a story of clients whose last request and end are seen together."""
+    numbers = _count()
+    return [*farewells(draw, numbers, ("half-close",)), *farewells(draw, numbers, ("half-close", "leave", ABORT))]
+
+
 def draw_resets(draw: random.Random) -> Story:
     """Draw a story of clients that reset their connections in any state."""
     numbers = _count()
     scenes = [
-        brief(draw, numbers, ("reset", "stay")),
-        early(draw, numbers, ("reset", "leave", "stay")),
-        slow_readers(draw, numbers, ("reset",), 2),
-        slow_readers(draw, numbers, ("reset", "leave", "read", "half-close")),
+        brief(draw, numbers, ("reset", ABORT, "stay")),
+        early(draw, numbers, ("reset", ABORT, "leave", "stay")),
+        slow_readers(draw, numbers, ("reset", ABORT, LATE_ABORT), 3),
+        slow_readers(draw, numbers, ("reset", "leave", "read", "half-close", ABORT)),
     ]
     draw.shuffle(scenes)
     return chain(scenes)
@@ -301,12 +349,14 @@ def draw_slow_readers(draw: random.Random) -> Story:
 def draw_passed_readers(draw: random.Random) -> Story:
     """Draw a story of slow readers that are owed the end of a long reply while hundreds of others are answered."""
     numbers = _count()
+    piles = pile(draw, numbers)
     slow, other = [next(numbers) for _ in range(3)], next(numbers)
     begin = [[Step("open", each, 1), Step("ask", each, draw.randrange(130_000, 150_000))] for each in slow]
     chat = [Step("open", other)]
     for _ in range(CHATTER):
         chat += [Step("ask", other, draw.randrange(33_000, 40_000)), Step("read", other)]
     return [
+        *piles,
         *interleave(draw, *begin),
         SETTLE,
         *chat,
@@ -321,7 +371,7 @@ def draw_leavers(draw: random.Random) -> Story:
     scenes = [
         full_house(draw, numbers),
         early(draw, numbers, ("reset", "leave", "half-close")),
-        slow_readers(draw, numbers, ("reset",), 3),
+        slow_readers(draw, numbers, ("reset", ABORT, LATE_ABORT), 3),
         slow_readers(draw, numbers, ("leave",), 2),
         slow_readers(draw, numbers, ("half-close", "leave", "reset", "read")),
     ]
@@ -368,7 +418,7 @@ def draw_full_end(draw: random.Random) -> Story:
     """Draw a story that ends the server when it has no descriptor left, and clients wait or were turned away."""
     numbers = _count()
     scenes = [_bring(numbers, RESIDENTS, 0)[1], _bring(numbers, LEAVERS // 2, 1, draw.randrange(10, 1_000))[1]]
-    return [*interleave(draw, *scenes), *_bring(numbers, RESIDENTS + GUESTS)[1], SETTLE, Step("stop")]
+    return [*interleave(draw, *scenes), *_bring(numbers, CROWD)[1], SETTLE, Step("stop")]
 
 
 def draw_busy_end(draw: random.Random) -> Story:

@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import socket
+import struct
 import sys
 import time
 from collections import Counter
@@ -15,6 +16,9 @@ from functools import cache
 from pathlib import Path
 
 from iolab.kernel.interrupts import InOnePiece, child
+
+NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST = 4, 20, 1
+"""Of linux/netlink.h and linux/sock_diag.h."""
 
 X86_64 = {
     "read": (0, 17, 19),
@@ -274,6 +278,25 @@ def count_unreceived(port: int, peer_port: int) -> int:
     ports = [f"{each:04X}" for each in (port, peer_port)]
     counts = [row[4].partition(":")[2] for row in rows if [each.rpartition(":")[2] for each in row[1:3]] == ports]
     return sum(int(count, 16) for count in counts)
+
+
+def count_queues(address: tuple[str, int], peer: tuple[str, int]) -> tuple[int, int]:
+    """Return how many bytes of a peer were not received, and how many for it have not arrived there (`sock_diag(7)`).
+
+    Both are 0 where the kernel does not tell, or there is no connection.
+    """
+    hosts = b"".join(socket.inet_aton(host) + bytes(12) for host, _ in (address, peer))
+    ends = struct.pack("!HH", address[1], peer[1]) + hosts
+    asks = struct.pack("=BBBxI", socket.AF_INET, socket.IPPROTO_TCP, 0, 0xFFFFFFFF) + ends + struct.pack("=Iq", 0, -1)
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as kernel:
+            kernel.send(struct.pack("=IHHII", 16 + len(asks), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, 0, 0) + asks)
+            says = kernel.recv(4096)
+    except OSError:
+        return 0, 0
+    is_there = struct.unpack_from("=H", says, 4)[0] == SOCK_DIAG_BY_FAMILY
+    unread, owed = struct.unpack_from("=II", says, 72) if is_there else (0, 0)
+    return unread, owed
 
 
 def list_folder(path: str) -> list[str]:

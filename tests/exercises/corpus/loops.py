@@ -38,6 +38,7 @@ def mistakes(exercise: str, model: str) -> Iterator[Answer]:
         ),
         ("slow reader's bytes", "drops what a send did not take", [(PARTIAL, "if False:")]),
         ("resets", "ends at a reset", [(RESET, "except KeyError:")]),
+        ("resets", "knows one of two resets", [(RESET, "except ConnectionResetError:  # and no EPIPE")]),
         ("others meanwhile", "leaves connections blocking", [(NONBLOCKING, "pass")]),
         (
             "others meanwhile",

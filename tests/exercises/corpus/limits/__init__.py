@@ -1,4 +1,8 @@
-"""Wrong answers at the limits that the tasks name: descriptors, the end, and bytes that go past the ring."""
+"""Wrong answers at the limits that the tasks name, or that the kernel has.
+
+These are descriptors, the end, bytes that go past the ring, EPIPE, IOV_MAX, an end of file behind a full buffer, and
+waits of a few milliseconds, which a busy machine may hide.
+"""
 
 from pathlib import Path
 

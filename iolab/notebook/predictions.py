@@ -73,10 +73,8 @@ class Prediction:
         """
         if self.bounds and not isinstance(measured, str):
             measured, seen = self.choices[bisect(self.bounds, measured)], seen or self.write(measured)
-        if self.choices and measured not in self.choices:
-            raise UsageError(f"the answer {measured!r} is not one of {list(self.choices)}")
         score = Score(self, measured, seen)
-        if self.guess is not None and not self.locked:
+        if score.right is not None and not self.locked:
             outcome = {"guess": self.guess, "measured": measured, "right": score.right}
             progress.record("scores", self.key, outcome)
             self.locked = True
@@ -119,13 +117,18 @@ class Score:
 
     @property
     def right(self) -> bool | None:
-        """Whether the guess was right, or a number close enough; None without a guess."""
+        """Whether the guess was right, or a number close enough; None without a guess, or if no choice was right."""
         guess, factor = self.prediction.guess, self.factor
-        if guess is None:
+        if guess is None or self.is_none_of_them:
             return None
         if factor is None:
             return guess == self.measured
         return max(factor, 1 / factor) <= self.prediction.close
+
+    @property
+    def is_none_of_them(self) -> bool:
+        """Whether what was measured is among no choices: a machine may do what nobody thought of."""
+        return bool(self.prediction.choices) and self.measured not in self.prediction.choices
 
     @property
     def factor(self) -> float | None:
@@ -138,6 +141,8 @@ class Score:
     @property
     def verdict(self) -> str:
         """What the measurement says of the guess, in a few words."""
+        if self.is_none_of_them:
+            return "None of the choices, this time. Run the cell again."
         if self.right is None:
             return "Guess first, then run this cell again."
         if self.factor is None:
@@ -163,7 +168,7 @@ class Score:
         return self.prediction.reasons.get(str(guess), "") if self.right is False else ""
 
     def __str__(self) -> str:
-        if self.right is None:
+        if self.right is None and not self.is_none_of_them:
             return self.verdict
         return " ".join(filter(None, (self.verdict, self.comparison, self.lesson)))
 

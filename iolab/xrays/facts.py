@@ -70,7 +70,7 @@ class Facts:
     born: dict[int, tuple[float, bool]] = field(default_factory=dict)
     """Threads that began during the watch: when, and whether as a process."""
     asks: Counter[int] = field(default_factory=Counter)
-    """By thread: how often it asked in vain for bytes or a connection."""
+    """By thread: how often it asked in vain for bytes."""
     exclusive: bool = False
     armed: set[Place] = field(default_factory=set)
     polled: dict[Place, str] = field(default_factory=dict)
@@ -143,8 +143,7 @@ def _tell_polling(facts: Facts) -> list[Received]:
 
 
 def _accept(facts: Facts, call: Syscall) -> None:
-    if call.result is None or call.result < 0:
-        facts.asks[call.thread] += call.in_vain
+    if call.result is None or call.result < 0:  # several are woken for one connection, and all but one ask in vain
         return
     facts.accepted[call.opened] = call
     if (facts.process(call.thread), call.descriptor or 0) in facts.plain:

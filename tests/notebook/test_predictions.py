@@ -67,9 +67,12 @@ class TestAGuess:
         asked.commit(19)
         assert asked.score(18).right is False and asked.score(19).right is True
 
-    def test_an_answer_that_is_no_choice_is_refused(self) -> None:
-        with pytest.raises(UsageError, match=r"the answer 'other' is not one of \['faster', 'slower'\]"):
-            choice().score("other")
+    def test_an_answer_that_is_no_choice_leaves_the_guess_open(self) -> None:
+        asked = choice()
+        asked.commit("faster")
+        score = asked.score("other")
+        assert str(score).startswith("None of the choices, this time.") and "Measured: other." in str(score)
+        assert score.right is None and asked.score("faster").right is True
 
     @pytest.mark.parametrize(
         ("measured", "choice"), [(0.4, "none"), (20, "half"), (79, "half"), (np.float64(99), "all")]

@@ -126,3 +126,11 @@ def test_replies_that_wait_for_an_acknowledgement() -> None:
     assert kinds([*lines, wait(2.5)]) == ["waits for an acknowledgement"]
     without = line(1.01, f"setsockopt({peer(5)}, SOL_TCP, TCP_NODELAY, [1], 4)")
     assert kinds([*lines, without, wait(2.5)]) == []
+
+
+def test_a_worker_that_others_are_faster_than_does_not_poll() -> None:
+    door = f"accept4({DOOR}, NULL, NULL, SOCK_CLOEXEC)"
+    lines = [line(1 + turn * 0.1, door, "-1 EAGAIN (x)") for turn in range(9)]
+    lines += [line(2, door, peer(5)), line(2.1, f'recvfrom({peer(5)}, "a", 10, 0, NULL, NULL)', 1)]
+    facts = read(parse(lines), {7: 7})
+    assert [each.kind for each in facts.received] == ["blocking"]

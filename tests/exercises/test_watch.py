@@ -62,3 +62,18 @@ def test_bytes_that_arrived_are_counted_until_they_are_received() -> None:
                 assert count_unreceived(peer_port, port) == 0
                 connection.recv(100)
                 assert count_unreceived(port, peer_port) == 0
+
+
+def test_the_kernel_says_what_waits_on_a_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        with socket.create_connection(listening.getsockname()) as peer, listening.accept()[0] as connection:
+            ends = listening.getsockname(), peer.getsockname()
+            peer.sendall(b"sixteen letters.")
+            connection.recv(100, socket.MSG_PEEK)
+            if watch.count_queues(*ends) == (0, 0):
+                pytest.skip("sock_diag(7) is missing here, so a server's short waits are not seen")
+            assert watch.count_queues(*ends) == (16, 0)
+            connection.recv(4)
+            assert watch.count_queues(*ends) == (12, 0)
+            connection.recv(100)
+            assert watch.count_queues(*ends) == (0, 0)

@@ -53,6 +53,34 @@ def pair(loop: Any, draw: Any) -> str:
     return "" if ran == [0, 0, 1, 1] else says
 
 
+def beforehand(loop: Any, draw: Any) -> str:
+    """Have tasks wait for what was called outside of any task, or by another task."""
+    import socket
+
+    one, other = socket.socketpair()
+    ended = []
+
+    def wait(early: Any) -> Any:
+        yield from early
+        ended.append(early)
+
+    def call_for_others() -> Any:
+        for early in (loop.sleep(0.002), loop.sleep(0)):
+            loop.spawn(wait(early))
+        yield from loop.sleep(0.001)
+        ended.append(None)
+
+    with one, other:
+        one.setblocking(False)
+        other.send(b"tea")
+        early = [wait(loop.sleep(0)), wait(loop.sleep(0.001)), wait(loop.recv(one, 3)), call_for_others()]
+        for task in draw.sample(early, len(early)):
+            loop.spawn(task)
+        loop.run()
+    says = f"six tasks waited for what had been called before they began, or by another task, and {len(ended)} went on"
+    return "" if len(ended) == 6 else says
+
+
 def crowd(loop: Any, draw: Any) -> str:
     """Have tasks start others, which start others; some sleep, some have nothing to wait for."""
     ended: list[int] = []
@@ -631,7 +659,7 @@ def exits(loop: Any, draw: Any, leaver_of: Any = Leaver) -> str:
 ACTS = {
     each.__name__: each
     for each in (
-        *(empty, pair, crowd, naps, ties, late, company, accepts, far, exits),
+        *(empty, pair, beforehand, crowd, naps, ties, late, company, accepts, far, exits),
         *(duplex, leftovers, resets, closings, raisers),
     )
 }

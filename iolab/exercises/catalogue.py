@@ -201,7 +201,7 @@ NAPS = Property("turns and sleeps", 1, loops.look_for_acts("company accepts late
 RAISERS = Property("tasks that raise", 2, loops.look_for_acts("raisers resets closings", loops.check_raisers))
 BITES = Property("recv's size", 1, loops.look_for_acts("leftovers duplex", loops.check_bites))
 END_OF_LOOP = Property("a clean end", 1, loops.look_for_acts("exits", loops.check_end_of_loop))
-RETURNS = Property("run returns", 1, loops.look_for_acts("empty crowd", loops.check_end_of_run))
+RETURNS = Property("run returns", 1, loops.look_for_acts("empty pair beforehand crowd", loops.check_end_of_run))
 CHATS = (
     demand("lines are passed on", 1, chats.check_welcome, **chats.LIMITS),
     demand("whole lines", 2, chats.check_lines, **chats.LIMITS),

@@ -36,6 +36,51 @@ def empty(loop: Any, _: Any) -> str:
     return "" if ended else "a loop that has run can run a task that is spawned then: this one never began"
 
 
+def pair(loop: Any, draw: Any) -> str:
+    """Give two loops tasks before either of them runs, and run one after the other."""
+    ran: list[int] = []
+
+    def note(number: int, own: Any) -> Any:
+        yield from own.sleep(0)
+        ran.append(number)
+
+    loops = draw.sample((loop, globals()["Loop"]()), 2)
+    for number in draw.sample((0, 1, 0, 1), 4):
+        loops[number].spawn(note(number, loops[number]))
+    for each in loops:
+        each.run()
+    says = "two loops had two tasks each and ran one after the other: each must run its own tasks, and no others"
+    return "" if ran == [0, 0, 1, 1] else says
+
+
+def beforehand(loop: Any, draw: Any) -> str:
+    """Have tasks wait for what was called outside of any task, or by another task."""
+    import socket
+
+    one, other = socket.socketpair()
+    ended = []
+
+    def wait(early: Any) -> Any:
+        yield from early
+        ended.append(early)
+
+    def call_for_others() -> Any:
+        for early in (loop.sleep(0.002), loop.sleep(0)):
+            loop.spawn(wait(early))
+        yield from loop.sleep(0.001)
+        ended.append(None)
+
+    with one, other:
+        one.setblocking(False)
+        other.send(b"tea")
+        early = [wait(loop.sleep(0)), wait(loop.sleep(0.001)), wait(loop.recv(one, 3)), call_for_others()]
+        for task in draw.sample(early, len(early)):
+            loop.spawn(task)
+        loop.run()
+    says = f"six tasks waited for what had been called before they began, or by another task, and {len(ended)} went on"
+    return "" if len(ended) == 6 else says
+
+
 def crowd(loop: Any, draw: Any) -> str:
     """Have tasks start others, which start others; some sleep, some have nothing to wait for."""
     ended: list[int] = []
@@ -614,7 +659,7 @@ def exits(loop: Any, draw: Any, leaver_of: Any = Leaver) -> str:
 ACTS = {
     each.__name__: each
     for each in (
-        *(empty, crowd, naps, ties, late, company, accepts, far, exits),
+        *(empty, pair, beforehand, crowd, naps, ties, late, company, accepts, far, exits),
         *(duplex, leftovers, resets, closings, raisers),
     )
 }

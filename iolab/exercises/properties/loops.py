@@ -93,6 +93,8 @@ STUB = '''class Loop:
 ACTS = Path(__file__).parent / "acts.py"
 DEEDS = {
     "empty": "a loop was run without tasks, and with one that ends at once",
+    "pair": "two loops had tasks, and one ran after the other",
+    "beforehand": "tasks waited for what was called before they began",
     "crowd": "363 tasks started one another",
     "naps": "16 tasks slept for times of all sorts",
     "ties": "eight tasks slept until the same moment",

@@ -24,7 +24,7 @@ VALUES: dict[str, tuple[Callable[[Any], Any], str]] = {
     "comparison": (lambda run: iolab.compare(["epoll"], [2], requests=20), "CPU µs/req"),
     "timeline": (lambda run: iolab.timeline("epoll", connections=1, requests=5), "calls/req"),
     "table": (lambda run: iolab.Table([{"model": "epoll", "per_s": 5.0}], "a caption", ["a note"]), "- a note"),
-    "doctor": (lambda run: iolab.doctor(), "runs here"),
+    "doctor": (lambda run: iolab.doctor(), "the kernel's steps"),
     "card": (lambda run: iolab.card("epoll"), "what it says"),
     "ledger": (lambda run: iolab.claims.ledger(), "here it"),
     "verdict": (lambda run: iolab.claims.Verdict("C1", "holds", "of this"), "of this"),

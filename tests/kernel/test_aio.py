@@ -32,7 +32,7 @@ with start("aio") as server:
 
 
 def test_a_client_waits_for_a_helper_thread() -> None:
-    # With as many silent ones as helpers there is none for the asking one, and none for what the accepting thread tells.
+    # With as many silent ones as helpers there is none for the asking one, nor for what the accepting thread tells.
     script = ASK_BEHIND_SILENT_ONES.format(silent=aio.GLIBC_HELPERS, patience_s=0.5)
     assert run_script(script, IOLAB_AIO_HELPERS=str(aio.GLIBC_HELPERS)).split() == ["waits", "QUESTION"]
 

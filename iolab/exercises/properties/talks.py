@@ -31,6 +31,9 @@ LONGEST_BYTES = 1 << 18
 FULL_BYTES = 1 << 18
 """More than the kernel takes of what is owed to one who does not read."""
 
+OVER_BYTES = 20_000
+"""So much more is said at once to those who read: the kernel takes more than that before it takes nothing."""
+
 MANY_LINES, SINGLE_LINES = 4_000, 1_100
 """Lines said many at once, and lines said one by one."""
 
@@ -176,6 +179,7 @@ def check_talk(trial: Trial) -> str:
         say_little_often,
         say_one_by_one,
         say_much_at_once,
+        say_more_than_may_be_owed,
         read_welcome_later,
         come_and_go,
         reset_unseen,
@@ -269,6 +273,22 @@ def say_much_at_once(talk: Talk, trial: Trial) -> None:
     talk.write_down(speaker, longest)
     speaker.peer.send(b"\n")
     talk.settle()
+    talk.leave(speaker, "leave")
+
+
+def say_more_than_may_be_owed(talk: Talk, trial: Trial) -> None:
+    """Have one with a long name say at once, perhaps together with it, more to those who read than may be owed."""
+    for member in talk.members[2:]:  # of those that take little at a time, too
+        talk.leave(member, "leave")
+    count = trial.draw.randrange(8, 40)
+    name = draw_longest(trial.draw, (OWED_BYTES + OVER_BYTES) // count)
+    lines = [b"%x" % trial.draw.getrandbits(48) for _ in range(count)]
+    together = lines if trial.draw.random() < 0.5 else []
+    speaker = talk.join(name, more=together)
+    for line in lines[len(together) :]:
+        talk.write_down(speaker, line)
+    speaker.peer.send(b"".join(line + b"\n" for line in lines[len(together) :]))  # in one packet
+    talk.settle(" at once, though it read all the time")
     talk.leave(speaker, "leave")
 
 

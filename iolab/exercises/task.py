@@ -101,13 +101,12 @@ RULES = {
         "`sleep(0)`; one that raises need not. The others are all tasks that can go on: one that was spawned, one "
         "whose sleep is over, one whose socket is ready. None of them waits for more than ten calls of any other one: "
         "a task whose client always has more to ask holds up nobody. A `send` is one call, however much it sends: it "
-        "may "
-        "go on as long as the kernel takes more.",
+        "may go on as long as the kernel takes more.",
         "`accept(listening)` returns the connection alone, not a pair with the address. It goes on after any OSError "
         "of `listening.accept()`, be it EPERM or one that accept(2) takes over from the network, and may rest for 0.1 "
-        "s "
-        "before that. When no descriptor is left, `listening.accept()` closes the connection that it cannot keep, and "
-        "raises ConnectionAbortedError: so the socket does not stay readable for it. Nobody closes a listening socket.",
+        "s before that. When no descriptor is left, `listening.accept()` closes the connection that it cannot keep, "
+        "and raises ConnectionAbortedError: so the socket does not stay readable for it. Nobody closes a listening "
+        "socket.",
         "`recv(connection, size)` returns at most `size` bytes, and at least one, as soon as there are any; `b''` at "
         "the end of file, which may arrive together with bytes before it. `send(connection, data)` returns when all "
         "is sent; nobody looks at what it returns. If "
@@ -123,8 +122,8 @@ RULES = {
         "`run()` like any other.",
         "A client may be silent for as long as it likes, close its sending half, or reset. Keep no more bytes than one "
         "call needs (what it has received may wait while it gives its turn, and a `recv` that waits may have its "
-        "buffer "
-        "of up to 32 KiB): while clients do not read, the memory grows by less than 16 MiB. What Python says on stderr "
+        "buffer of up to 32 KiB): while clients do not read, the memory grows by less than 16 MiB. What Python says "
+        "on stderr "
         "of generators that were not run to their end is no error.",
     ),
     "08-chat": (
@@ -143,8 +142,7 @@ RULES = {
         "A whole line that you have received is passed on, also when its client has left or reset by then. What you "
         "had not received when it reset may be lost, and so may what you had not passed on when a `send` to it failed, "
         "or when you disconnected it. That is what it said itself: what others say goes to all others nevertheless. "
-        "(At "
-        "a reset, asyncio's StreamReader forgets what it holds: read all of that "
+        "(At a reset, asyncio's StreamReader forgets what it holds: read all of that "
         "without an `await` that gives others a turn, or use a protocol.)",
         "A client that closes its sending half has left: one that closes its connection looks no different. Receive "
         "and pass on what it sent before. Close yours then, at once or when `send` has taken what it is owed. One that "
@@ -162,8 +160,7 @@ RULES = {
         "longer.",
         "However much one client says, the others have their turns: receive from it once, 64 KiB at most, and see who "
         "else is ready. (asyncio asks for 256 KiB, and will do: the kernel holds less here.) When you have received, "
-        "more "
-        "of it may be there at once.",
+        "more of it may be there at once.",
         f"A client may say nothing for as long as it likes. {IDLE} That holds while clients do not read, too.",
         "There are up to 500 clients. To pass a short line on to the others in a chat of 30 may cost 10 times the CPU "
         "that it costs in the course's own chat, whether all of them read, or 20 do not and are owed up to 1 MiB each. "

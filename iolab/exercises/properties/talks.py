@@ -34,6 +34,9 @@ FULL_BYTES = 1 << 18
 OVER_BYTES = 20_000
 """So much more is said at once to those who read: the kernel takes more than that before it takes nothing."""
 
+PROBE_S = 2.5
+"""One who has not read for a while may wait for longer: the kernel asks a closed window more and more seldom."""
+
 MANY_LINES, SINGLE_LINES = 4_000, 1_100
 """Lines said many at once, and lines said one by one."""
 
@@ -123,8 +126,7 @@ class Talk:
     def add(self, name: bytes, *, reads: bool = True) -> Member:
         """Connect a member, who has sent nothing yet."""
         peer = self._stack.enter_context(Peer(self._trial, narrow=not reads))
-        if reads:
-            peer.at_rest_s = HOLD_S
+        peer.at_rest_s = HOLD_S if reads else PROBE_S
         self.members.append(member := Member(next(self._numbers), name, peer, reads=reads))
         return member
 

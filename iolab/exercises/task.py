@@ -95,16 +95,21 @@ RULES = {
         "(`asyncio.run` waits for tasks that it cancels.) No task of the judge's raises a group with a SystemExit "
         "inside.",
         "`sleep(seconds)` never ends early, and at most 30 ms late on a quiet machine, not counting what other "
-        "tasks compute; those due at the same time all end. It takes 0 s and hours alike.",
+        "tasks compute; those due at the same time all end. It takes 0 s and hours alike. Where the `yield from` comes "
+        "later than the call, it may count from either.",
         "Every call of `sleep`, `accept`, `recv` and `send` gives the others a turn, even where it need not wait, as "
         "`sleep(0)`; one that raises need not. The others are all tasks that can go on: one that was spawned, one "
         "whose sleep is over, one whose socket is ready. None of them waits for more than ten calls of any other one: "
-        "a task whose client always has more to ask holds up nobody. A `send` is one call, however much it sends.",
+        "a task whose client always has more to ask holds up nobody. A `send` is one call, however much it sends: it "
+        "may go on as long as the kernel takes more.",
         "`accept(listening)` returns the connection alone, not a pair with the address. It goes on after any OSError "
-        "of `listening.accept()`, which says that a client gave up before, or found no descriptor left. Nobody closes "
-        "a listening socket.",
+        "of `listening.accept()`, be it EPERM or one that accept(2) takes over from the network, and may rest for 0.1 "
+        "s before that. When no descriptor is left, `listening.accept()` closes the connection that it cannot keep, "
+        "and raises ConnectionAbortedError: so the socket does not stay readable for it. Nobody closes a listening "
+        "socket.",
         "`recv(connection, size)` returns at most `size` bytes, and at least one, as soon as there are any; `b''` at "
-        "the end of file. `send(connection, data)` returns when all is sent; nobody looks at what it returns. If "
+        "the end of file, which may arrive together with bytes before it. `send(connection, data)` returns when all "
+        "is sent; nobody looks at what it returns. If "
         "`data` is empty, it need not give a turn, and need not look at the connection.",
         "Where the other side has reset the connection, both raise an OSError in the task that asked; `recv` may "
         "return what had arrived before that, or not. Where the connection was closed on this side before, both raise "
@@ -116,11 +121,14 @@ RULES = {
         "theirs. Once they have seen enough, `listening.accept()` raises `Stopped`, a kind of SystemExit: let it leave "
         "`run()` like any other.",
         "A client may be silent for as long as it likes, close its sending half, or reset. Keep no more bytes than one "
-        "call needs (what it has received may wait while it gives its turn): while clients do not read, the memory "
-        "grows by less than 16 MiB.",
+        "call needs (what it has received may wait while it gives its turn, and a `recv` that waits may have its "
+        "buffer of up to 32 KiB): while clients do not read, the memory grows by less than 16 MiB. What Python says "
+        "on stderr "
+        "of generators that were not run to their end is no error.",
     ),
     "08-chat": (
-        "`chat(listening)` is called once. The socket blocks until you change that.",
+        "`chat(listening)` is called once. The socket blocks until you change that. Where `listening.accept()` raises "
+        "ConnectionAbortedError, go on. `Stopped` ends the chat within a second, whatever is owed to whom.",
         "A line ends with a line feed, and may come in any pieces. It is bytes: not always UTF-8, at most 256 KiB "
         "(262,144 bytes) before the line feed; nobody says a longer one. (asyncio's streams take 64 KiB unless you say "
         "`limit=`.)",
@@ -133,23 +141,26 @@ RULES = {
         "and those of one speaker in their order.",
         "A whole line that you have received is passed on, also when its client has left or reset by then. What you "
         "had not received when it reset may be lost, and so may what you had not passed on when a `send` to it failed, "
-        "or when you disconnected it. (At a reset, asyncio's StreamReader forgets what it holds: read all of that "
+        "or when you disconnected it. That is what it said itself: what others say goes to all others nevertheless. "
+        "(At a reset, asyncio's StreamReader forgets what it holds: read all of that "
         "without an `await` that gives others a turn, or use a protocol.)",
         "A client that closes its sending half has left: one that closes its connection looks no different. Receive "
         "and pass on what it sent before. Close yours then, at once or when `send` has taken what it is owed. One that "
-        "never reads it may stay for ever: at the cost of no CPU.",
+        "never reads it may stay for ever: at the cost of no CPU. What is said after it has left, it may get or miss.",
         "What is owed to a client is what you have for it, its welcome too, and `send` has not taken yet; what the "
-        "kernel has taken does not count. A client does not read while `send` takes nothing for it: so try that "
+        "kernel has taken, be it at once, does not count. A client does not read while `send` takes nothing for it: "
+        "so try that "
         "before you take it for one. It still hears, and is still heard, while no more than 1 MiB (1,048,576 bytes) is "
         "owed to it. A line that would make it more may be missed, whole, or you may disconnect the client. "
         "It may get a part of a line only as the last thing before it is disconnected.",
         "The memory grows by less than 16 MiB for each client that does not read, however short the lines are; what "
-        "you keep for the others is part of that.",
+        "you keep for the others is part of that. A line that you keep once for all of them costs memory once.",
         "Nobody waits for a client that does not read: on a quiet machine, a line reaches all who read within 0.2 s. "
         "With hundreds of clients, or one that talks without end, it takes as long as the server computes, and no "
         "longer.",
         "However much one client says, the others have their turns: receive from it once, 64 KiB at most, and see who "
-        "else is ready. When you have received, more of it may be there at once.",
+        "else is ready. (asyncio asks for 256 KiB, and will do: the kernel holds less here.) When you have received, "
+        "more of it may be there at once.",
         f"A client may say nothing for as long as it likes. {IDLE} That holds while clients do not read, too.",
         "There are up to 500 clients. To pass a short line on to the others in a chat of 30 may cost 10 times the CPU "
         "that it costs in the course's own chat, whether all of them read, or 20 do not and are owed up to 1 MiB each. "

@@ -278,9 +278,25 @@ class Company:
         with one, other:
             for deed in self.draw.sample(deeds, len(deeds)):
                 yield from deed(number, one, other)
-            other.close()
+            yield from self.hear_last(number, one, other)
             if (yield from self.recv(number, one, 10)):
                 self.faults.append("`recv` returned bytes at the end of file")
+
+    def hear_last(self, number: int, one: Any, other: Any) -> Any:
+        """Wait for bytes that arrive together with the end of file."""
+        text, received = self.draw.randbytes(self.draw.randrange(1, 40)), b""
+
+        def leave(child: int) -> Any:
+            yield from self.sleep(child, self.draw.choice((0, 0.001)))
+            other.send(text)
+            other.close() if self.draw.random() < 0.5 else other.shutdown(1)  # SHUT_WR
+
+        self.spawn(leave)
+        while data := (yield from self.recv(number, one, self.draw.randrange(1, 20))):
+            received += data
+        if received != text:
+            count = f"{len(received)} of {len(text)} bytes"
+            self.faults.append(f"a task that waited in `recv` got {count} that came together with the end of file")
 
     def nap(self, number: int, *_: Any) -> Any:
         """Sleep for a while."""
@@ -341,8 +357,41 @@ def company(loop: Any, draw: Any, tasks_of: Any = Company) -> str:
     return ""
 
 
-def accepts(loop: Any, draw: Any, listening: Any, clients: int = CLIENTS) -> str:
-    """Have one task accept many clients that are there already, and another one take its turns meanwhile."""
+class Refusals:
+    """Errors that accept(2) lists: `listening.accept()` raises three of them, each once."""
+
+    def __init__(self, draw: Any, clients: int) -> None:
+        import errno
+
+        from iolab.listening import ListeningSocket
+
+        network = ["EPROTO", "ENETDOWN", "ENOPROTOOPT", "EHOSTDOWN", "ENONET", "EHOSTUNREACH", "EOPNOTSUPP"]
+        others = ["EPERM", "ETIMEDOUT", "ENOBUFS", "ENOMEM", "ENOSR"]
+        names = draw.choice(network), *draw.sample(others, 2)
+        self.due = dict(zip(draw.sample(range(clients), 3), names, strict=True))
+        self.number_of = {name: getattr(errno, name) for name in names}
+        self.place: Any = ListeningSocket
+        self.accept, self.count, self.last = ListeningSocket.accept, 0, ""
+
+    def __enter__(self) -> Any:
+        self.place.accept = lambda listening: self.refuse_or_accept(listening)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.place.accept = self.accept
+
+    def refuse_or_accept(self, listening: Any) -> Any:
+        """Raise what is due before this client, or return the client."""
+        if name := self.due.pop(self.count, ""):
+            self.last = name
+            raise OSError(self.number_of[name], "the judge has `accept` fail")
+        result = self.accept(listening)
+        self.count += 1
+        return result
+
+
+def accepts(loop: Any, draw: Any, listening: Any, clients: int = CLIENTS, refusals_of: Any = Refusals) -> str:
+    """Have one task accept many clients that are there, in spite of errors, and another one take turns meanwhile."""
     accepted: list[Any] = []
     turns, over = [0], []
 
@@ -361,9 +410,12 @@ def accepts(loop: Any, draw: Any, listening: Any, clients: int = CLIENTS) -> str
     listening.setblocking(False)
     for task in draw.sample((accept(), take_turns()), 2):
         loop.spawn(task)
-    loop.run()
+    with refusals_of(draw, clients) as refusals:
+        loop.run()
     for connection in accepted:
         connection.close()
+    if len(accepted) < clients:
+        return f"`listening.accept()` raised an OSError ({refusals.last}), and `accept` did not go on after it"
     most = max(after - before for before, after in zip(turns, [*turns[1:], len(accepted)], strict=True))
     says = f"a task that slept 0 s had to wait for {most} calls of `accept` of another one, which never had to wait"
     return says if most > 12 else ""

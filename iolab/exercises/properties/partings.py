@@ -8,8 +8,9 @@ on. The kernel tells when the server has received it (`proc_net_tcp(5)`).
 import random
 import socket
 import time
+from contextlib import ExitStack, nullcontext
 
-from iolab.exercises.peers import Peer
+from iolab.exercises.peers import Peer, expect_clean_exit
 from iolab.exercises.properties import chats
 from iolab.exercises.properties.talks import FULL_BYTES, OWED_BYTES, Member, Talk, draw_lines, draw_longest, play_acts
 from iolab.exercises.rest import expect_idle
@@ -57,6 +58,26 @@ def check_idle(trial: Trial) -> str:
     says = chats.check_idle_chat(trial)
     play_acts(trial, [leave_unread])
     return says
+
+
+def check_end(trial: Trial) -> str:
+    """End when the listening socket is shut down, whatever is owed to whom."""
+    with ExitStack() as stack:
+        talk = Talk(trial, stack)
+        host, guest = talk.join(b"host"), talk.join(b"guest")
+        slow = [talk.join(reads=False) for _ in range(3)]
+        talk.join(draw_longest(trial.draw, FULL_BYTES), reads=False, greets=False)  # even its welcome is owed
+        for number in range(trial.draw.choice((2, 4, 8))):
+            talk.say(host, [b"%x " % number + bytes(150_000)])
+            talk.settle()
+        slow[0].peer.half_close()
+        slow[1].peer.send(b"the beginning of a line")
+        stack.enter_context(Peer(trial)).send(b"half a na")
+        with trial.pause() if trial.draw.random() < 0.5 else nullcontext():
+            guest.peer.send(b"the last line\n")
+            trial.listening.stop()
+        expect_clean_exit(trial, "chat")
+    return "the listening socket was shut down, and the server ended, whatever it owed"
 
 
 def draw_short_lines(draw: random.Random) -> list[bytes]:

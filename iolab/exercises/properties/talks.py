@@ -7,6 +7,7 @@ heard, so that the books are right whatever the server does first. No line is sa
 
 import itertools
 import random
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -30,6 +31,12 @@ LONGEST_BYTES = 1 << 18
 
 FULL_BYTES = 1 << 18
 """More than the kernel takes of what is owed to one who does not read."""
+
+OVER_BYTES = 20_000
+"""So much more is said at once to those who read: the kernel takes more than that before it takes nothing."""
+
+PROBE_S = 2.5
+"""One who has not read for a while may wait for longer: the kernel asks a closed window more and more seldom."""
 
 MANY_LINES, SINGLE_LINES = 4_000, 1_100
 """Lines said many at once, and lines said one by one."""
@@ -120,8 +127,7 @@ class Talk:
     def add(self, name: bytes, *, reads: bool = True) -> Member:
         """Connect a member, who has sent nothing yet."""
         peer = self._stack.enter_context(Peer(self._trial, narrow=not reads))
-        if reads:
-            peer.at_rest_s = HOLD_S
+        peer.at_rest_s = HOLD_S if reads else PROBE_S
         self.members.append(member := Member(next(self._numbers), name, peer, reads=reads))
         return member
 
@@ -176,6 +182,7 @@ def check_talk(trial: Trial) -> str:
         say_little_often,
         say_one_by_one,
         say_much_at_once,
+        say_more_than_may_be_owed,
         read_welcome_later,
         come_and_go,
         reset_unseen,
@@ -185,12 +192,21 @@ def check_talk(trial: Trial) -> str:
     return "clients joined, spoke, read nothing for a while and left, and all heard what they must"
 
 
+def wait_for_rest(trial: Trial) -> None:
+    """Wait until the server does nothing, so that it has passed on what nobody hears; or for a second."""
+    before, now, end_s = None, trial.read_motion(), time.monotonic() + 1
+    while (now is None or now != before) and time.monotonic() < end_s:
+        time.sleep(0.01)
+        before, now = now, trial.read_motion()
+
+
 def play_acts(trial: Trial, acts: Sequence[Callable[[Talk, Trial], None]]) -> None:
     """Play acts of a talk in any order, and look at the server when all but two have left."""
     with ExitStack() as stack:
         talk = Talk(trial, stack)
         talk.join(b"host")
         talk.say(talk.members[0], [b"nobody is there yet"])
+        wait_for_rest(trial)  # one with a thread for each client may welcome the next one first
         talk.join(b"guest")
         before = watch.count_descriptors(trial.pid)
         for act in trial.draw.sample(acts, len(acts)):
@@ -272,6 +288,22 @@ def say_much_at_once(talk: Talk, trial: Trial) -> None:
     talk.leave(speaker, "leave")
 
 
+def say_more_than_may_be_owed(talk: Talk, trial: Trial) -> None:
+    """Have one with a long name say at once, perhaps together with it, more to those who read than may be owed."""
+    for member in talk.members[2:]:  # of those that take little at a time, too
+        talk.leave(member, "leave")
+    count = trial.draw.randrange(8, 40)
+    name = draw_longest(trial.draw, (OWED_BYTES + OVER_BYTES) // count)
+    lines = [b"%x" % trial.draw.getrandbits(48) for _ in range(count)]
+    together = lines if trial.draw.random() < 0.5 else []
+    speaker = talk.join(name, more=together)
+    for line in lines[len(together) :]:
+        talk.write_down(speaker, line)
+    speaker.peer.send(b"".join(line + b"\n" for line in lines[len(together) :]))  # in one packet
+    talk.settle(" at once, though it read all the time")
+    talk.leave(speaker, "leave")
+
+
 def draw_longest(draw: random.Random, size: int) -> bytes:
     """Return a line of so many bytes."""
     return (b"%x " % draw.getrandbits(48) + draw.choice((b"-", b"\r ", b"\xff\x00")) * size)[:size]
@@ -301,14 +333,15 @@ def come_and_go(talk: Talk, trial: Trial) -> None:
 
 def reset_unseen(talk: Talk, trial: Trial) -> None:
     """Have members reset their connections, which the server does not know yet when it passes on what others said."""
-    members = [talk.join() for _ in range(4)]
+    members = [talk.join() for _ in range(7)]  # the last one stays: whatever is left out, it misses
     talk.settle()
-    with trial.pause():
-        for member in trial.draw.sample(members, 2):
-            talk.members.remove(member)
-            talk.say(talk.members[trial.draw.randrange(2)], draw_lines(trial.draw, 2, 100))
-            member.peer.reset()
-    talk.settle()
+    for first in (0, 2, 4):  # in half of all cases a server sees the reset before it passes anything on
+        with trial.pause():
+            for member in trial.draw.sample(members[first : first + 2], 2):
+                talk.members.remove(member)
+                talk.say(talk.members[trial.draw.randrange(2)], draw_lines(trial.draw, 2, 100))
+                member.peer.reset()
+        talk.settle()
     for member in talk.members:
         talk.say(member, draw_lines(trial.draw, 1, 100))
 

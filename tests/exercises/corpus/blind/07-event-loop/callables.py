@@ -74,9 +74,7 @@ class Loop(object):
             yield from self._ready(listening, _selectors.EVENT_READ)
             try:
                 connection, address = listening.accept()
-            except BlockingIOError:
-                pass
-            except ConnectionAbortedError:
+            except OSError:
                 pass
             else:
                 connection.setblocking(False)

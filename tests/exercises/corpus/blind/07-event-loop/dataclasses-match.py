@@ -51,7 +51,7 @@ class Loop:
             yield Ready(listening, EVENT_READ)
             try:
                 connection, _ = listening.accept()
-            except (BlockingIOError, ConnectionAbortedError):
+            except OSError:
                 continue
             connection.setblocking(False)
             return connection

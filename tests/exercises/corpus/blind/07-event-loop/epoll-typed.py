@@ -38,12 +38,8 @@ class Loop:
             yield "in", listening
             try:
                 connection, _address = listening.accept()
-            except (BlockingIOError, ConnectionAbortedError):
+            except OSError:
                 continue
-            except OSError as error:
-                if error.errno in (errno.ECONNABORTED, errno.EPROTO, errno.EINTR):
-                    continue
-                raise
             connection.setblocking(False)
             return connection
 

@@ -125,7 +125,7 @@ class Loop:
             try:
                 connection, address = yield self.when(
                     listening, selectors.EVENT_READ, listening.accept)
-            except ConnectionAbortedError:
+            except OSError:
                 continue
             connection.setblocking(False)
             return connection

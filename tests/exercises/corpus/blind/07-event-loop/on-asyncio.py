@@ -80,7 +80,7 @@ class Loop:
             yield from self._readable(listening)
             try:
                 connection, _ = listening.accept()
-            except (BlockingIOError, ConnectionAbortedError):
+            except OSError:
                 continue
             connection.setblocking(False)
             return connection

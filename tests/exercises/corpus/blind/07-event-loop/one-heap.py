@@ -36,7 +36,7 @@ class Loop:
             yield READ, listening
             try:
                 connection, address = listening.accept()
-            except (BlockingIOError, ConnectionError):
+            except OSError:
                 continue
             trace("accepted", address)
             connection.setblocking(False)

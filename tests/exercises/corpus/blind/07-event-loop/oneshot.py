@@ -111,7 +111,7 @@ class Loop:
                 return connection
             except BlockingIOError:
                 yield "read", listening
-            except ConnectionAbortedError:
+            except OSError:
                 yield
 
     def recv(self, connection, size):

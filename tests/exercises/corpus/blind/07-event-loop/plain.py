@@ -108,9 +108,7 @@ class Loop:
                 break
             except BlockingIOError:
                 yield from self._wait(listening, READ)
-            except OSError as error:
-                if error.errno not in (errno.ECONNABORTED, errno.EPROTO):
-                    raise
+            except OSError:
                 yield
         connection.setblocking(False)
         return connection

@@ -23,7 +23,7 @@ class Loop:
             yield ['io', listening, select.POLLIN]
             try:
                 connection = listening.accept()[0]
-            except (BlockingIOError, ConnectionAbortedError):
+            except OSError:
                 connection = None
         connection.setblocking(False)
         return connection

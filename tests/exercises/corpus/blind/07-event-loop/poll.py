@@ -72,7 +72,7 @@ class Loop:
                 connection, address = listening.accept()
             except BlockingIOError:
                 yield "read", listening
-            except ConnectionError:
+            except OSError:
                 yield "go", None
             else:
                 connection.setblocking(False)

@@ -77,7 +77,7 @@ class Loop:
             try:
                 connection, address = yield from self._try(
                     "reading", listening, listening.accept)
-            except ConnectionAbortedError:
+            except OSError:
                 continue
             connection.setblocking(False)
             return connection

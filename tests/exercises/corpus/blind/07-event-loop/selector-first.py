@@ -105,7 +105,7 @@ class Loop:
             yield from self._until(self.read, listening)
             try:
                 connection, address = listening.accept()
-            except (BlockingIOError, ConnectionAbortedError):
+            except OSError:
                 continue
             connection.setblocking(False)
             return connection

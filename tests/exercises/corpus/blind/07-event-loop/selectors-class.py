@@ -34,7 +34,7 @@ class Loop:
             yield ("wait", listening, selectors.EVENT_READ)
             try:
                 connection, _ = listening.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            except OSError:
                 continue
             connection.setblocking(False)
             return connection

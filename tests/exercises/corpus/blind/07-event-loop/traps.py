@@ -101,7 +101,7 @@ class Loop:
                 connection, address = listening.accept()
             except BlockingIOError:
                 yield self._ready(listening, EVENT_READ)
-            except ConnectionAbortedError:
+            except OSError:
                 yield self._turn
             else:
                 connection.setblocking(False)

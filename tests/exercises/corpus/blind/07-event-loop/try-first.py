@@ -55,10 +55,10 @@ class Loop:
             try:
                 connection, _ = listening.accept()
                 break
-            except ConnectionAbortedError:
-                yield from self.sleep(0)
             except BlockingIOError:
                 yield from self._until(self._in, listening)
+            except OSError:
+                yield from self.sleep(0)
         connection.setblocking(False)
         return connection
 

@@ -105,7 +105,7 @@ class Loop:
                 connection, address = listening.accept()
             except BlockingIOError:
                 yield from self.park(self.reads, listening)
-            except ConnectionError:
+            except OSError:
                 yield "again"
             else:
                 connection.setblocking(False)

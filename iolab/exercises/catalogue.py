@@ -232,11 +232,12 @@ CREW = (
     crews.demand("clients", 2, crews.check_clients, size=(2, 5)),
     crews.demand("others meanwhile", 1, crews.check_others, size=(2, 4), factor=GROWTH),
     crews.demand("one wakes", 2, crews.check_wakes, size=(6, 8)),
-    crews.demand("killed workers", 3, crews.check_deaths, size=(2, 5)),
+    crews.demand("killed workers", 2, crews.check_deaths, size=(2, 5)),
+    crews.demand("all killed at once", 1, crews.check_massacre, size=(8, 8)),
     crews.demand("workers that die at birth", 1, crews.check_epidemic, size=(2, 2)),
     crews.demand("descriptors", 1, crews.check_descriptors, size=(2, 2)),
     crews.demand("idle", 1, crews.check_idle),
-    crews.demand("a clean end", 2, crews.check_end, crews.check_quiet_end, factor=GROWTH),
+    crews.demand("a clean end", 2, crews.check_end, crews.check_end_after_death, crews.check_quiet_end, factor=GROWTH),
 )
 
 NAMES = (

@@ -171,7 +171,7 @@ RULES = {
         f"`serve(listening, respond, workers)` is called once, in a process with one thread: the first process. "
         f"`workers` is a number from {crews.LEAST} to {crews.MOST}. The socket blocks until you change that, which "
         "changes it for all processes: they share one socket. `respond` is as in the other exercises, bytes in and "
-        "bytes out.",
+        "bytes out: call it with what one receive brings.",
         "The first process forks the workers, by `os.fork` or `multiprocessing.get_context('fork')`, at once and not "
         "when a client comes. It starts no thread: a child could inherit a lock that is held. There are exactly "
         "`workers` processes beside it, however many clients there are; only after a death there may be fewer for a "
@@ -179,26 +179,28 @@ RULES = {
         "Workers accept for themselves, from `listening`. The first process accepts nobody and serves nobody: clients "
         "are served even while it is stopped (SIGSTOP).",
         "A worker may serve one client to its end and then accept the next, or many at once; what it does inside, with "
-        "threads or without, is up to you. So there are never more clients at once than workers. A worker that has "
+        "threads or without, is up to you. So there are never more clients that stay than workers. More may "
+        "connect at once, ask and end: drain the backlog, for nobody else may come to wake you. A worker that has "
         "many lets none of them wait for one that does not read.",
         f"While a worker is in `respond`, which may take {crews.PACE_MS / 1000} s, a client that connects is served by "
-        "another one that is idle.",
+        "another one that is idle. A worker with a thread in `respond` counts as busy.",
         f"When all workers are idle, a client that connects wakes {crews.AWAKE} of them at most, in most cases: one, "
-        "and perhaps one more that takes its turn to accept.",
+        "and perhaps one more that takes its turn to accept. Processes are counted, not wake-ups.",
         "A client that closes its sending half gets all that it is owed, and then the end of file. One that resets its "
         "connection, or leaves while it is owed bytes, ends no worker.",
         "A worker may be killed (SIGKILL), with clients or without; several at once, or all. Its own clients are lost, "
         "and nobody else's. The first process reaps it, and has another one in its place within "
         f"{crews.REPLACED_WITHIN_S:.0f} s.",
         "Where workers die as soon as they are born, again and again, each place is filled at most "
-        f"{crews.BIRTHS_PER_S} times a second. When that is over, all are there within "
+        f"{crews.BIRTHS_PER_S} times a second, the first birth included. When that is over, all are there within "
         f"{crews.REPLACED_WITHIN_S:.0f} s.",
         "A connection is open in one process, and no other one has a copy. However many workers have died, and clients "
-        "have left, the processes have no more descriptors open than before.",
+        "have left: the number of descriptors does not grow with the number of deaths.",
         f"{IDLE} That is for all processes together, also while clients are silent.",
         "`Stopped` is raised by `accept` in any process that calls it. The first process, which accepts nobody, can "
         "ask the socket: where `select.poll` has `listening` registered for no event at all (0), it says POLLHUP once "
-        "that was shut down. A worker in `recv` hears of nothing; `serve` ends all the same, within a second, and by "
+        "that was shut down; then it may call `accept`. `serve` must end without an error; how a worker exits is free. "
+        "A worker in `recv` hears of nothing; `serve` ends all the same, within a second, and by "
         "then no worker is left. You may send signals to processes that you started, and to no others.",
     ),
     "10-xray": (
@@ -228,7 +230,8 @@ RULES = {
         "have other numbers each time. Calls for locks, files, clocks and memory are left out. A library may call "
         "`pselect6`, `ppoll` or `epoll_pwait`, which are `select`, `poll` and `epoll_wait` with one argument more.",
         "Up to 20 traces are named in one process, each by a call of your function, within "
-        f"{JUDGE_WAITS_FOR_WORDS_S:.0f} s.",
+        f"{JUDGE_WAITS_FOR_WORDS_S:.0f} s for all together. A receive is any of `read`, `readv`, `recvfrom`, `recvmsg` "
+        "and the like.",
     ),
 }
 """What the sentence of each exercise leaves open, answered."""

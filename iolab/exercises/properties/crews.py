@@ -276,8 +276,10 @@ def _burst(crew: Crew) -> int:
             for peer in peers:
                 peer.send(line)
                 peer.half_close()
+        who = f"one of {count} clients that came to {crew.size} workers at once"
         for peer in peers:
-            peer.expect(crew.trial.due(line), f"one of {count} clients that came to {crew.size} workers at once")
+            peer.expect(crew.trial.due(line), who)
+            peer.expect_end(f"{who}, and had closed its sending half")
     return count
 
 

@@ -1,4 +1,4 @@
-# lacks everybody hears: asks for EPOLLRDHUP and drops a client as soon as that shows, so what it said just before it left is lost when both are there in one wake-up; breaks "Each later line goes to all other clients"
+# lacks those who leave: asks for EPOLLRDHUP and drops a client as soon as that shows, so what it said just before it left is lost when both are there in one wake-up; breaks "Each later line goes to all other clients"
 import select
 from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP
 

@@ -15,6 +15,7 @@ has its keeper end it, with all that it has started (`forkserver`).
 import contextlib
 import os
 import re
+import select
 import signal
 import subprocess
 import tempfile
@@ -68,7 +69,7 @@ class Confined:
     def __init__(self, launch: Callable[[str], Launch], descriptor: int, port: int = 0) -> None:
         self._launch, self._descriptor, self._port = launch, descriptor, port
         self._stack = contextlib.ExitStack()
-        self._verdict, self._words = "", b""
+        self._verdict, self._words, self._hears = "", b"", threading.Lock()
         self._loaded, self._over = threading.Event(), threading.Event()
 
     def alive(self) -> bool:
@@ -81,6 +82,7 @@ class Confined:
 
     def list_words(self) -> list[str]:
         """List what was said of exceptions: of the process's own, and of those in threads, tasks and children."""
+        self._hear()  # what was said before a client saw its connection end may not have been read yet
         lines = self._words.decode(errors="replace").split("\n")
         return [line for line in lines if DIED.match(line)]
 
@@ -101,6 +103,7 @@ class Confined:
     def __enter__(self) -> Self:
         folder = self._stack.enter_context(make_folder())
         read_end, write_end = os.pipe()
+        os.set_blocking(read_end, False)
         try:
             self._process = fork_server().fork(self._launch(folder), self._descriptor, write_end)
         except BaseException:
@@ -113,7 +116,8 @@ class Confined:
         if self._process.listener is not None:
             self.notes = Notes(self._process.listener, self._port)
             threads.start(threading.Thread(target=self.notes.take, daemon=True))  # ends with the process
-        self._reader = threads.start(threading.Thread(target=self._read, args=(read_end,), daemon=True))
+        self._pipe = os.fdopen(read_end, "rb", buffering=0)  # closed by its reader
+        self._reader = threads.start(threading.Thread(target=self._read, daemon=True))
         self._warden = threads.start(threading.Thread(target=self._guard, daemon=True))
         if not self._loaded.wait(ANSWER_LOADS_IN_S):
             self._verdict = f"the judge ended it because its top level still ran after {ANSWER_LOADS_IN_S:.0f} s"
@@ -130,13 +134,26 @@ class Confined:
         self._reader.join()
         self._stack.close()
 
-    def _read(self, read_end: int) -> None:
-        with open(read_end, "rb", buffering=0) as pipe:
-            while chunk := pipe.read(1 << 16):
+    def _read(self) -> None:
+        more = select.poll()
+        more.register(self._pipe, select.POLLIN)
+        while self._hear():
+            more.poll()
+        with self._hears:
+            self._pipe.close()
+        self._loaded.set()
+
+    def _hear(self) -> bool:
+        """Take over what has been said, and return whether more may come."""
+        with self._hears:
+            while not self._pipe.closed:
+                chunk = self._pipe.read(1 << 16)
+                if not chunk:
+                    return chunk is None
                 self._words = (self._words + chunk)[:WORDS_BYTES]
                 if READY.encode() in self._words:
                     self._loaded.set()
-        self._loaded.set()
+        return False
 
     def _guard(self) -> None:
         headless = 0

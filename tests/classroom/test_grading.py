@@ -45,8 +45,10 @@ def another_dask() -> Iterator[None]:
 
 def where_we_listen() -> set[str]:
     """Return the addresses at which this process and its children listen; the port of `another_dask` is no matter."""
-    me = psutil.Process()
-    sockets = [each for process in (me, *me.children(recursive=True)) for each in process.net_connections("inet")]
+    me, sockets = psutil.Process(), []
+    for process in (me, *me.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):  # a child of a judge may end meanwhile
+            sockets += process.net_connections("inet")
     return {each.laddr.ip for each in sockets if each.status == psutil.CONN_LISTEN}
 
 

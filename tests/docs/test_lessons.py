@@ -215,3 +215,9 @@ def test_the_readme_names_each_lesson_as_the_lesson_does() -> None:
 def test_a_title_begins_with_the_number_of_its_lesson(path: Path) -> None:
     title = next(text(cell) for cell in cells(path, "markdown") if text(cell).startswith("# "))
     assert title.startswith(f"# {path.name[:2]} · {read_heading(path)[0]}: ")
+
+
+def test_a_lessons_kernel_has_no_port_that_another_run_could_take() -> None:
+    import nbval.kernel
+
+    assert nbval.kernel.KernelManager(kernel_name="python3").transport == "ipc"

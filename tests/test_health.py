@@ -33,6 +33,11 @@ def test_loopback_that_is_down_is_a_finding_and_one_that_is_up_is_none() -> None
     code = "from iolab.health import _loopback; print(*_loopback())"
     done = subprocess.run(["unshare", "-rn", sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("loopback: down (no client reaches a server: Network is unreachable; `ip link set")
+    for command in (["load", "127.0.0.1:9"], ["compare", "epoll"], ["timeline", "epoll"]):
+        apart = ["unshare", "-rn", sys.executable, "-m", "iolab", *command]
+        done = subprocess.run(apart, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.endswith("Network is unreachable; is the network up? `iolab doctor` tells\n")
 
 
 def finding(what: str) -> health.Finding:

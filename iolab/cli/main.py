@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import logging
 import sys
 
 import click
@@ -35,3 +36,4 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without µ gets a question mark
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells at length that it cannot write to HOME

@@ -35,6 +35,7 @@ MEANINGS = {
     "clients": "they come, ask, and go in every way, and none of that ends a worker",
     "one wakes": "a client that connects wakes one or two idle workers, not all of them",
     "killed workers": "one that is killed takes its own clients along, is reaped, and is replaced",
+    "all killed at once": "when all of them die in one moment, all are replaced within 1 s",
     "workers that die at birth": "they are replaced too, but not in a tight loop",
     "CPU per message": "a line costs at most so many times what it costs in the course's chat",
     "a word for each trace": "the five of `iolab.course.mystery` get words of the list, at least two of them right",

@@ -118,7 +118,7 @@ class Client:
         except (ValueError, TypeError):
             raise LoadFailed(f"expected a line of JSON from the load client, not {line[:80]!r}") from None
         if "failed" in message:
-            raise LoadFailed(f"{message['failed']}; is a server listening there?")
+            raise LoadFailed(message["failed"])
         return message
 
     def _ended(self, otherwise: str) -> LoadFailed:

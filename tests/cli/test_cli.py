@@ -347,9 +347,11 @@ class TestCompare:
         assert begins == sorted(begins) and len(set(begins)) == 3
         assert quick.strip() != "quick"  # a bar has a column at the least
 
-    def test_a_figure_does_not_spoil_the_json(self, tmp_path: Path) -> None:
-        done = iolab_("compare", "epoll", "--requests", 200, "--json", "--figure", tmp_path / "figure.png")
+    def test_a_figure_spoils_neither_the_json_nor_a_home_that_cannot_be_written(self, tmp_path: Path) -> None:
+        figure, nowhere = tmp_path / "figure.png", {"HOME": "/dev/null", "MPLCONFIGDIR": "", "XDG_CONFIG_HOME": ""}
+        done = iolab_("compare", "epoll", "--requests", 200, "--json", "--figure", figure, **nowhere)
         assert "rows" in json.loads(done.stdout)
+        assert done.stderr == f"the percentile curves are in {figure}\n"
         assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
 
     def test_a_refused_figure_leaves_no_file(self, tmp_path: Path) -> None:

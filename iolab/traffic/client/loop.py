@@ -1,5 +1,6 @@
 """The connections, and the loop that resumes whichever conversation can go on."""
 
+import errno
 import select
 import socket
 import time
@@ -14,6 +15,7 @@ from .requests import KINDS, WrongReply, request_pairs
 from .waiting import choose_waiter
 
 TICK_NS = 100_000_000
+ADVICE: dict[int | None, str] = {errno.ENETUNREACH: "is the network up? `iolab doctor` tells"}
 WATCH = -1
 """In the place of a descriptor: this conversation goes on by the clock alone."""
 
@@ -47,7 +49,8 @@ class Loop:
                     address, *others = others  # as of `localhost`, where nobody listens on ::1
         except OSError as error:
             number = len(connections) + 1
-            raise ConnectionError(f"connection {number} of {total} to {name(address)} failed: {error}") from None
+            why = f"{error}; {ADVICE.get(error.errno, 'is a server listening there?')}"
+            raise ConnectionError(f"connection {number} of {total} to {name(address)} failed: {why}") from None
         self.journal.address = address
         self.idle, pairs = connections[:idle], request_pairs(self.work)
         self.journal.stamped = all(ask_for_stamps(each, self.work["stamps"]) for each in connections[idle:])

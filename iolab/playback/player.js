@@ -562,14 +562,15 @@ class Player {
     this.last.setAttribute("aria-live", "off");
     this.button.textContent = "❚❚ Pause";
     this.button.setAttribute("aria-label", "Pause (space)");
-    let before = performance.now(), waited = 0;
+    let before, waited = 0;
     const still = matchMedia(STILL);
     const tick = (at) => {
       if (!this.playing) return;
-      this.frames.push(at - before);
+      before ??= at; // nothing stood before the first one
+      if (at > before) this.frames.push(at - before);
       if (this.frames.length > 5000) this.frames.shift();
       // A frame that comes late, or out of sight, does not skip what was to be seen.
-      const seconds = Math.min(0.1, Math.max(0, at - before) / 1000);
+      const seconds = Math.min(0.1, (at - before) / 1000);
       before = at;
       if (still.matches) { // nothing glides: a call, a pause, the next call
         waited += seconds;

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from iolab.kernel import tracepoints
 from iolab.kernel.descriptors import raise_limit
 from tests.census import children, descriptors
 
@@ -62,6 +63,13 @@ def progress_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "progress.json"
     monkeypatch.setenv("IOLAB_PROGRESS", str(path))
     return path
+
+
+@pytest.fixture(scope="session")
+def kernel_steps() -> None:
+    """Skip where the steps of the kernel cannot be recorded. It takes a quarter of a second to ask."""
+    if reason := tracepoints.why_not():
+        pytest.skip(reason)
 
 
 ENDS_S = 10.0

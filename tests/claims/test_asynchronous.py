@@ -69,7 +69,7 @@ class TestDelivery:
             pytest.skip(found.why_not)
         assert (found.asked, found.brought) == (20, expected)
 
-    @pytest.mark.skipif(tracepoints.why_not() is not None, reason=str(tracepoints.why_not()))
+    @pytest.mark.usefixtures("kernel_steps")
     @pytest.mark.parametrize(
         ("way", "expected"), [("aio_read", "another thread"), *((ring, "the thread that asked") for ring in RINGS)]
     )

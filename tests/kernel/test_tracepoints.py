@@ -70,8 +70,7 @@ class TestWhyNot:
         assert "may not see the kernel's steps" in str(tracepoints.why_not())
 
 
-@pytest.mark.skipif(tracepoints.why_not() is not None, reason=str(tracepoints.why_not()))
-@pytest.mark.usefixtures("nothing_left")
+@pytest.mark.usefixtures("kernel_steps", "nothing_left")
 def test_a_request_arrives_in_the_sender_and_is_copied_in_the_receiver() -> None:
     sender, receiver = threading.get_native_id(), threading.Thread(target=lambda: connection.recv(1000))
     with socket.create_server(("127.0.0.1", 0)) as listening:

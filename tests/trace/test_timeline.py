@@ -204,7 +204,7 @@ def test_a_server_that_waits_for_a_client_who_thinks_is_asleep(model: str) -> No
     assert max(call.occupancy.asleep_ns for call in made if call.occupancy) > 5e6
 
 
-@pytest.mark.skipif(tracepoints.why_not() is not None, reason=str(tracepoints.why_not()))
+@pytest.mark.usefixtures("kernel_steps")
 def test_the_steps_of_the_kernel_tell_who_copies() -> None:
     made = recorded("io_uring", connections=1, requests=20, think_s=0.001, steps=True)
     threads = made.threads

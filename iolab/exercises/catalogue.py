@@ -205,8 +205,12 @@ COMPLETIONS = demand_model(
 
 OVERFLOW = demand("a full queue", 2, faults.check_overflow, RLIMIT_SIGPENDING=SIGNALS)
 SLEEPERS = demand("tasks that sleep", 2, loops.check_sleepers)
-NAPS = Property("turns and sleeps", 1, loops.look_for_acts("company accepts late naps ties far", loops.check_naps))
-RAISERS = Property("tasks that raise", 2, loops.look_for_acts("raisers resets closings", loops.check_raisers))
+NAPS = Property(
+    "turns and sleeps", 1, loops.look_for_acts("company bursts accepts late naps ties far", loops.check_naps)
+)
+RAISERS = Property(
+    "tasks that raise", 2, loops.look_for_acts("raisers oddities keeping resets closings", loops.check_raisers)
+)
 BITES = Property("recv's size", 1, loops.look_for_acts("leftovers duplex", loops.check_bites))
 END_OF_LOOP = Property("a clean end", 1, loops.look_for_acts("exits", loops.check_end_of_loop))
 RETURNS = Property("run returns", 1, loops.look_for_acts("empty pair beforehand crowd", loops.check_end_of_run))

@@ -88,7 +88,8 @@ RULES = {
         "`spawn(task)` only takes note of a task: it begins once `run()` comes to it. It may be called before `run()`, "
         "by tasks, and between two runs. `run()` returns when every task has ended, at once if there is none; then it "
         "may be called again.",
-        "A task that raises ends alone, whatever the exception (KeyboardInterrupt and GeneratorExit are two), but for "
+        "A task that raises ends alone, whatever the exception (KeyboardInterrupt and GeneratorExit are two, "
+        "and `str` and `repr` of one may raise), but for "
         "SystemExit: `run()` raises that very exception at once, by itself or inside of an exception group, whoever "
         "else sleeps or waits, and the loop is not used again. You need not close the other tasks. If you do, they may "
         "wait, spawn, raise, or never end in their `finally`, and `run()` raises the first SystemExit all the same. "

@@ -358,7 +358,9 @@ def company(loop: Any, draw: Any, tasks_of: Any = Company) -> str:
 
 
 class Refusals:
-    """Errors that accept(2) lists: `listening.accept()` raises three of them, each once."""
+    """Errors that accept(2) lists: `listening.accept()` raises three of them, one of them several times in a row."""
+
+    ROW = 6
 
     def __init__(self, draw: Any, clients: int) -> None:
         import errno
@@ -368,7 +370,11 @@ class Refusals:
         network = ["EPROTO", "ENETDOWN", "ENOPROTOOPT", "EHOSTDOWN", "ENONET", "EHOSTUNREACH", "EOPNOTSUPP"]
         others = ["EPERM", "ETIMEDOUT", "ENOBUFS", "ENOMEM", "ENOSR"]
         names = draw.choice(network), *draw.sample(others, 2)
-        self.due = dict(zip(draw.sample(range(clients), 3), names, strict=True))
+        times = draw.sample((self.ROW, 1, 1), 3)
+        rows = [[name] * count for name, count in zip(names, times, strict=True)]
+        self.due = dict(zip(draw.sample(range(clients), 3), rows, strict=True))
+        self.refused_s: float | None = None
+        self.rests_s: list[float] = []
         self.number_of = {name: getattr(errno, name) for name in names}
         self.place: Any = ListeningSocket
         self.accept, self.count, self.last = ListeningSocket.accept, 0, ""
@@ -382,12 +388,22 @@ class Refusals:
 
     def refuse_or_accept(self, listening: Any) -> Any:
         """Raise what is due before this client, or return the client."""
-        if name := self.due.pop(self.count, ""):
-            self.last = name
-            raise OSError(self.number_of[name], "the judge has `accept` fail")
+        import time
+
+        if self.refused_s is not None:
+            self.rests_s.append(time.monotonic() - self.refused_s)
+            self.refused_s = None
+        if row := self.due.get(self.count):
+            self.last, self.refused_s = row.pop(), time.monotonic()
+            raise OSError(self.number_of[self.last], "the judge has `accept` fail")
         result = self.accept(listening)
         self.count += 1
         return result
+
+    def rests_for_long(self) -> bool:
+        """Return whether it rested for far more than 0.1 s, three times in a row; a busy machine may do so once."""
+        threes = zip(self.rests_s, self.rests_s[1:], self.rests_s[2:], strict=False)
+        return max(map(min, threes), default=0) > 0.3
 
 
 def accepts(loop: Any, draw: Any, listening: Any, clients: int = CLIENTS, refusals_of: Any = Refusals) -> str:
@@ -416,6 +432,9 @@ def accepts(loop: Any, draw: Any, listening: Any, clients: int = CLIENTS, refusa
         connection.close()
     if len(accepted) < clients:
         return f"`listening.accept()` raised an OSError ({refusals.last}), and `accept` did not go on after it"
+    if refusals.rests_for_long():
+        rests = ", ".join(f"{each:.1f}" for each in refusals.rests_s)
+        return f"after errors of `listening.accept()`, `accept` rested for {rests} s: it may rest for 0.1 s each time"
     most = max(after - before for before, after in zip(turns, [*turns[1:], len(accepted)], strict=True))
     says = f"a task that slept 0 s had to wait for {most} calls of `accept` of another one, which never had to wait"
     return says if most > 12 else ""
@@ -481,7 +500,7 @@ def leftovers(loop: Any, draw: Any) -> str:
     return ""
 
 
-def resets(loop: Any, draw: Any) -> str:
+def reset_three(loop: Any, draw: Any) -> str:
     """Receive and send on connections that are reset; the task that asked is told."""
     import socket
 
@@ -516,36 +535,50 @@ def resets(loop: Any, draw: Any) -> str:
     return "" if len(seen) == 3 else f"of 3 tasks on connections that were reset, {len(seen)} were told"
 
 
-def closings(loop: Any, draw: Any) -> str:
-    """Receive and send on a connection that its own task has closed: that one ends, and another one does not."""
+def resets(loop: Any, draw: Any, reset: Any = reset_three) -> str:
+    """Have connections reset again and again on one loop: what it keeps of the first must not hurt the others."""
+    return next(filter(None, (reset(loop, draw) for _ in range(3))), "")
+
+
+def use_closed(loop: Any, draw: Any) -> str:
+    """Receive and send on three connections that are closed, twice each: each call is told, and a sleeper goes on."""
     import socket
 
     ended: list[str] = []
-    one, other = socket.socketpair()
-    one.setblocking(False)
-    one.close()
+    pairs = [socket.socketpair() for _ in range(3)]
 
     def sleep() -> Any:
         yield from loop.sleep(0.002)
         ended.append("sleeper")
 
-    def call(task: Any) -> Any:
-        try:
-            yield from task
-            ended.append("one that was told nothing")
-        except (OSError, ValueError):
-            ended.append("caller")
-        except Exception as error:
-            ended.append(f"one that was told {type(error).__name__}")
+    def call(name: str, one: Any) -> Any:
+        for _ in range(2):
+            try:
+                yield from (loop.recv(one, 100) if name == "recv" else loop.send(one, b"bytes"))
+                ended.append("one that was told nothing")
+            except (OSError, ValueError):
+                ended.append("caller")
+            except Exception as error:
+                ended.append(f"one that was told {type(error).__name__}")
 
-    for task in draw.sample((call(loop.recv(one, 100)), call(loop.send(one, b"bytes")), sleep()), 3):
+    tasks = [sleep()]
+    for one, other in pairs:
+        one.setblocking(False)
+        one.close()
+        other.close()
+        tasks += [call("recv", one), call("send", one)]
+    for task in draw.sample(tasks, len(tasks)):
         loop.spawn(task)
-    with other:
-        loop.run()
+    loop.run()
     if odd := [each for each in ended if each.startswith("one")]:
-        return f"two tasks used a connection that was closed, and should be told by an OSError: {odd[0]} ended"
-    right = sorted(ended) == ["caller", "caller", "sleeper"]
-    return "" if right else "two tasks used a connection that was closed, a third one slept, and not all three ended"
+        return f"tasks used connections that were closed, and should be told by an OSError each time: {odd[0]} ended"
+    right = sorted(ended) == ["caller"] * 12 + ["sleeper"]
+    return "" if right else "tasks used connections that were closed, another one slept, and not all of them ended"
+
+
+def closings(loop: Any, draw: Any, use: Any = use_closed) -> str:
+    """Receive and send, again and again, on connections that their own tasks have closed; others go on."""
+    return next(filter(None, (use(loop, draw) for _ in range(2))), "")
 
 
 def raisers(loop: Any, draw: Any) -> str:
@@ -577,10 +610,180 @@ def raisers(loop: Any, draw: Any) -> str:
     return "" if ended else "tasks raised, and the one that had spawned them did not go on"
 
 
+def make_odd_kinds() -> list[Any]:
+    """Return kinds of exceptions that raise when one looks at them: as text, as a truth value, or compares them."""
+
+    def refuse(*_: Any) -> Any:
+        raise LookupError("an exception of the judge's does not want to be looked at")
+
+    hooks = (("__str__",), ("__repr__",), ("__str__", "__repr__"), ("__eq__", "__hash__"), ("__bool__", "__len__"))
+    bases = (Exception, OSError, BaseException)
+    return [type("Odd", (base,), dict.fromkeys(names, refuse)) for names in hooks for base in bases]
+
+
+def oddities(loop: Any, draw: Any, make_kinds: Any = make_odd_kinds) -> str:
+    """Have tasks raise exceptions that raise when one looks at them."""
+    import sys
+
+    ended: list[str] = []
+    sys.unraisablehook = lambda _: None
+
+    def raise_odd(kind: Any, seconds: float | None) -> Any:
+        if seconds is not None:
+            yield from loop.sleep(seconds)
+        raise kind("this task of the judge's raises on purpose")
+
+    def go_on() -> Any:
+        kinds = make_kinds()
+        for kind in draw.sample(kinds, len(kinds)):
+            loop.spawn(raise_odd(kind, draw.choice((None, 0, 0.001))))
+            yield from loop.sleep(0)
+        yield from loop.sleep(0.002)
+        ended.append("this one")
+
+    loop.spawn(go_on())
+    loop.run()
+    return "" if ended else "tasks raised exceptions whose `__str__` and the like raise, and another one did not go on"
+
+
+def keeping(loop: Any, _: Any) -> str:
+    """Have many tasks raise, each with something in its frame; the loop must let go of it."""
+    import gc
+    import weakref
+
+    class Load:
+        """Stands for a megabyte."""
+
+    kept: Any = weakref.WeakSet()
+    counts: list[int] = []
+
+    def raise_with_load(waits: bool) -> Any:
+        load = Load()
+        kept.add(load)
+        if waits:
+            yield from loop.sleep(0)
+        raise ValueError("this task of the judge's raises on purpose")
+
+    def count() -> Any:
+        for number in range(60):
+            loop.spawn(raise_with_load(number % 2 == 0))
+            yield from loop.sleep(0)
+        for _ in range(20):
+            yield from loop.sleep(0)
+        gc.collect()
+        counts.append(len(kept))
+
+    loop.spawn(count())
+    loop.run()
+    if not counts:
+        return "tasks raised, and the one that had spawned them did not go on"
+    says = f"60 tasks had raised, and the loop still kept {counts[0]} of them, with all that their frames hold"
+    return says if counts[0] > 16 else ""
+
+
+class Burst:
+    """Forty tasks that become ready in one moment, beside a busy one that counts its calls from then on."""
+
+    SIZE = 40
+
+    def __init__(self, loop: Any, draw: Any, kind: str) -> None:
+        import socket
+
+        self.loop, self.draw, self.kind = loop, draw, kind
+        self.calls, self.waited = 0, [0][:0]
+        self.pairs = [socket.socketpair() for _ in range(self.SIZE if kind in ("recv", "send") else 0)]
+        self.own = socket.socketpair()
+        for one, other in (*self.pairs, self.own):
+            one.setblocking(False)
+            other.setblocking(False)
+
+    def fill(self, one: Any) -> None:
+        """Fill what the kernel keeps for a socket."""
+        try:
+            while True:
+                one.send(bytes(1 << 16))
+        except BlockingIOError:
+            pass
+
+    def wait(self, number: int) -> Any:
+        """Wait for what `let_go` does, and note how many calls the busy task has made since."""
+        if self.kind == "recv":
+            yield from self.loop.recv(self.pairs[number][0], 100)
+        elif self.kind == "send":
+            yield from self.loop.send(self.pairs[number][0], b"the last bytes")
+        elif self.kind == "sleep":
+            yield from self.loop.sleep(0.02)
+        self.waited.append(self.calls)
+
+    def let_go(self) -> None:
+        """Make all tasks ready."""
+        import time
+
+        end_s = time.perf_counter() + 0.06  # each sleep is over then, and as late as it may be
+        while self.kind == "sleep" and time.perf_counter() < end_s:
+            pass
+        for number in range(self.SIZE if self.kind == "spawn" else 0):
+            self.loop.spawn(self.wait(number))
+        for _, other in self.pairs:
+            if self.kind == "recv":
+                other.send(b"bytes")
+            else:
+                self.drain(other)
+
+    def drain(self, other: Any) -> None:
+        """Read all that is there."""
+        try:
+            while other.recv(1 << 20):
+                pass
+        except BlockingIOError:
+            pass
+
+    def keep_busy(self) -> Any:
+        """Make calls that need not wait: until all others wait, and for long after they are ready."""
+        for begun in range(100):
+            if begun == 20:
+                self.let_go()
+                self.calls = 0
+            if self.draw.random() < 0.5:
+                yield from self.loop.sleep(0)
+            else:
+                self.own[1].send(b"more")
+                yield from self.loop.recv(self.own[0], 100)
+            self.calls += 1
+
+    def run(self) -> str:
+        """Run the loop, and say who had to wait for too long."""
+        tasks = [self.keep_busy()]
+        for number in range(self.SIZE if self.kind != "spawn" else 0):
+            if self.kind == "send":
+                self.fill(self.pairs[number][0])
+            tasks.append(self.wait(number))
+        for task in self.draw.sample(tasks, len(tasks)):
+            self.loop.spawn(task)
+        self.loop.run()
+        for one, other in (*self.pairs, self.own):
+            one.close()
+            other.close()
+        if len(self.waited) < self.SIZE:
+            return f"of {self.SIZE} tasks that became ready at once, {len(self.waited)} had gone on when `run` returned"
+        says = f"{self.SIZE} tasks became ready at once ({self.kind}), and the last had to wait for {max(self.waited)}"
+        return f"{says} calls of another one, more than ten" if max(self.waited) > 12 else ""
+
+
+def bursts(loop: Any, draw: Any, burst_of: Any = Burst) -> str:
+    """Have many tasks become ready in one moment, for every cause, on one loop."""
+    says = (str(burst_of(loop, draw, kind).run()) for kind in draw.sample(("sleep", "recv", "send", "spawn"), 4))
+    return next(filter(None, says), "")
+
+
 def far(loop: Any, _: Any, find: Any = find_clocks) -> str:
     """Have a task sleep for an hour while clocks go faster, and one leave by SystemExit."""
+    import socket
+
     woke: list[str] = []
     clocks = find()
+    one, other = socket.socketpair()
+    one.setblocking(False)
 
     def sleep_long() -> Any:
         yield from loop.sleep(3600)
@@ -590,8 +793,9 @@ def far(loop: Any, _: Any, find: Any = find_clocks) -> str:
         yield from loop.sleep(0.001)
         for place, name, clock in clocks:
             place[name] = lambda clock=clock: clock() + 1_000
-        for _ in range(3):
-            yield from loop.sleep(0.001)
+        for _ in range(20):  # no sleeps: the loop may have kept a clock that does not go faster
+            other.send(b"more")
+            yield from loop.recv(one, 100)
         raise SystemExit
 
     loop.spawn(sleep_long())
@@ -712,7 +916,7 @@ ACTS = {
     each.__name__: each
     for each in (
         *(empty, pair, beforehand, crowd, naps, ties, late, company, accepts, far, exits),
-        *(duplex, leftovers, resets, closings, raisers),
+        *(duplex, leftovers, resets, closings, raisers, oddities, keeping, bursts),
     )
 }
 

@@ -124,7 +124,7 @@ LISTS = text("""
                     except SystemExit:
                         raise
                     except BaseException as error:
-                        print("a task failed:", error)
+                        print("a task failed:", type(error).__name__)
 
         def may_go(self, each, readable, writable):
             _, kind, what = each

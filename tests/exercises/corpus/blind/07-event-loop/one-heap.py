@@ -1,4 +1,4 @@
-# right
+# lacks tasks that raise: `repr` of an exception is traced, and where `__repr__` raises, that leaves run()
 """Everything that is due is in one heap, by time: what may run at once is due at the turn's own time."""
 import heapq, select, socket, sys
 from itertools import count

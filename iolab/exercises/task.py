@@ -184,7 +184,8 @@ RULES = {
         "connect at once, ask and end: drain the backlog, for nobody else may come to wake you. A worker that has "
         "many lets none of them wait for one that does not read, or that always asks.",
         f"While a worker is in `respond`, which may take {crews.LONG_MS / 1000:g} s, a client that connects is served "
-        "by another one that is idle. A worker with a thread in `respond` counts as busy.",
+        "by another one that is idle. A worker with a thread in `respond` counts as busy: "
+        "no other thread of it waits for those who connect.",
         f"When all workers are idle, a client that connects wakes {crews.AWAKE} of them at most, in most cases: one, "
         "and perhaps one more that takes its turn to accept. Processes are counted, not wake-ups.",
         "A client that closes its sending half gets all that it is owed, and then the end of file. One that resets its "

@@ -453,11 +453,10 @@ TOKEN = """
 """
 """Workers that take turns by a byte in a pipe: one that is killed takes it along."""
 
-THREAD_EACH = """
+ONE_AFTER_ANOTHER = """
     import os
     import select
     import signal
-    import threading
     import time
 
 
@@ -476,7 +475,7 @@ THREAD_EACH = """
                 conn, _ = listening.accept()
             except OSError:
                 continue
-            threading.Thread(target=talk, args=(conn, respond), daemon=True).start()
+            talk(conn, respond)
 
 
     def serve(listening, respond, workers):
@@ -503,11 +502,6 @@ THREAD_EACH = """
                     os.waitpid(pid, 0)
         listening.accept()
 """
-"""A thread for each client, while the main thread goes on to accept."""
-
-ONE_AFTER_ANOTHER = THREAD_EACH.replace(
-    "threading.Thread(target=talk, args=(conn, respond), daemon=True).start()", "talk(conn, respond)"
-)
 OWN_GROUPS = ONE_AFTER_ANOTHER.replace(
     "work(listening, respond)\n", "os.setpgrp(), work(listening, respond)\n"
 ).replace("os.kill(pid, signal.SIGKILL)", "signal.pidfd_send_signal(os.pidfd_open(pid), signal.SIGKILL)")
@@ -527,7 +521,6 @@ ANSWERS = [
         exclusive=text(EXCLUSIVE),
         multiprocessing=text(MULTIPROCESSING),
         a_lock=text(LOCK),
-        threads_in_workers=text(THREADS),
         a_class_and_signals=text(SIGNALS),
         kills_whom_it_can=text(KILLS) + COURSE,
         groups_and_pidfds=text(OWN_GROUPS),
@@ -745,6 +738,6 @@ ANSWERS = [
             ("import os\n", "import os\nimport time\n"),
         ),
     ),
-    wrong(NAME, "every worker works", "accepts while its threads are in respond", text(THREAD_EACH)),
+    wrong(NAME, "every worker works", "accepts while its threads are in respond", text(THREADS)),
     wrong(NAME, "clients", "workers end after 200 requests", text(ENDS_AFTER_REQUESTS)),
 ]

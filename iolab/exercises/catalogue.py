@@ -243,7 +243,7 @@ CREW = (
         crews.staff(crews.check_others, (2, 4), factor=GROWTH),
     ),
     crews.demand("one wakes", 2, crews.check_wakes, size=(6, 8)),
-    crews.combine("killed workers", 2, crews.staff(crews.check_heirs, (2, 4)), crews.staff(crews.check_deaths, (2, 5))),
+    crews.combine("killed workers", 2, crews.staff(crews.check_heirs, (3, 4)), crews.staff(crews.check_deaths, (2, 5))),
     crews.demand("all killed at once", 1, crews.check_massacre, size=(8, 8)),
     crews.demand("workers that die at birth", 1, crews.check_epidemic, size=(2, 2)),
     crews.demand("descriptors", 1, crews.check_descriptors, size=(2, 2)),

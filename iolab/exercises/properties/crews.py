@@ -501,15 +501,25 @@ def check_heirs(crew: Crew) -> str:
     """Serve on, whichever idle worker is killed: one of them may have its turn to accept, or the lock for it."""
     elders = crew.expect_full("before the first client came")
     while here := sorted(elders & crew.list_workers()):
-        victim = crew.trial.draw.choice(here)
-        elders.discard(victim)
         crew.rest()
+        victim = _draw_odd_one(crew, here)
+        elders.discard(victim)
         crew.kill([victim], f"when one of {crew.size} idle workers had been killed")
         for _ in range(crew.size):
             crew.come("a client that came when an idle worker had been killed and replaced")
         while crew.clients:
             crew.leave(next(iter(crew.clients)))
     return f"each of {crew.size} idle workers was killed, one after the other, and others served in their place"
+
+
+def _draw_odd_one(crew: Crew, workers: list[int]) -> int:
+    """Return a worker that sleeps in another call than most do: who has its turn to accept, where workers take turns.
+
+    One that is killed later may wait with nobody else for the same lock, and harm nobody.
+    """
+    sleeps = {each: sorted(call.name for call in watch.list_calls(each) if call) for each in workers}
+    counts = {each: sum(sleeps[each] == other for other in sleeps.values()) for each in workers}
+    return crew.trial.draw.choice([each for each in workers if counts[each] == min(counts.values())])
 
 
 def check_massacre(crew: Crew) -> str:

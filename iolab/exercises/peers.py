@@ -1,5 +1,6 @@
 """The judge's clients: they wait as long as the server may still do something, and say what is missing."""
 
+import select
 import socket
 import threading
 import time
@@ -176,6 +177,12 @@ class Peer:
             return not self.connection.recv(1, socket.MSG_PEEK)
         except ConnectionError:
             return True
+
+    def has_something(self) -> bool:
+        """Say whether bytes of a reply, or the end, are there to be received."""
+        ready = select.poll()
+        ready.register(self.connection, select.POLLIN)
+        return bool(ready.poll(0))
 
     def half_close(self) -> None:
         """Say that nothing more will be asked."""

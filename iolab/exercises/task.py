@@ -129,7 +129,8 @@ RULES = {
     ),
     "08-chat": (
         "`chat(listening)` is called once. The socket blocks until you change that. Where `listening.accept()` raises "
-        "ConnectionAbortedError, go on. `Stopped` ends the chat within a second, whatever is owed to whom.",
+        "ConnectionAbortedError, that client is gone: go on, for others may wait behind it. `Stopped` ends the chat "
+        "within a second, whatever is owed to whom.",
         "A line ends with a line feed, and may come in any pieces. It is bytes: not always UTF-8, at most 256 KiB "
         "(262,144 bytes) before the line feed; nobody says a longer one. (asyncio's streams take 64 KiB unless you say "
         "`limit=`.)",
@@ -182,13 +183,14 @@ RULES = {
         "A worker may serve one client to its end and then accept the next, or many at once; what it does inside, with "
         "threads or without, is up to you. So there are never more clients that stay than workers. More may "
         "connect at once, ask and end: drain the backlog, for nobody else may come to wake you. A worker that has "
-        "many lets none of them wait for one that does not read.",
-        f"While a worker is in `respond`, which may take {crews.PACE_MS / 1000} s, a client that connects is served by "
-        "another one that is idle. A worker with a thread in `respond` counts as busy.",
+        "many lets none of them wait for one that does not read, or that always asks.",
+        f"While a worker is in `respond`, which may take {crews.LONG_MS / 1000:g} s, a client that connects is served "
+        "by another one that is idle. A worker with a thread in `respond` counts as busy: "
+        "no other thread of it waits for those who connect.",
         f"When all workers are idle, a client that connects wakes {crews.AWAKE} of them at most, in most cases: one, "
         "and perhaps one more that takes its turn to accept. Processes are counted, not wake-ups.",
         "A client that closes its sending half gets all that it is owed, and then the end of file. One that resets its "
-        "connection, or leaves while it is owed bytes, ends no worker.",
+        "connection, or leaves while it is owed bytes, ends no worker, and nor does the number of clients or requests.",
         "A worker may be killed (SIGKILL), with clients or without; several at once, or all. Its own clients are lost, "
         "and nobody else's. The first process reaps it, and has another one in its place within "
         f"{crews.REPLACED_WITHIN_S:.0f} s.",
@@ -202,7 +204,8 @@ RULES = {
         "ask the socket: where `select.poll` has `listening` registered for no event at all (0), it says POLLHUP once "
         "that was shut down; then it may call `accept`. `serve` must end without an error; how a worker exits is free. "
         "A worker in `recv` hears of nothing; `serve` ends all the same, within a second, and by "
-        "then no worker is left. You may send signals to processes that you started, and to no others.",
+        "then no worker is left. You may send signals to processes that you started, and to no others: to each by its "
+        "number, or by its pidfd, and to no group.",
     ),
     "10-xray": (
         "`calls` is a list of `Call`, in the order in which they began. What a call lacks is None, or empty.\n"

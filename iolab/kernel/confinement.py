@@ -44,6 +44,12 @@ ARCHITECTURES = {
         {
             "kill": 62,
             "tgkill": 234,
+            "tkill": 200,
+            "rt_sigqueueinfo": 129,
+            "rt_tgsigqueueinfo": 297,
+            "pidfd_open": 434,
+            "pidfd_send_signal": 424,
+            "setpgid": 109,
             "fcntl": 72,
             "prlimit64": 302,
             "sched_setaffinity": 203,
@@ -55,11 +61,11 @@ ARCHITECTURES = {
             "clone3": 435,
         },
         (
-            # signals and memory of others: tkill, the two sigqueueinfo, pidfd_send_signal, ptrace, process_vm_readv and
-            # _writev, pidfd_getfd, kcmp, process_madvise, process_mrelease, migrate_pages, move_pages, perf_event_open
-            *(200, 129, 297, 424, 101, 310, 311, 438, 312, 440, 448, 256, 279, 298),
-            # sessions and scheduling: setpgid, setsid, setpriority, ioprio_set, sched_setparam, _setscheduler, _setattr
-            *(109, 112, 141, 251, 142, 144, 314),
+            # memory of others: ptrace, process_vm_readv and _writev, pidfd_getfd, kcmp, process_madvise,
+            # process_mrelease, migrate_pages, move_pages, perf_event_open
+            *(101, 310, 311, 438, 312, 440, 448, 256, 279, 298),
+            # sessions and scheduling: setsid, setpriority, ioprio_set, sched_setparam, _setscheduler, _setattr
+            *(112, 141, 251, 142, 144, 314),
             # the world: unshare, setns, mount, umount2, pivot_root, chroot, the newer mount calls, reboot, bpf
             *(272, 308, 165, 166, 155, 161, 428, 429, 430, 431, 432, 433, 442, 304, 169, 321),
             # what stays: shmget, semget, msgget, mq_open, add_key, request_key, keyctl
@@ -73,6 +79,12 @@ ARCHITECTURES = {
         {
             "kill": 129,
             "tgkill": 131,
+            "tkill": 130,
+            "rt_sigqueueinfo": 138,
+            "rt_tgsigqueueinfo": 240,
+            "pidfd_open": 434,
+            "pidfd_send_signal": 424,
+            "setpgid": 154,
             "fcntl": 25,
             "prlimit64": 261,
             "sched_setaffinity": 122,
@@ -84,14 +96,18 @@ ARCHITECTURES = {
             "clone3": 435,
         },
         (
-            *(130, 138, 240, 424, 117, 270, 271, 438, 272, 440, 448, 238, 239, 241),
-            *(154, 157, 140, 30, 118, 119, 274),
+            *(117, 270, 271, 438, 272, 440, 448, 238, 239, 241),
+            *(157, 140, 30, 118, 119, 274),
             *(97, 268, 40, 39, 41, 51, 428, 429, 430, 431, 432, 433, 442, 265, 142, 280),
             *(194, 190, 186, 180, 217, 218, 219),
             *(52, 53, 452, 54, 55, 88, 5, 6, 7, 14, 15, 16, 463, 466),
         ),
     ),
 }
+BY_NUMBER = ("kill", "tgkill", "tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_open")
+"""Calls that name a process by their first argument, and send it a signal or prepare it."""
+
+ONLY_WITH_SIGNALS = ("tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal", "setpgid")
 ALLOW, IGNORE = 0x7FFF0000, 0x00050000
 DENY, MISSING = IGNORE | errno.EPERM, IGNORE | errno.ENOSYS
 NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
@@ -188,10 +204,15 @@ def _build_filter(pid: int, more: tuple[int, ...], signals: bool = False) -> Ite
     yield from (_load(NUMBER), _jump_if_at_least(X32, 0, 1), _return(DENY))
     for number in (*denied, *more):
         yield from (_load(NUMBER), _jump_if_equal(number, 0, 1), _return(DENY))
-    yield from _restrict(named["tgkill"], 0, (pid,))  # to itself alone
-    yield from _forbid(named["kill"], 0, (0, 1)) if signals else _restrict(named["kill"], 0, (pid,))
-    yield from (_load(NUMBER), _jump_if_equal(named["kill"], 0, 3))  # to no group, and not to all
-    yield from (_load(ARGUMENTS), _jump_if_at_least(1 << 31, 0, 1), _return(DENY))
+    if signals:  # to processes, each by its number, and not to the first one of its world
+        for name in BY_NUMBER:
+            yield from _forbid_at_least(named[name], 0, 1 << 31)
+            yield from _forbid(named[name], 0, (0, 1))
+    else:
+        for name in ONLY_WITH_SIGNALS:
+            yield from (_load(NUMBER), _jump_if_equal(named[name], 0, 1), _return(DENY))
+        for name in ("kill", "tgkill"):  # to itself alone
+            yield from _restrict(named[name], 0, (pid,))
     for name in ("prlimit64", "sched_setaffinity"):  # of itself alone
         yield from _restrict(named[name], 0, (0, pid))
     # Nothing but IP: what listens on a path of the file system is in no network of its own, and Landlock lets it be.
@@ -209,10 +230,14 @@ def _build_filter(pid: int, more: tuple[int, ...], signals: bool = False) -> Ite
     yield from (_load(NUMBER), _jump_if_equal(named["clone3"], 0, 1), _return(MISSING))
     yield from (_load(NUMBER), _jump_if_equal(named["clone"], 0, 3))
     yield from (_load(ARGUMENTS), _jump_if_any(NEW_NAMESPACES | CLONE_PARENT, 0, 1), _return(DENY))
-    # The owner of a descriptor is sent a signal: itself alone, and not one that cannot be ignored.
-    yield from (_load(NUMBER), _jump_if_equal(named["fcntl"], 0, 12))
-    yield from (_load(ARGUMENTS + 8), _jump_if_equal(F_SETOWN, 0, 3))
-    yield from (_load(ARGUMENTS + 16), _jump_if_equal(pid, 1, 0), _return(DENY))
+    # The owner of a descriptor is sent a signal: itself, or one that it may name, and not one that cannot be ignored.
+    yield from (_load(NUMBER), _jump_if_equal(named["fcntl"], 0, 12 + 2 * signals))
+    yield from (_load(ARGUMENTS + 8), _jump_if_equal(F_SETOWN, 0, 3 + 2 * signals))
+    if signals:
+        yield _load(ARGUMENTS + 16)
+        yield from (_jump_if_at_least(1 << 31, 2, 0), _jump_if_equal(1, 1, 0), _jump_if_equal(0, 0, 1), _return(DENY))
+    else:
+        yield from (_load(ARGUMENTS + 16), _jump_if_equal(pid, 1, 0), _return(DENY))
     yield from (_load(ARGUMENTS + 8), _jump_if_equal(F_SETSIG, 0, 5))
     yield from (_load(ARGUMENTS + 16), _jump_if_at_least(FIRST_REALTIME, 3, 0))
     yield from (_jump_if_equal(0, 2, 0), _jump_if_equal(SIGIO, 1, 0), _return(DENY))
@@ -232,6 +257,12 @@ def _forbid(number: int, argument: int, values: tuple[int, ...]) -> Iterator[byt
     for value in values:
         yield from (_load(NUMBER), _jump_if_equal(number, 0, 3))
         yield from (_load(ARGUMENTS + 8 * argument), _jump_if_equal(value, 0, 1), _return(DENY))
+
+
+def _forbid_at_least(number: int, argument: int, value: int) -> Iterator[bytes]:
+    """Deny a call if an argument is this or more, as a negative number is."""
+    yield from (_load(NUMBER), _jump_if_equal(number, 0, 3))
+    yield from (_load(ARGUMENTS + 8 * argument), _jump_if_at_least(value, 0, 1), _return(DENY))
 
 
 def _load(offset: int) -> bytes:

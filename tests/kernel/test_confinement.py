@@ -54,6 +54,7 @@ def read(path):
 print(json.dumps({
     "signal to another": refused(lambda: os.kill(others, 0)),
     "signal to all": refused(lambda: os.kill(-1, 0)),
+    "signal by a descriptor": refused(lambda: signal.pidfd_send_signal(os.pidfd_open(others), 0)),
     "signal to itself": refused(lambda: os.kill(os.getpid(), 0)),
     "session of its own": refused(os.setsid),
     "limits of another": refused(lambda: resource.prlimit(others, resource.RLIMIT_NOFILE, (10, 10))),
@@ -84,7 +85,14 @@ print(json.dumps({
 """
 
 DENIED = {
-    *("signal to another", "signal to all", "session of its own", "limits of another", "SIGKILL by a descriptor"),
+    *(
+        "signal to another",
+        "signal by a descriptor",
+        "signal to all",
+        "session of its own",
+        "limits of another",
+        "SIGKILL by a descriptor",
+    ),
     *("another owner of a descriptor", "another group as its owner", "another owner by ioctl", "mode of a file"),
     *("time of a file", "mark on a file", "shared memory that stays", "queue that stays", "namespace of its own"),
     *("another subreaper", "socket of the file system"),
@@ -94,7 +102,7 @@ BY_LANDLOCK = {"file elsewhere": 1, "reading elsewhere": 1, "another port": 4}
 
 
 SIGNALS = """
-import json, os, signal, sys
+import ctypes, fcntl, json, os, platform, signal, socket, struct, sys, threading
 from iolab.kernel import confinement
 
 confinement.confine(confinement.Reach(os.getcwd(), ["/usr", sys.base_prefix], signals=True))
@@ -105,11 +113,44 @@ def send(pid, number=0):
     except PermissionError:
         return False
 
-child = os.fork()
-if not child:
+def send_by_descriptor(pid, number=0):
+    try:
+        return signal.pidfd_send_signal(os.pidfd_open(pid), number) is None
+    except PermissionError:
+        return False
+
+def send_value(pid):
+    return not libc.syscall(SIGQUEUE, pid, 34, struct.pack("3i", 34, 0, -1) + bytes(116))
+
+def work(pipe):
+    signal.signal(signal.SIGUSR1, lambda *_: os.write(pipe, b"s"))
+    signal.signal(signal.SIGIO, lambda *_: os.write(pipe, b"o"))
+    signal.raise_signal(signal.SIGUSR1)
+    signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+    one, other = socket.socketpair()
+    fcntl.fcntl(one, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(one, fcntl.F_SETFL, os.O_ASYNC)
+    other.send(b"x")
+    os.setpgid(0, 0)
     signal.pause()
-sent = [send(pid) for pid in (int(sys.argv[1]), os.getppid(), 0, 1, -1, -os.getpgrp())]
-print(json.dumps([sent, send(child, signal.SIGKILL), os.waitpid(child, 0)[1]]))
+
+libc, SIGQUEUE = ctypes.CDLL(None), {"x86_64": 129, "aarch64": 138}[platform.machine()]
+ways = []
+for kill in (send, send_by_descriptor):
+    receives, sends = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            work(sends)
+        finally:
+            os._exit(1)
+    os.close(sends)
+    told = b"".join(iter(lambda: os.read(receives, 1), b"o"))
+    sent = [send(pid) for pid in (int(sys.argv[1]), os.getppid(), 0, 1, -1, -os.getpgrp())]
+    sent += [send_by_descriptor(pid) for pid in (int(sys.argv[1]), os.getppid(), 1)]
+    sent += [send_value(pid) for pid in (int(sys.argv[1]), os.getppid(), 0, 1)]
+    ways.append([any(sent), told.decode(), kill(child, signal.SIGKILL), os.waitpid(child, 0)[1]])
+print(json.dumps(ways))
 """
 
 
@@ -119,7 +160,7 @@ def test_one_that_may_send_signals_reaches_its_own_children_alone(tmp_path: Path
         [sys.executable, "-c", SIGNALS, str(os.getpid())],
         cwd=tmp_path, capture_output=True, check=True, env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
-    assert json.loads(done.stdout) == [[False] * 6, True, signal.SIGKILL]
+    assert json.loads(done.stdout) == [[False, "ss", True, signal.SIGKILL]] * 2
 
 
 @pytest.mark.skipif(platform.machine() not in ARCHITECTURES, reason="the filter knows x86-64 and ARM64")

@@ -21,7 +21,28 @@ from iolab.traffic import faults
 PROGRAM = """
 
 def serve(listening, respond):
+    import errno
+    import os
+    import socket
     import time
+    from iolab.listening import ListeningSocket
+
+    plain_accept, inode = socket.socket.accept, os.fstat(listening.fileno()).st_ino
+
+    def accept(self):
+        connection, peer = plain_accept(self)
+        if isinstance(self, ListeningSocket) or os.fstat(self.fileno()).st_ino != inode:
+            return connection, peer
+        if self.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == 1:
+            fails = self.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+            if fails > 1:
+                self.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, fails >> 1)
+                if fails & 1:
+                    connection.close()
+                    raise ConnectionAbortedError(errno.ECONNABORTED, "no descriptor left for this connection")
+        return connection, peer
+
+    socket.socket.accept = accept
 
     def hurry(clock):
         begin = clock()
@@ -36,7 +57,13 @@ def serve(listening, respond):
                     place[name] = hasty
     chat(listening)
 """
-"""Runs a chat whose clocks go faster: nothing that a chat owes may depend on how long a client was silent."""
+"""Runs a chat whose clocks go faster: nothing that a chat owes may depend on how long a client was silent.
+
+Its `accept` fails where the judge asks for it: by TCP_KEEPINTVL of the listening socket, whose TCP_KEEPIDLE has a bit
+for each of the next connections, the lowest one for the next, and a 1 above them. Without SO_KEEPALIVE both do nothing.
+"""
+
+FAILS, WORKS = 1, 75
 
 REFERENCE = Path(__file__).parent.parent / "chat.py"
 

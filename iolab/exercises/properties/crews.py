@@ -10,7 +10,8 @@ most as many clients are there at once as workers, so that one that serves a
 single client at a time is as right as one that serves many.
 
 Nothing here is measured by a clock but idleness and how often the dying are replaced. That a worker is busy, that one
-died, that another one is there, is waited for; where it is in vain is for `Patience` to say.
+died, that another one is there, is waited for; where it is in vain is for `Patience` to say. That one who is busy
+accepts counts where the reply that it was busy with has not come by then.
 
 Workers that die at birth are made by a hook of `os.fork` (`PROGRAM`). The judge turns it on, and reads how often it
 struck, by an option of the listening socket, which all processes share and no server here needs.
@@ -22,12 +23,12 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from statistics import median
 
 from iolab.exercises.exercise import Look, Property
 from iolab.exercises.peers import Patience, Peer, Violated, expect_clean_exit
-from iolab.exercises.properties.faults import connect_slow_reader
+from iolab.exercises.properties.faults import Greedy, connect_slow_reader
 from iolab.exercises.properties.wire import ask_line, draw_line
 from iolab.exercises.rest import count_wakes_of, expect_idle, read_links
 from iolab.exercises.sandbox import watch
@@ -62,6 +63,16 @@ REPLACED_WITHIN_S, CREW_WAITS_S = 1.0, 4.0
 
 PACE_MS, ROUNDS = 300, 3
 """What a call of `respond` takes where every worker is to have one, and how often that is tried."""
+
+LOOKS, TOLERATED, LONG_MS = 3, 1, 1_000
+"""How often clients come while one worker is in `respond` and the others idle, how often that one may take one, and
+what a call of `respond` takes there: long enough for a busy machine to see who accepted before it was over."""
+
+TURNS = 3
+"""How often each worker may have a client in that time: it may wait with several threads."""
+
+VISITORS, REQUESTS, AT_ONCE = 720, 240, 12
+"""Short clients that a crew serves one after the other, each of whom asks once, and requests of one that stays."""
 
 COMERS, AWAKE = 9, 2
 """Clients that connect while all sleep, and workers that may wake for each: who accepts next may need a lock."""
@@ -144,6 +155,13 @@ class Crew:
         inode = _find_inode(self.trial.address[1], peer.connection.getsockname()[1])
         return [each for each in watch.list_family(self.trial.pid) if f"socket:[{inode}]" in read_links(each)]
 
+    def wait_for_holders(self, peer: Peer) -> list[int]:
+        """Return the processes that have the connection of a client, once there are any, or waiting is in vain."""
+        patience = Patience(self.trial)
+        while not (holders := self.list_holders(peer)) and not patience.over():
+            time.sleep(0.002)
+        return holders
+
     def leave(self, peer: Peer) -> None:
         """Have a client go, in a way that is drawn: in four of them it is still owed a reply."""
         self.clients.pop(peer)
@@ -163,11 +181,17 @@ class Crew:
         """Kill workers, and expect that others come in their place and that nobody but their clients is gone."""
         gone = set(workers)
         for each in gone:
-            os.kill(each, signal.SIGKILL)
+            end(each)
         self.expect_full(when, gone)
         self.clients = {peer: holder for peer, holder in self.clients.items() if holder not in gone}
         for peer in self.clients:
             ask_line(self.trial, peer, "the client of a worker that lived on when another one was killed")
+
+
+def end(worker: int) -> None:
+    """Kill a worker, if it has not ended by itself since it was listed."""
+    with suppress(ProcessLookupError):
+        os.kill(worker, signal.SIGKILL)
 
 
 def staff(check: Callable[[Crew], str], size: tuple[int, int] = (LEAST, MOST), **options: int) -> Look:
@@ -185,8 +209,12 @@ def staff(check: Callable[[Crew], str], size: tuple[int, int] = (LEAST, MOST), *
 def demand(
     name: str, points: int, *checks: Callable[[Crew], str], size: tuple[int, int] = (LEAST, MOST), **options: int
 ) -> Property:
-    """Return a property of a server with workers; the last look says what was seen."""
-    looks = [staff(check, size, **options) for check in checks]
+    """Return a property of a server with workers, looked for by one check after the other."""
+    return combine(name, points, *(staff(check, size, **options) for check in checks))
+
+
+def combine(name: str, points: int, *looks: Look) -> Property:
+    """Return a property that is looked for in several ways; the last look says what was seen."""
     return Property(name, points, lambda *case: [look(*case) for look in looks][-1])
 
 
@@ -217,10 +245,64 @@ def check_spread(crew: Crew) -> str:
     )
 
 
-def _occupy(crew: Crew) -> int:
+def check_busy_worker(crew: Crew) -> str:
+    """Have a worker with a thread in `respond` leave those who connect to the others."""
+    crew.expect_full("before the first client came")
+    taken = sum(_is_taken_by_busy(crew) for _ in range(LOOKS))
+    if taken > TOLERATED:
+        raise Violated(
+            f"{taken} times out of {LOOKS}, a worker that was in `respond` accepted a client, though the other "
+            f"{crew.size - 1} of {crew.size} workers were idle; one with a thread in `respond` counts as busy, and "
+            "should not wait for clients"
+        )
+    return f"clients that came while one of {crew.size} workers was in `respond` were accepted by others"
+
+
+def _is_taken_by_busy(crew: Crew) -> bool:
+    """Bring clients while one worker is in `respond`, one by one; say whether it accepts one before its reply is there.
+
+    A kernel that wakes who has waited longest (`accept(2)`) comes to the busy one when each of the others had a client.
+    """
+    crew.rest()
+    line, is_taken = draw_line(crew.trial), False
+    with Peer(crew.trial) as first:
+        first.send(line)
+        holders = _wait_until_busy(crew, first)
+        for _ in range(TURNS * crew.size):
+            with Peer(crew.trial) as late:
+                takers = crew.wait_for_holders(late)
+                is_taken = is_taken or (bool(holders) and takers == holders and not first.has_something())
+                late.half_close()
+                late.expect_end("a client that had closed its sending half")
+            if is_taken or first.has_something():
+                break
+            crew.rest()  # all but one are idle again
+        first.expect(crew.trial.due(line), "a client that asked while all other workers were idle")
+        first.half_close()
+        first.expect_end("a client that had closed its sending half")
+    return is_taken
+
+
+def check_busy_burst(crew: Crew) -> str:
+    """Serve all who came while every worker was in `respond`, though nobody comes after them."""
+    crew.expect_full("before the first client came")
+    _occupy(crew, 2 * crew.size)
+    return f"{2 * crew.size} clients that came while all workers were in `respond` were served, with nobody after them"
+
+
+def _wait_until_busy(crew: Crew, peer: Peer) -> list[int]:
+    """Wait until the worker of a client is in `respond`, and return it; an empty list if that is in vain."""
+    end_s = time.monotonic() + 2 * LONG_MS / 1000
+    while not any(map(_is_busy, here := crew.list_holders(peer))) and time.monotonic() < end_s:
+        time.sleep(0.002)
+    return here
+
+
+def _occupy(crew: Crew, late: int = 0) -> int:
     """Bring a client for each worker, each when the worker of the one before it is busy; return how many workers.
 
-    One that is seen to be busy is stopped, so that it stays so for as long as the judge takes to bring the others.
+    One that is seen to be busy is stopped, so that it stays so for as long as the judge takes to bring the others,
+    and late ones after them, who ask once.
     """
     holders: set[int] = set()
     line, peers = draw_line(crew.trial), []
@@ -229,12 +311,15 @@ def _occupy(crew: Crew) -> int:
             for _ in range(crew.size):
                 peers.append(stack.enter_context(Peer(crew.trial)))
                 peers[-1].send(line)
-                end_s = time.monotonic() + 2 * PACE_MS / 1000
-                while not any(map(_is_busy, here := crew.list_holders(peers[-1]))) and time.monotonic() < end_s:
-                    time.sleep(0.002)
+                here = _wait_until_busy(crew, peers[-1])
                 for each in here:
                     stops.enter_context(crew.trial.pause(each))
                 holders.update(here)
+            for _ in range(late):
+                peers.append(stack.enter_context(Peer(crew.trial)))
+                peers[-1].send(line)
+            for peer in peers if late else ():
+                peer.half_close()
         for peer in peers:
             peer.expect(crew.trial.due(line), "a client that asked while others were being answered")
     return len(holders)
@@ -251,6 +336,9 @@ def check_clients(crew: Crew) -> str:
     came = _burst(crew)
     for _ in range(ACTS):
         came += _act(crew)
+    for peer in list(crew.clients):
+        crew.leave(peer)
+    came += _receive_visitors(crew)
     crew.expect_same(before, f"when {came} clients had come and gone")
     return f"{came} clients came, asked and went in every way, and all {crew.size} workers lived on"
 
@@ -281,6 +369,23 @@ def _burst(crew: Crew) -> int:
             peer.expect(crew.trial.due(line), who)
             peer.expect_end(f"{who}, and had closed its sending half")
     return count
+
+
+def _receive_visitors(crew: Crew) -> int:
+    """Have many clients come, a few at once, who ask once, and one that asks often; return how many they were."""
+    line, who = draw_line(crew.trial), f"one of {VISITORS} clients that asked once and left"
+    for _ in range(VISITORS // AT_ONCE):
+        with ExitStack() as stack:
+            peers = [stack.enter_context(Peer(crew.trial)) for _ in range(AT_ONCE)]
+            for peer in peers:
+                peer.send(line)
+                peer.half_close()
+            for peer in peers:
+                peer.expect(crew.trial.due(line), who)
+    with Peer(crew.trial) as peer:
+        for _ in range(REQUESTS):
+            peer.ask(line, f"a client that asked {REQUESTS} times")
+    return VISITORS + 1
 
 
 def _act(crew: Crew) -> int:
@@ -315,6 +420,23 @@ def check_others(crew: Crew) -> str:
     return f"{len(others)} others were answered while a client did not read its reply"
 
 
+def check_turns(crew: Crew) -> str:
+    """Answer those of the same worker while one client always has more to ask."""
+    crew.expect_full("before the first client came")
+    for _ in range(crew.size - 1):
+        crew.rest()
+        crew.come()
+    crew.rest()
+    with Greedy(crew.trial) as greedy:
+        holders = crew.wait_for_holders(greedy.peer)
+        for peer, holder in crew.clients.items():
+            if holder in holders:
+                greedy.expect_turn_of(peer, draw_line(crew.trial), "a client of the same worker")
+            else:
+                ask_line(crew.trial, peer, "a client that asked while another one always had more to ask")
+    return f"{crew.size - 1} others were answered while a client always had more to ask"
+
+
 def check_wakes(crew: Crew) -> str:
     """Wake one worker for a client that connects, or two."""
     crew.expect_full("before the first client came")
@@ -336,9 +458,7 @@ def _count_woken(crew: Crew) -> int:
     workers = crew.list_workers()
     before = {each: count_wakes_of(each) for each in workers}
     with Peer(crew.trial) as peer:
-        patience = Patience(crew.trial)
-        while not crew.list_holders(peer) and not patience.over():
-            time.sleep(0.002)
+        crew.wait_for_holders(peer)
         crew.rest()
         woken = sum(count_wakes_of(each) > before[each] for each in workers)
         ask_line(crew.trial, peer)
@@ -377,6 +497,31 @@ def check_deaths(crew: Crew) -> str:
     return f"{deaths} workers were killed, and others served in their place"
 
 
+def check_heirs(crew: Crew) -> str:
+    """Serve on, whichever idle worker is killed: one of them may have its turn to accept, or the lock for it."""
+    elders = crew.expect_full("before the first client came")
+    while here := sorted(elders & crew.list_workers()):
+        crew.rest()
+        victim = _draw_odd_one(crew, here)
+        elders.discard(victim)
+        crew.kill([victim], f"when one of {crew.size} idle workers had been killed")
+        for _ in range(crew.size):
+            crew.come("a client that came when an idle worker had been killed and replaced")
+        while crew.clients:
+            crew.leave(next(iter(crew.clients)))
+    return f"each of {crew.size} idle workers was killed, one after the other, and others served in their place"
+
+
+def _draw_odd_one(crew: Crew, workers: list[int]) -> int:
+    """Return a worker that sleeps in another call than most do: who has its turn to accept, where workers take turns.
+
+    One that is killed later may wait with nobody else for the same lock, and harm nobody.
+    """
+    sleeps = {each: sorted(call.name for call in watch.list_calls(each) if call) for each in workers}
+    counts = {each: sum(sleeps[each] == other for other in sleeps.values()) for each in workers}
+    return crew.trial.draw.choice([each for each in workers if counts[each] == min(counts.values())])
+
+
 def check_massacre(crew: Crew) -> str:
     """Replace all workers of a large crew in time; the best of some tries counts, as the machine may be busy."""
     tries: list[float] = []
@@ -400,7 +545,7 @@ def check_epidemic(crew: Crew) -> str:
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1)
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, ILL)
     for each in crew.list_workers():
-        os.kill(each, signal.SIGKILL)
+        end(each)
     begin_s = time.monotonic()
     time.sleep(ILL_S)
     births = listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) - 1
@@ -453,7 +598,7 @@ def check_end_after_death(crew: Crew) -> str:
     """End when the listening socket is shut down before a worker that died is replaced."""
     workers = crew.expect_full("before the first client came")
     victim = min(workers)
-    os.kill(victim, signal.SIGKILL)
+    end(victim)
     time.sleep(crew.trial.draw.uniform(0.05, 0.1))
     return _end(crew, (workers | crew.list_workers()) - {victim})
 

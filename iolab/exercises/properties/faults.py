@@ -67,12 +67,12 @@ class Greedy:
 
     def __init__(self, trial: Trial) -> None:
         self._trial, self._over = trial, threading.Event()
-        self._peer = Peer(trial)
+        self.peer = Peer(trial)
         self._turns = 0
         self._thread = threads.start(threading.Thread(target=self._ask_on, daemon=True))
 
     def _ask_on(self) -> None:
-        connection, block, last_s = self._peer.connection, bytes(1 << 16), 0.0
+        connection, block, last_s = self.peer.connection, bytes(1 << 16), 0.0
         connection.setblocking(False)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 18)
         while not self._over.wait(0.001):
@@ -106,7 +106,7 @@ class Greedy:
     ) -> None:
         self._over.set()
         self._thread.join()
-        self._peer.connection.close()
+        self.peer.connection.close()
 
 
 def check_overflow(trial: Trial) -> str:

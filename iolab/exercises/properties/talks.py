@@ -7,13 +7,14 @@ heard, so that the books are right whatever the server does first. No line is sa
 
 import itertools
 import random
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from iolab.exercises.peers import Peer, Violated
-from iolab.exercises.properties.chats import HOLD_S
+from iolab.exercises.properties.chats import FAILS, HOLD_S, WORKS
 from iolab.exercises.properties.faults import expect_no_more_descriptors
 from iolab.exercises.rest import expect_idle
 from iolab.exercises.sandbox import watch
@@ -41,6 +42,9 @@ PROBE_S = 2.5
 MANY_LINES, SINGLE_LINES = 4_000, 1_100
 """Lines said many at once, and lines said one by one."""
 
+COMERS = 6
+"""So many connect at once where `accept` fails for some of them."""
+
 
 class Member:
     """One connection, and what it must hear of each other one."""
@@ -50,9 +54,9 @@ class Member:
         self.welcome = b"welcome " + name + b"\n"
         self.due: dict[int, deque[bytes]] = {}
 
-    def greet(self) -> None:
+    def greet(self, who: str = "a client that sent its name") -> None:
         """Receive the welcome, which comes before all else."""
-        self.peer.expect(self.welcome, "a client that sent its name")
+        self.peer.expect(self.welcome, who)
 
     def owe(self, speaker: int, line: bytes) -> None:
         """Write down that it must hear a line, the next one of this speaker."""
@@ -187,6 +191,7 @@ def check_talk(trial: Trial) -> str:
         come_and_go,
         reset_unseen,
         half_a_name,
+        come_where_accept_fails,
     ]
     play_acts(trial, acts)
     return "clients joined, spoke, read nothing for a while and left, and all heard what they must"
@@ -359,6 +364,30 @@ def half_a_name(talk: Talk, trial: Trial) -> None:
         if received := _read_now(half):
             raise Violated(f"a client that closed its sending half in the middle of its name received {received!r:.40}")
     talk.settle()
+
+
+def come_where_accept_fails(talk: Talk, trial: Trial) -> None:
+    """Have several connect at once, and `accept` fail for one of the first, or more; nobody comes after them."""
+    for lost in (0, trial.draw.randrange(1, COMERS - 1)):
+        fails = 1 << lost | trial.draw.getrandbits(COMERS - 1)  # the last one is to be let in
+        talk.settle()
+        with trial.pause():
+            comers = [talk.add(b"comer %d" % number) for number in range(COMERS)]
+            for member in comers:
+                member.peer.send(member.name + b"\n")
+            trial.listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1 << COMERS | fails)
+            trial.listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, FAILS)
+        unlucky = [member for number, member in enumerate(comers) if fails >> number & 1]
+        for member in unlucky:
+            talk.members.remove(member)
+        for member in comers:
+            if member not in unlucky:
+                member.greet("a client that came right after one for which `accept` raised ConnectionAbortedError")
+        trial.listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, WORKS)
+        for member in unlucky:
+            member.peer.connection.close()
+        for member in trial.draw.sample([each for each in comers if each not in unlucky], COMERS - len(unlucky)):
+            talk.leave(member, "leave")
 
 
 def _read_now(peer: Peer) -> bytes:

@@ -30,7 +30,9 @@ def list_readable() -> tuple[str, ...]:
     python = {sys.base_prefix, sys.base_exec_prefix, *sysconfig.get_paths().values()}
     packages = {path for path in sys.path if Path(path).name in PACKAGES}
     roots = [path.resolve() for path in map(Path, {*python, *packages}) if path.is_dir()]
-    system = (*SYSTEM, *(f"/etc/{name}" for name in ETC), *PROCESSES)
+    # A Python that the answer starts fails without it. Not by sys.prefix: this one started without `site`.
+    virtual = str(Path(sys.executable).parents[1] / "pyvenv.cfg")
+    system = (*SYSTEM, *(f"/etc/{name}" for name in ETC), *PROCESSES, virtual)
     return (*system, *(str(path) for root in [*roots, COURSE] for path in _leave_out(root)))
 
 

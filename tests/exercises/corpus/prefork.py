@@ -453,6 +453,67 @@ TOKEN = """
 """
 """Workers that take turns by a byte in a pipe: one that is killed takes it along."""
 
+ONE_AFTER_ANOTHER = """
+    import os
+    import select
+    import signal
+    import time
+
+
+    def talk(conn, respond):
+        with conn:
+            try:
+                while data := conn.recv(65536):
+                    conn.sendall(respond(data))
+            except OSError:
+                pass
+
+
+    def work(listening, respond):
+        while True:
+            try:
+                conn, _ = listening.accept()
+            except OSError:
+                continue
+            talk(conn, respond)
+
+
+    def serve(listening, respond, workers):
+        poll = select.poll()
+        poll.register(listening, 0)
+        pids, born = [0] * workers, [0.0] * workers
+        try:
+            while not poll.poll(130):
+                for i in range(workers):
+                    if pids[i] and os.waitpid(pids[i], os.WNOHANG)[0]:
+                        pids[i] = 0
+                    if not pids[i] and time.monotonic() - born[i] > 0.12:
+                        born[i] = time.monotonic()
+                        pids[i] = os.fork()
+                        if not pids[i]:
+                            try:
+                                work(listening, respond)
+                            finally:
+                                os._exit(0)
+        finally:
+            for pid in pids:
+                if pid:
+                    os.kill(pid, signal.SIGKILL)
+                    os.waitpid(pid, 0)
+        listening.accept()
+"""
+OWN_GROUPS = ONE_AFTER_ANOTHER.replace(
+    "work(listening, respond)\n", "os.setpgrp(), work(listening, respond)\n"
+).replace("os.kill(pid, signal.SIGKILL)", "signal.pidfd_send_signal(os.pidfd_open(pid), signal.SIGKILL)")
+ENDS_AFTER_REQUESTS = ONE_AFTER_ANOTHER
+for before, after in (
+    ("conn.sendall(respond(data))", "count.append(conn.sendall(respond(data)))"),
+    ("while True:", "while len(count) < 200:"),
+    ("def talk(conn", "count = []\n\n\n    def talk(conn"),
+):
+    assert before in ENDS_AFTER_REQUESTS
+    ENDS_AFTER_REQUESTS = ENDS_AFTER_REQUESTS.replace(before, after)
+
 ANSWERS = [
     *right(
         NAME,
@@ -460,9 +521,9 @@ ANSWERS = [
         exclusive=text(EXCLUSIVE),
         multiprocessing=text(MULTIPROCESSING),
         a_lock=text(LOCK),
-        threads_in_workers=text(THREADS),
         a_class_and_signals=text(SIGNALS),
         kills_whom_it_can=text(KILLS) + COURSE,
+        groups_and_pidfds=text(OWN_GROUPS),
     ),
     wrong(
         NAME,
@@ -677,4 +738,6 @@ ANSWERS = [
             ("import os\n", "import os\nimport time\n"),
         ),
     ),
+    wrong(NAME, "every worker works", "accepts while its threads are in respond", text(THREADS)),
+    wrong(NAME, "clients", "workers end after 200 requests", text(ENDS_AFTER_REQUESTS)),
 ]

@@ -5,11 +5,11 @@ import select
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 
 from iolab.exercises.exercise import PROGRAM_FOLLOWS, Look
 from iolab.exercises.peers import JUDGE_WAITS_FOR_EXIT_S, Patience, Peer, Violated, expect_clean_exit
-from iolab.exercises.properties.acts import CLIENTS
+from iolab.exercises.properties.acts import write_program
+from iolab.exercises.properties.acts.doors import CLIENTS
 from iolab.exercises.properties.wire import ask_line
 from iolab.exercises.rest import expect_idle
 from iolab.exercises.trial import Trial
@@ -90,7 +90,6 @@ STUB = '''class Loop:
 '''
 
 
-ACTS = Path(__file__).parent / "acts.py"
 DEEDS = {
     "empty": "a loop was run without tasks, and with one that ends at once",
     "pair": "two loops had tasks, and one ran after the other",
@@ -121,7 +120,7 @@ def look_for_acts(names: str, also: Callable[[Trial], str]) -> Look:
     def look(answer: str, entry: str, draw: random.Random) -> str:
         with Trial(answer, entry, draw) as trial:
             says = also(trial)
-        text = answer.rpartition(PROGRAM_FOLLOWS)[0] + PROGRAM_FOLLOWS + ACTS.read_text(encoding="utf-8")
+        text = answer.rpartition(PROGRAM_FOLLOWS)[0] + PROGRAM_FOLLOWS + write_program()
         for name in names.split():
             with Trial(text, entry, draw) as trial, ExitStack() as stack:
                 peers = [stack.enter_context(Peer(trial)) for _ in range(1 + (name == "accepts") * CLIENTS)]

@@ -333,8 +333,13 @@ class Player:
         return bool(turned_away)
 
     def _expect_full(self, clients: list[int], says: str) -> None:
-        """Raise Violated if clients are not served although the server has a descriptor for them."""
-        free = self._trial.limits["RLIMIT_NOFILE"] - len(watch.list_folder(f"/proc/{self._trial.pid}/fd"))
+        """Raise Violated if clients are not served although the server has a descriptor for them.
+
+        A ring may hold connections in a table of its own: those who have a place count as much as descriptors.
+        """
+        seated = sum(not client.may_wait for client in self._clients.values())
+        descriptors = len(watch.list_folder(f"/proc/{self._trial.pid}/fd"))
+        free = self._trial.limits["RLIMIT_NOFILE"] - max(descriptors, seated)
         if free > SPARE:
             who = f"client {clients[0]}" + (f" and {len(clients) - 1} more" if len(clients) > 1 else "")
             raise Violated(

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import socket
+import threading
 
 import pytest
 
@@ -32,6 +33,19 @@ ENDLESS, NULL, POINTER = 0xFFFFFFFF, 0, 0x7FFF_0000_1000
 def test_a_call_with_a_limit_ends_by_itself(name: str, place: int, limit: int, ends: bool) -> None:
     arguments = tuple(limit if number == place else 7 for number in range(6))
     assert has_limit(SystemCall(name, arguments)) == ends
+
+
+@pytest.mark.parametrize(("limit_s", "is_long"), [(60, True), (0.5, False)])
+def test_it_is_seen_how_long_a_thread_may_still_wait_for_another(limit_s: float, is_long: bool) -> None:
+    over, pid, call = threading.Event(), os.getpid(), None
+    thread = threading.Thread(target=over.wait, args=(limit_s,))
+    thread.start()
+    while thread.is_alive() and not (call and call.name == "futex"):
+        call = watch.read_call(pid, thread.native_id or 0)
+    remains_s = watch.read_limit_s(pid, call) if call else 0.0
+    over.set()
+    thread.join()
+    assert (remains_s > 1) == is_long and remains_s <= limit_s
 
 
 def test_a_limit_that_the_kernel_sets_to_a_connection_is_seen() -> None:

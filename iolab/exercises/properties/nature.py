@@ -17,6 +17,8 @@ from iolab.exercises.sandbox import watch
 from iolab.exercises.trial import Trial
 
 LOOKS, PINGS = 40, 16
+FEW, CROWD = 12, (60, 130)
+"""How many silent clients are there when the model is looked at, and then once more."""
 POLL_ADD = 6
 """IORING_OP_POLL_ADD (linux/io_uring.h)."""
 
@@ -24,7 +26,7 @@ COMERS, SLEEPS, ENDS = 12, 3, 4
 STREAMS = ((28_000, 800_000), (9_000, 300_000), (50, 12_000))
 """How much one client asks for at any time, all of it received by the kernel; and in all."""
 
-STREAM_S, VAIN_LOOKS = 0.3, 2
+STREAM_S, VAIN_LOOKS, LONG_S = 0.3, 2, 1.0
 WHILE_ONE_ENDS = "a client that asked while another one had closed its sending half and not read its last bytes"
 
 
@@ -36,7 +38,7 @@ class Footprint:
     waits_in: frozenset[str]
     must: frozenset[str] = frozenset()
     """One of these must be seen; none: the server never waits."""
-    inspect: Callable[[Trial, int], str] = lambda trial, clients: ""
+    inspect: Callable[[Trial, int], str] | None = None
     """What is wrong with what it asked the kernel for, with so many clients connected; nothing if nothing is."""
 
 
@@ -84,12 +86,16 @@ def _sleeps(trial: Trial) -> bool:
 
 
 def _waits_with_limit(trial: Trial) -> bool:
-    """Say whether a thread waits for others and for so long at most: `Event.wait(0.1)` is a sleep."""
+    """Say whether a thread waits for others and for so long at most: `Event.wait(0.1)` is a sleep.
+
+    A limit of seconds is none: whoever waits for operations of aio with one (aio_suspend(3)) waits for these.
+    """
     own = [
         task for task in watch.list_threads(trial.pid) if not watch.blocks_signals(trial.pid, task)
     ]  # not those of aio
     calls = [watch.read_call(trial.pid, task) for task in own]
-    return any(call and call.name == "futex" and watch.has_limit(call) for call in calls)
+    limited = [call for call in calls if call and call.name == "futex" and watch.has_limit(call)]
+    return any(watch.read_limit_s(trial.pid, call) < LONG_S for call in limited)
 
 
 def _expect_no_wait_for_those_who_end(trial: Trial) -> None:
@@ -205,13 +211,11 @@ def expect_model(footprint: Footprint) -> Callable[[Trial], str]:
     """Return the property of being a server of this model, as far as /proc shows it."""
 
     def check(trial: Trial) -> str:
-        with connect_silent_clients(trial, 12) as peers:
+        with connect_silent_clients(trial, FEW) as peers:
             before = read_threads(trial.pid)
             for peer in peers:
                 ask_line(trial, peer)
-            time.sleep(0.05)
-            if wrong := footprint.inspect(trial, len(peers)):
-                raise Violated(f"{wrong}; this exercise asks for {footprint.name}")
+            _inspect(footprint, trial, len(peers))
             calls = _count_calls(trial, before)
             with connect_slow_reader(trial) as (peer, due):
                 for bystander in peers[:3]:
@@ -220,9 +224,18 @@ def expect_model(footprint: Footprint) -> Callable[[Trial], str]:
                 peer.expect(due[:1000], "the slow reader, which began to read at last,")
             ask_line(trial, peers[0])
         _expect_calls(footprint, calls)
+        if footprint.inspect:
+            with connect_silent_clients(trial, trial.draw.randrange(*CROWD)) as crowd:
+                _inspect(footprint, trial, len(crowd))
         return f"it is what the exercise asks for: {footprint.name}"
 
     return check
+
+
+def _inspect(footprint: Footprint, trial: Trial, clients: int) -> None:
+    time.sleep(0.05)
+    if footprint.inspect and (wrong := footprint.inspect(trial, clients)):
+        raise Violated(f"{wrong}; this exercise asks for {footprint.name}")
 
 
 def _count_calls(trial: Trial, before: dict[int, int]) -> Counter[str]:

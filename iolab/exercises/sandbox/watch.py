@@ -125,6 +125,24 @@ def has_limit(call: SystemCall) -> bool:
     return 0 < limit < LONG_MS or ENDLESS < limit < 1 << 63
 
 
+FUTEX_WAIT_BITSET, FUTEX_PRIVATE, FUTEX_CLOCK_REALTIME = 9, 128, 256
+"""Of linux/futex.h: the call whose limit is a moment and not a time; and two flags."""
+
+
+def read_limit_s(pid: int, call: SystemCall) -> float:
+    """Return for how long a futex(2) with a limit may still wait; 0 if that cannot be read, as when it is over."""
+    try:
+        with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+            memory.seek(call.arguments[3])
+            seconds, rest_ns = struct.unpack("=2q", memory.read(16))
+    except (OSError, OverflowError, struct.error):
+        return 0.0
+    limit_s, operation = float(seconds + rest_ns / 1e9), call.arguments[1]
+    if operation & ~(FUTEX_PRIVATE | FUTEX_CLOCK_REALTIME) != FUTEX_WAIT_BITSET:
+        return limit_s
+    return limit_s - (time.time() if operation & FUTEX_CLOCK_REALTIME else time.monotonic())
+
+
 @cache
 def why_not() -> str | None:
     """Say why the system calls of another process cannot be seen here, or return None."""

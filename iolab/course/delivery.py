@@ -24,7 +24,7 @@ from iolab.settings import AIO_HELPERS
 
 __all__ = [
     "BYTES", "DELIVERY_LIMIT_S", "RING_LIMIT_S", "WAYS", "Delivery", "Requests", "ask_ring", "deliver",
-    "helper_threads", "replies", "submit", "unread",
+    "helper_threads", "replies", "submit", "unread", "without_io_uring",
 ]  # fmt: skip
 
 BYTES = b"brought"
@@ -109,6 +109,13 @@ def replies(helpers: int, asking: int, silent: int) -> int:
     env = os.environ | {AIO_HELPERS: str(helpers)}
     done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, check=True)
     return int(done.stdout.split()[-1])
+
+
+def without_io_uring(script: str) -> str:
+    """Run a script in a process that is refused io_uring, as in a container, and return what it prints."""
+    refuse = "import iolab.kernel.confinement as it; it.refuse(it.IO_URING_SETUP)"
+    lines = ([refuse] if sys.platform == "linux" else []) + [script]  # elsewhere there is none
+    return subprocess.check_output([sys.executable, "-c", "\n".join(lines)], text=True)
 
 
 def submit(blocking: bool, silence_s: float = 0.2) -> dict[str, str | float]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from iolab.claims import judge_asynchronous, judge_most_efficient
-from iolab.course.delivery import WAYS, Delivery, deliver, replies
+from iolab.course.delivery import WAYS, Delivery, deliver, replies, without_io_uring
 from iolab.kernel import aio, tracepoints
 from iolab.measurement.comparison import Comparison
 from iolab.measurement.run import Run
@@ -139,3 +139,10 @@ class TestMostEfficient:
     def test_without_io_uring_it_cannot_run(self) -> None:
         runs = turns([5] * 6, [10] * 6)[1::2]
         assert judge_most_efficient(Comparison(tuple(runs))).word == "cannot run here"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no process is refused what there is not")
+def test_a_process_without_io_uring_says_why() -> None:
+    said = without_io_uring("import iolab; print(iolab.MODELS['io_uring'].why_not())")
+    assert "io_uring" in said and "None" not in said
+    assert without_io_uring("from iolab.kernel import uring; print(uring.why_not() is None)") == "False\n"

@@ -8,13 +8,13 @@ from matplotlib.figure import Figure
 
 from iolab.experiments.file_access import Files
 from iolab.experiments.uring_steps import RingSteps
-from iolab.figures.experiments.common import HERE, Row, conclude, sources
+from iolab.figures.experiments.common import HERE, RECORDED, Row, conclude, sources
 from iolab.figures.style import BESIDE, COLUMNS, GREY, CourseFigure, in_style, log_axis, new
 
 MARK_IN, BETWEEN_STEPS = 0.17, 0.2
 """How high the line of one mark is, and which part of a step stays free."""
 
-RATES = (("faster", "faster_low", "faster_high"), -0.15, COLUMNS[0]), (("times", "low", "high"), 0.15, COLUMNS[1])
+RATES = (("faster", "faster_low", "faster_high"), -0.3, COLUMNS[0]), (("times", "low", "high"), 0.1, COLUMNS[1])
 
 
 @in_style
@@ -28,14 +28,12 @@ def ring_steps(record: RingSteps) -> CourseFigure:
         for row in rows:
             if row["times"] is not None and row["connections"] in counts:
                 place = counts.index(row["connections"]) - (len(counts) - 1) / 2
-                height, colour = (
-                    steps.index(row["step"]) + (1 - BETWEEN_STEPS) / len(counts) * place,
-                    colours[row["connections"]],
-                )
+                room, colour = (1 - BETWEEN_STEPS) / len(counts), colours[row["connections"]]
+                height = steps.index(row["step"]) + room * place
                 if whose == HERE[0]:
                     _interval(axes, row, ("times", "low", "high"), height, colour, f"{row['calls']:.2f} calls")
                 else:
-                    _recorded(axes, row["times"], height, colour)
+                    _recorded(axes, row, ("times", "low", "high"), height + room / 2, colour)
     for step in {row["step"] for row in record.rows if row["times"] is None}:
         axes.annotate("cannot run here", (1, steps.index(step)), (6, 0), **BESIDE)
     _finish_axes(axes, steps)
@@ -50,7 +48,7 @@ def ring_steps(record: RingSteps) -> CourseFigure:
 @in_style
 def files(record: Files) -> CourseFigure:
     """Draw rate and CPU time of each way as multiples of those of a pool of threads."""
-    figure, (axes,) = new(height_in=3.4)
+    figure, (axes,) = new(height_in=4.2)
     names = [f"{row['work']}, {row['way']}" for row in record.rows]
     for (whose, *_), rows in sources(record):
         for height, row in enumerate(rows):
@@ -59,7 +57,7 @@ def files(record: Files) -> CourseFigure:
                     if whose == HERE[0]:
                         _interval(axes, row, keys, height + place, colour)
                     else:
-                        _recorded(axes, row[keys[0]], height + place, colour)
+                        _recorded(axes, row, keys, height + place + 0.2, colour)
     _finish_axes(axes, names)
     log_axis(axes.xaxis, "times that of the pool", lambda times: f"{times:g}")
     for (_, _, colour), label in zip(RATES, ("operations per second", "CPU time of one"), strict=True):
@@ -77,12 +75,17 @@ def _interval(axes: Axes, row: Row, keys: tuple[str, str, str], height: float, c
     axes.annotate(text, (high or middle, height), (6, 0), **BESIDE)
 
 
-def _recorded(axes: Axes, middle: float, height: float, colour: str) -> None:
-    axes.plot(middle, height, "s", color=colour, markerfacecolor="none", markersize=4)
+def _recorded(axes: Axes, row: Row, keys: tuple[str, str, str], height: float, colour: str) -> None:
+    middle, low, high = (row[key] for key in keys)
+    _, dash, marker = RECORDED
+    if low is not None:
+        axes.plot([low, high], [height, height], dash, color=colour, linewidth=1.1)
+    axes.plot(middle, height, marker, color=colour, markersize=3)
 
 
 def _finish_legend(figure: Figure, axes: Axes) -> None:
-    axes.plot([], [], "s", color=GREY, markerfacecolor="none", markersize=4, label="recorded run")
+    name, dash, marker = RECORDED
+    axes.plot([], [], dash, marker=marker, color=GREY, linewidth=1.1, markersize=3, label=name)
     figure.legend(loc="outside upper right", ncols=5)
 
 

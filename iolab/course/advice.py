@@ -47,11 +47,11 @@ def rows(costs: Costs, idle: IdleCost) -> Iterator[dict[str, str]]:
     yield row("one client, or one at a time", "blocking", "nothing is simpler, and no other model is needed")
     yield row("tens of clients", "threads", f"plain code, one thread each; {compare_costs(costs, 'threads')}")
     yield row("thousands, most of them silent", "epoll, by itself or under asyncio", growth(idle))
-    yield row("a program with many tasks", "asyncio", f"plain code again; {compare_costs(costs, 'asyncio')}")
+    yield row("a program that does much at once", "asyncio", f"plain code again; {compare_costs(costs, 'asyncio')}")
     yield row(
         "the same, and CPU counts",
         "a Protocol",
-        f"no task for a request; asyncio-protocol: {compare_costs(costs, 'asyncio-protocol')}; "
+        f"no task for each client; asyncio-protocol: {compare_costs(costs, 'asyncio-protocol')}; "
         f"uvloop: {compare_costs(costs, 'uvloop')}",
     )
     yield row(
@@ -65,7 +65,7 @@ def rows(costs: Costs, idle: IdleCost) -> Iterator[dict[str, str]]:
         f"completion, of files too, which lesson 06 measures; on sockets {compare_costs(costs, 'io_uring')}",
     )
     yield row("replies that compute", "more processes", "one CPU computes one reply at a time, however it waits")
-    yield row("and with eight cores?", "handoff, reuseport", several_cores(rows_of("cores")))
+    yield row("and with eight cores?", "handoff or reuseport (lesson 09)", several_cores(rows_of("cores")))
 
 
 def several_cores(recorded: Sequence[Row]) -> str:

@@ -121,13 +121,13 @@ def _ratios(costs: Costs) -> tuple[list[str], list[list[float]]]:
 
 
 def growth(idle: IdleCost) -> str:
-    """Say what idle connections cost `poll` and `epoll`, in words."""
+    """Say what idle connections cost `select`, `poll` and `epoll`, in words."""
     most, grown = grown_with(idle.rows)
     if not {"poll", "epoll"} <= grown.keys():
         return "idle connections could not be measured here"
     return (
         f"with {most:,} idle connections a request costs {grown['epoll']:.1f} times as much by epoll, "
-        f"and {grown['poll']:.1f} times as much by poll"
+        + " and ".join(f"{grown[name]:.1f} by {name}" for name in ("poll", "select") if name in grown)
     )
 
 

@@ -247,6 +247,10 @@ ENDS = (
     "hand it to your function."
 )
 
+RESTS = f" {IDLE[:-1]}: a wait may have a time-out that is long enough for that."
+AND_RESTS = ", and the server is idle when nobody asks"
+"""What the rules say besides of a server that has to be idle when nobody asks."""
+
 OF_SERVERS = (
     ENDS,
     "Whatever clients there are then, silent, slow, owed bytes, or waiting since descriptors have run out: the "
@@ -259,16 +263,14 @@ OF_SERVERS = (
     "A client that closes its sending half gets all that it is owed, and then the end of file. What `send` has taken, "
     "the kernel delivers by itself: close, and do not wait for it.",
     "A client may be silent, or read nothing, for as long as it likes: it is not disconnected for that, nor to make "
-    "room for another one. Idle is less than 1 % of a CPU, and fewer than 15 wake-ups a "
-    "second: a wait may have a time-out that is long enough for that.",
+    "room for another one.{RESTS}",
     f"While clients do not read, up to {FROZEN} at once, the memory grows by less than {FROZEN_BYTES // MIB} MiB in "
     "all, where replies are as long as requests. Stop reading from a client while you owe it bytes; up to 64 KiB that "
     "you have read ahead of each are no fault. The buffers of the kernel are as small as the judge made them: "
     "SO_SNDBUF and SO_RCVBUF do nothing.",
     "When descriptors run out, `listening.accept()` closes the connection that it cannot keep, and raises "
     "ConnectionAbortedError: go on. Whoever accepts in another way gets EMFILE. Then clients may be turned away or "
-    "wait, the others are served, and the server is idle when nobody asks; when others leave, those who wait are "
-    "served.",
+    "wait, while the others are served{AND_RESTS}; when others leave, those who wait are served.",
 )
 
 OF_CLIENTS = (
@@ -288,8 +290,18 @@ def write_task(exercise: Exercise) -> str:
 def _choose_rules(exercise: Exercise) -> tuple[str, ...]:
     if exercise.name in FLAWS:
         return OF_CLIENTS
-    more = {"serve": (ENDS,) if exercise.program else OF_SERVERS, "chat": (ENDS,)}
+    rests = any(each.name == "idle" for each in exercise.properties)
+    of_servers = [
+        rule.replace("{RESTS}", RESTS * rests).replace("{AND_RESTS}", AND_RESTS * rests) for rule in OF_SERVERS
+    ]
+    more = {"serve": (ENDS,) if exercise.program else of_servers, "chat": (ENDS,)}
     return (*RULES.get(exercise.name, ()), *more.get(exercise.entry, ()))
+
+
+def _fill_in(rests: bool) -> tuple[str, ...]:
+    """Return the rules of servers, with what is asked of one that rests or without it."""
+    filled = (rule.replace("{RESTS}", RESTS * rests) for rule in OF_SERVERS)
+    return tuple(rule.replace("{AND_RESTS}", AND_RESTS * rests) for rule in filled)
 
 
 def _list(rules: tuple[str, ...]) -> str:

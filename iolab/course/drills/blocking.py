@@ -42,24 +42,24 @@ def _no_reply(attempt: Attempt, whose: str, request: bytes, reply: bytes) -> str
 
 
 def check_receive_exactly(attempt: Attempt) -> str:
-    """Send five bytes in two sends, then more than are asked for at once, then too few before the end of file."""
+    """Send more than is asked for, in two sends and in one; then too few before the end of file."""
     server, client = attempt.pair()
-    attempt.story = "The client sent 5 bytes in two sends, 3 and 2."
+    attempt.story = "The client sent 8 bytes in two sends, 3 and 5, and 5 were asked for."
     attempt.begin(server, 5)
     client.sendall(b"abc")
     attempt.until(lambda: unread(server) == 0)  # it has taken three of five, and must ask again
-    client.sendall(b"de")
+    client.sendall(b"defgh")
     _expect(attempt, attempt.result(), b"abcde")
+    attempt.story = "3 bytes were left, and 3 were asked for."
+    _expect(attempt, attempt.call(server, 3), b"fgh")
     attempt.story = "The client sent 8 bytes in one send, and 5 were asked for."
     client.sendall(b"12345678")
     _expect(attempt, attempt.call(server, 5), b"12345")
-    attempt.story = "3 bytes were left, and 3 were asked for."
-    _expect(attempt, attempt.call(server, 3), b"678")
-    attempt.story = "5 bytes were asked for. The client sent 2, and then its end of file."
+    attempt.story = "9 bytes were asked for. 3 were left, and the client sent 2, and then its end of file."
     client.sendall(b"xy")
     client.shutdown(socket.SHUT_WR)
-    _expect(attempt, attempt.call(server, 5), b"xy")
-    return "5 bytes in two sends, 8 in one, an end of file after 2: each call returned the bytes that it should."
+    _expect(attempt, attempt.call(server, 9), b"678xy")
+    return "Parts of what came in two sends and in one, an end of file too soon: each call returned what it should."
 
 
 def _expect(attempt: Attempt, value: object, expected: bytes) -> None:

@@ -65,10 +65,12 @@ class Task(Future):
 
     def __init__(self, attempt: Attempt, coroutine: Coroutine[Any, Any, Any]) -> None:
         super().__init__()
-        self.coroutine = coroutine
+        self.coroutine, self.in_step = coroutine, False
 
         @wraps(attempt.function)
         def step() -> Any:
+            if self.in_step:
+                raise RuntimeError("a step was called inside of a step: hand over `task.step`, without calling it")
             return attempt.function(self)
 
         self.step = step
@@ -93,7 +95,9 @@ def check_step(attempt: Attempt) -> str:
 
 def _two_steps(attempt: Attempt, task: Task, first: Future) -> str:
     attempt.story = "A task awaits a future without a result."
+    task.in_step = True
     attempt.call(task)
+    task.in_step = False
     if len(first.callbacks) != 1 or not callable(first.callbacks[0]):
         raise attempt.wrong(
             f"After your step its `callbacks` are {first.callbacks!r}; "

@@ -3,12 +3,21 @@
 import ctypes
 import os
 import socket
-import threading
+import time
+from collections.abc import Callable
 
 import pytest
 
 from iolab.exercises.sandbox import watch
-from iolab.exercises.sandbox.watch import LONG_MS, SystemCall, count_unreceived, has_limit
+from iolab.exercises.sandbox.watch import (
+    FUTEX_CLOCK_REALTIME,
+    FUTEX_PRIVATE,
+    FUTEX_WAIT_BITSET,
+    LONG_MS,
+    SystemCall,
+    count_unreceived,
+    has_limit,
+)
 
 ENDLESS, NULL, POINTER = 0xFFFFFFFF, 0, 0x7FFF_0000_1000
 
@@ -35,17 +44,21 @@ def test_a_call_with_a_limit_ends_by_itself(name: str, place: int, limit: int, e
     assert has_limit(SystemCall(name, arguments)) == ends
 
 
-@pytest.mark.parametrize(("limit_s", "is_long"), [(60, True), (0.5, False)])
-def test_it_is_seen_how_long_a_thread_may_still_wait_for_another(limit_s: float, is_long: bool) -> None:
-    over, pid, call = threading.Event(), os.getpid(), None
-    thread = threading.Thread(target=over.wait, args=(limit_s,))
-    thread.start()
-    while thread.is_alive() and not (call and call.name == "futex"):
-        call = watch.read_call(pid, thread.native_id or 0)
-    remains_s = watch.read_limit_s(pid, call) if call else 0.0
-    over.set()
-    thread.join()
-    assert (remains_s > 1) == is_long and remains_s <= limit_s
+@pytest.mark.parametrize(
+    ("operation", "clock"),
+    [
+        (FUTEX_PRIVATE, None),
+        (FUTEX_PRIVATE | FUTEX_WAIT_BITSET, time.monotonic),
+        (FUTEX_PRIVATE | FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, time.time),
+    ],
+)
+def test_the_limit_of_a_futex_is_a_time_or_a_moment(operation: int, clock: Callable[[], float] | None) -> None:
+    begin_s = clock() if clock else 0.0
+    limit = (ctypes.c_int64 * 2)(int(begin_s) + 1_000, 0)
+    call = SystemCall("futex", (0, operation, 0, ctypes.addressof(limit), 0, 0))
+    remains_s = watch.read_limit_s(os.getpid(), call)
+    assert remains_s == 1_000 if clock is None else int(begin_s) + 1_000 - clock() <= remains_s <= 1_000
+    assert watch.read_limit_s(os.getpid(), SystemCall("futex", (0, operation, 0, NULL, 0, 0))) == 0
 
 
 def test_a_limit_that_the_kernel_sets_to_a_connection_is_seen() -> None:

@@ -4,6 +4,7 @@ What only a quiet machine can hold, or what takes minutes, is marked `certify` a
 """
 
 import gc
+import itertools
 import signal
 import threading
 import time
@@ -34,32 +35,51 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("markexpr"):
         return
-    certified = [item for item in items if item.get_closest_marker("certify")]
-    config.hook.pytest_deselected(items=certified)
-    items[:] = [item for item in items if item not in certified]
+    kinds: dict[bool, list[pytest.Item]] = {True: [], False: []}
+    for item in items:
+        kinds[item.get_closest_marker("certify") is not None].append(item)
+    config.hook.pytest_deselected(items=kinds[True])
+    items[:] = kinds[False]
 
 
 class KeepTogether(LoadScopeScheduling):  # type: ignore[misc]
-    """Give the tests of a module that makes something once to one worker, and others to any."""
+    """Give to one worker what shares a thing that was made, and any other test to any.
+
+    That is all of a module that makes something once, and of one that keeps what it makes (`@cache`) those with the
+    same parameter.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
-        module = nodeid.partition("::")[0]
-        return module if makes_something_once(self.config.rootpath / module) else nodeid
+        module, _, test = nodeid.partition("::")
+        text = code_of(self.config.rootpath / module)
+        if 'scope="module"' in text:
+            return module
+        _, bracket, parameter = test.partition("[")
+        return f"{module}[{parameter}" if bracket and "@cache" in text else nodeid
 
 
 @cache
-def makes_something_once(module: Path) -> bool:
-    shared = [path for path in (module, module.with_name("conftest.py")) if path.exists()]
-    return any('scope="module"' in path.read_text() for path in shared)
+def code_of(module: Path) -> str:
+    """Return the text of a module of tests, and of the fixtures beside it."""
+    return "".join(path.read_text() for path in (module, module.with_name("conftest.py")) if path.exists())
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> KeepTogether:
     return KeepTogether(config, log)
 
 
+NUMBERS = itertools.count()
+
+
 @pytest.fixture(autouse=True)
-def progress_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keep guesses and verdicts of a test out of the folder that the tests run in."""
+def own_progress(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep guesses and verdicts of a test out of the folder that the tests run in; most tests write none."""
+    monkeypatch.setenv("IOLAB_PROGRESS", str(tmp_path_factory.getbasetemp() / f"progress-{next(NUMBERS)}.json"))
+
+
+@pytest.fixture
+def progress_file(own_progress: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the file in which a test finds guesses and verdicts, in a folder of its own."""
     path = tmp_path / "progress.json"
     monkeypatch.setenv("IOLAB_PROGRESS", str(path))
     return path

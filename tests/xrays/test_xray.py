@@ -298,10 +298,14 @@ class TestLeavesNoTrace:
         assert not status(int((tmp_path / "pid").read_text()))
 
 
-WHY_NOT_EVENTS = events.why_not()
+@pytest.fixture(scope="session")
+def calls_by_tracepoint() -> None:
+    """Skip where the kernel does not tell of calls; it takes a third of a second to ask."""
+    if reason := events.why_not():
+        pytest.skip(reason)
 
 
-@pytest.mark.skipif(WHY_NOT_EVENTS is not None, reason=str(WHY_NOT_EVENTS))
+@pytest.mark.usefixtures("calls_by_tracepoint")
 def test_tracepoints_in_place_of_strace(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))  # where there is no strace
     with echo() as (server, port, _):
@@ -347,7 +351,7 @@ def test_each_model_of_the_course_is_named_right(model: str, turn: int) -> None:
 
 
 @pytest.mark.certify
-@pytest.mark.skipif(WHY_NOT_EVENTS is not None, reason=str(WHY_NOT_EVENTS))
+@pytest.mark.usefixtures("calls_by_tracepoint")
 @pytest.mark.parametrize("model", list(MODELS))
 def test_tracepoints_name_each_model_as_strace_does(model: str) -> None:
     if reason := MODELS[model].why_not():

@@ -143,8 +143,14 @@ def check_line(attempt: Attempt) -> str:
             f"After {attempt.limit_s:g} s your coroutine was still waiting. "
             "The time-out has to hold for the whole line, not for each of its pieces."
         )
-    if not attempt.result():
+    writer = attempt.result()
+    if not writer.closed:
         raise attempt.wrong("Your coroutine returned without `writer.close()`.")
+    if not writer.drained:
+        raise attempt.wrong(
+            "Both lines were answered, but your coroutine never awaited `writer.drain()` after its last `write`. "
+            "What a client does not take would stay in your memory."
+        )
     return "Two lines were answered, and a client that never finished its line was left after the time-out."
 
 

@@ -19,11 +19,29 @@ from iolab.listening import Stopped
 Converse = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, Any]]
 
 
-def over_streams(converse: Converse) -> Callable[[socket], bool]:
-    """Return a function of a connection that runs a coroutine, and says whether it closed its writer."""
+class Writer(asyncio.StreamWriter):
+    """A writer that knows whether its coroutine has waited for room after the last write."""
+
+    drained = True
+    closed = False
+    """Whether its coroutine had closed it when it returned."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Write, as every writer does."""
+        self.drained = False
+        super().write(data)
+
+    async def drain(self) -> None:
+        """Wait for room, as every writer does."""
+        await super().drain()
+        self.drained = True
+
+
+def over_streams(converse: Converse) -> Callable[[socket], Writer]:
+    """Return a function of a connection that runs a coroutine, and returns the writer that this one had."""
 
     @wraps(converse)
-    def run(connection: socket) -> bool:
+    def run(connection: socket) -> Writer:
         loop = asyncio.new_event_loop()
         try:
             return loop.run_until_complete(_talk(converse, connection))
@@ -38,10 +56,13 @@ def over_streams(converse: Converse) -> Callable[[socket], bool]:
     return run
 
 
-async def _talk(converse: Converse, connection: socket) -> bool:
-    reader, writer = await asyncio.open_connection(sock=connection)
+async def _talk(converse: Converse, connection: socket) -> Writer:
+    loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
+    transport, protocol = await loop.create_connection(lambda: asyncio.StreamReaderProtocol(reader), sock=connection)
+    writer = Writer(transport, protocol, reader, loop)
     try:
         await converse(reader, writer)
-        return writer.is_closing()
+        writer.closed = writer.is_closing()
+        return writer
     finally:
-        writer.transport.abort()
+        transport.abort()

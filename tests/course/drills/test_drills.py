@@ -376,6 +376,8 @@ class TestLine:
             ("TimeoutError", "ValueError", "never the end of a line. Your function raised TimeoutError", PATIENT_S),
             ("line.upper()", "line", "It was owed b'ABC\\n', and got b'abc\\n'.", PATIENT_S),
             ("writer.close()", "pass", "Your coroutine returned without `writer.close()`.", PATIENT_S),
+            ("writer.drain()", "asyncio.sleep(0)", "never awaited `writer.drain()` after its last `write`", PATIENT_S),
+            ("await writer.drain()", "pass", "never awaited `writer.drain()` after its last `write`", PATIENT_S),
         ],
     )
     def test_what_is_wrong_is_said(self, old: str, new: str, says: str, limit_s: float) -> None:

@@ -206,7 +206,7 @@ COMPLETIONS = demand_model(
 OVERFLOW = demand("a full queue", 2, faults.check_overflow, RLIMIT_SIGPENDING=SIGNALS)
 SLEEPERS = demand("tasks that sleep", 2, loops.check_sleepers)
 NAPS = Property(
-    "turns and sleeps", 1, loops.look_for_acts("company bursts accepts late naps ties far", loops.check_naps)
+    "turns and sleeps", 1, loops.look_for_acts("company throng bursts accepts late naps ties far", loops.check_naps)
 )
 RAISERS = Property(
     "tasks that raise", 2, loops.look_for_acts("raisers oddities keeping resets closings", loops.check_raisers)

@@ -99,6 +99,7 @@ DEEDS = {
     "ties": "eight tasks slept until the same moment",
     "late": "a task slept 5 ms, ten times",
     "company": "tasks slept, computed, received and had children, and three others never had to wait",
+    "throng": "40 tasks received on sockets that always had more",
     "duplex": "one task sent on a socket on which another one received",
     "leftovers": "a task received a part of what was there and closed the connection",
     "resets": "tasks received and sent on connections that were reset",

@@ -272,3 +272,12 @@ def company(loop: Any, draw: Any, tasks_of: Any = Company) -> str:
         if tasks.ended < tasks.spawns:
             return f"of {tasks.spawns} tasks that did all sorts of things, {tasks.ended} had ended when `run` did"
     return ""
+
+
+def throng(loop: Any, draw: Any, tasks_of: Any = Company) -> str:
+    """Have 40 tasks whose sockets always have more, for as long as each of them wants a turn."""
+    tasks = tasks_of(loop, draw)
+    for _ in range(40):
+        tasks.spawn(tasks.spin("recv"))
+    loop.run()
+    return str(next(iter(tasks.faults), ""))

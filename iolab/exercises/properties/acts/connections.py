@@ -42,13 +42,17 @@ def duplex(loop: Any, draw: Any) -> str:
 
 def leftovers(loop: Any, draw: Any) -> str:
     """Receive a part of what is there, close the socket, and receive on another one of the same number."""
+    import contextlib
     import socket
 
     received: list[bytes] = []
+    left: list[int] = []
 
     def receive(sock: Any, size: int) -> Any:
         with sock:
             received.append((yield from loop.recv(sock, size)))
+            with contextlib.suppress(BlockingIOError):
+                left.append(len(sock.recv(100, socket.MSG_PEEK)))
 
     for text in (b"the first one's bytes", b"the other one's bytes"):
         one, other = socket.socketpair()
@@ -60,10 +64,13 @@ def leftovers(loop: Any, draw: Any) -> str:
             loop.run()
         if received.pop() != text[:size]:
             return "`recv` gave bytes of a connection that was closed before, whose descriptor had the same number"
+        if left != [len(text) - size]:
+            return f"of {len(text)} bytes, `recv` with a size of {size} took more from the socket, and kept the rest"
+        left.clear()
     return ""
 
 
-def reset_three(loop: Any, draw: Any) -> str:
+def reset_four(loop: Any, draw: Any) -> str:
     """Receive and send on connections that are reset; the task that asked is told."""
     import socket
 
@@ -80,13 +87,14 @@ def reset_three(loop: Any, draw: Any) -> str:
         yield from loop.sleep(0.005)
         sock.close()
 
-    pairs = [socket.socketpair() for _ in range(3)]
+    pairs = [socket.socketpair() for _ in range(4)]
     for one, _ in pairs:
         one.send(b"unread, so that closing the other end resets this one")
         one.setblocking(False)
     pairs[0][1].close()
     pairs[1][1].close()
-    tasks = [expect_error("recv", loop.recv(pairs[0][0], 100)), reset_later(pairs[2][1])]
+    tasks = [expect_error("recv", loop.recv(pairs[number][0], 100)) for number in (0, 3)]
+    tasks += [reset_later(pairs[number][1]) for number in (2, 3)]
     tasks += [expect_error("send", loop.send(pairs[number][0], b"x" * (1 << 22))) for number in (1, 2)]
     for task in draw.sample(tasks, len(tasks)):
         loop.spawn(task)
@@ -95,10 +103,10 @@ def reset_three(loop: Any, draw: Any) -> str:
         one.close()
     if says := next(filter(None, seen), ""):
         return f"a connection was reset, and {says}; it should raise an OSError in the task that asked"
-    return "" if len(seen) == 3 else f"of 3 tasks on connections that were reset, {len(seen)} were told"
+    return "" if len(seen) == 4 else f"of 4 tasks on connections that were reset, {len(seen)} were told"
 
 
-def resets(loop: Any, draw: Any, reset: Any = reset_three) -> str:
+def resets(loop: Any, draw: Any, reset: Any = reset_four) -> str:
     """Have connections reset again and again on one loop: what it keeps of the first must not hurt the others."""
     return next(filter(None, (reset(loop, draw) for _ in range(3))), "")
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from iolab.errors import unknown
@@ -70,16 +71,23 @@ def demand_model(
     """Return the property of being a server of a model.
 
     It is seen in one of the calls that it waits in, and else in none but those that it may
-    wait in also; without any, it never waits.
+    wait in also; without any, it never waits. Where it is asked for operations, requests of every size
+    are answered by these.
     """
     must = frozenset(waits_in.split())
     calls = must | frozenset(also.split())
     footprint = nature.Footprint(name, calls, must, inspect)
     rest = Invariants(memory=False, waits_in=calls, one_thread=one_thread, operations=operations, model=name)
     says = f"it is what the exercise asks for: {name}"
-    return Property(
-        "the model", 3, tell_story(scenes.draw_states, rest, says, factor=GROWTH, also=nature.expect_model(footprint))
-    )
+    states = tell_story(scenes.draw_states, rest, says, factor=GROWTH, also=nature.expect_model(footprint))
+    sizes = tell_story(scenes.draw_sizes, replace(rest, waits_in=frozenset()), says)
+
+    def look(answer: str, entry: str, draw: random.Random) -> str:
+        if operations:
+            sizes(answer, entry, draw)
+        return states(answer, entry, draw)
+
+    return Property("the model", 3, look)
 
 
 SIZES = "{also}, as were requests of every size, more than a thousand of them on one connection"

@@ -70,6 +70,10 @@ REFERENCE = Path(__file__).parent.parent / "chat.py"
 LIMITS = {"RLIMIT_NOFILE": 1024, "RLIMIT_AS": 1 << 34}
 MANY, RESERVED = 500, 200
 FROZEN_BYTES, LINE_BYTES, MUCH_BYTES = 24 * MIB, (30_000, 995), 160_000
+LONG_NAME = "n" * 30_000
+LAG_BYTES, OWED_BYTES, SIP_BYTES = 3 * MIB, 900_000, 300_000
+"""One who lags reads so much whenever it is owed so much, until so much was said."""
+
 ROUNDS = 4
 EMPTY_LINES, AT_ONCE = 15, 8_192
 HOLD_S = 0.25
@@ -169,8 +173,12 @@ def check_many_members(trial: Trial) -> str:
 def check_frozen_client(trial: Trial) -> str:
     """Pass everything on to those who read, while two do not, and keep what those cost bounded."""
     with ExitStack() as stack:
-        ann, bob = join(trial, stack, "ann"), join(trial, stack, "bob")
+        bob = join(trial, stack, "bob")
         _say_empty_lines(trial, bob)
+        _say_under_a_long_name(trial, bob)
+        _talk_and_not_read(trial, bob)
+        ann = join(trial, stack, "ann")
+        _lag_behind(trial, ann, bob)
         count, before = watch.count_descriptors(trial.pid), watch.measure_resident_bytes(trial.pid)
         frozen = [join(trial, stack, f"frozen{number}", narrow=True) for number in range(2)]
         blocks = [(trial.draw.choice(wire.WORDS) * size)[:size] for size in LINE_BYTES]
@@ -218,12 +226,65 @@ def _say_empty_lines(trial: Trial, bob: Peer) -> None:
         )
 
 
-def _say_much(ann: Peer, bob: Peer, block: bytes) -> None:
-    count = 64_000 // len(block)
-    text, due = (block + b"\n") * count, (b"ann: " + block + b"\n") * count
-    for _ in range(FROZEN_BYTES // len(text)):
-        ann.send(text)
-        bob.expect(due, "a client that read while two others were frozen")
+def _say_under_a_long_name(trial: Trial, bob: Peer) -> None:
+    """Have one who has a long name say empty lines to one who does not read: the name is owed, too."""
+    with ExitStack() as stack:
+        speaker = join(trial, stack, LONG_NAME)
+        before = watch.measure_resident_bytes(trial.pid)
+        join(trial, stack, "frozen", narrow=True)
+        _say_much(speaker, bob, b"", LONG_NAME)
+        says = f"a client read nothing while one with a name of {len(LONG_NAME):,} bytes said empty lines"
+        _expect_bounded(trial, before, says, "disconnect a client that is owed too much, or drop its lines")
+
+
+def _talk_and_not_read(trial: Trial, bob: Peer) -> None:
+    """Have one who is owed something, and does not read, say much: to itself it owes nothing of that."""
+    with ExitStack() as stack:
+        mute = join(trial, stack, "mute", narrow=True)
+        with ExitStack() as brief:
+            guest = join(trial, brief, "guest")
+            for _ in range(SIP_BYTES // LINE_BYTES[0]):
+                say_line(guest, "guest", b"x" * LINE_BYTES[0], [bob])
+        before = watch.measure_resident_bytes(trial.pid)
+        _say_much(mute, bob, b"m" * LINE_BYTES[1], "mute")
+        says = f"one that read nothing, and was owed {SIP_BYTES // 1000} kB, talked on"
+        _expect_bounded(trial, before, says, "its own lines are not owed to it")
+
+
+def _expect_bounded(trial: Trial, before: int, says: str, hint: str) -> None:
+    grown = watch.measure_resident_bytes(trial.pid) - before
+    if grown > GROWTH_BYTES:
+        said = f"{says}, {FROZEN_BYTES // MIB} MiB in all"
+        raise Violated(f"{said}, and the memory grew by {grown / MIB:.0f} MiB; {hint}")
+
+
+def _lag_behind(trial: Trial, ann: Peer, bob: Peer) -> None:
+    """Read late, and never all of it: who is owed less than 1 MiB at any time misses nothing."""
+    block = b"l" * 995
+    text, due = (block + b"\n") * 60, (b"ann: " + block + b"\n") * 60
+    with ExitStack() as stack:
+        late = join(trial, stack, "late", narrow=True)
+        said = read = 0
+        while said < LAG_BYTES:
+            ann.send(text)
+            bob.expect(due, "a client that read while another one lagged behind")
+            said += len(due)
+            if said - read > OWED_BYTES:
+                read += len(late.receive(SIP_BYTES))
+        read += len(late.receive(said - read))
+    if read < said:
+        raise Violated(
+            f"a client that read late, and was owed {OWED_BYTES + len(due):,} bytes at most at any time, got {read:,} "
+            f"of the {said:,} bytes that were said; what `send` has taken is not owed any more"
+        )
+
+
+def _say_much(speaker: Peer, bob: Peer, block: bytes, name: str = "ann") -> None:
+    line = f"{name}: ".encode() + block + b"\n"
+    count = 64_000 // len(line)
+    for _ in range(FROZEN_BYTES // (count * len(line))):
+        speaker.send((block + b"\n") * count)
+        bob.expect(line * count, "a client that read while others were frozen")
 
 
 def _expect_whole_lines(received: bytes, *due: bytes) -> None:

@@ -61,6 +61,7 @@ LEAST, MOST = 2, 8
 REPLACED_WITHIN_S, CREW_WAITS_S = 1.0, 4.0
 """What the task says, and how long is waited for it: one whose first process looks around is never seen to rest."""
 
+VISITORS = 24
 PACE_MS, ROUNDS = 300, 3
 """What a call of `respond` takes where every worker is to have one, and how often that is tried."""
 
@@ -565,7 +566,9 @@ def check_epidemic(crew: Crew) -> str:
 def check_descriptors(crew: Crew) -> str:
     """Keep no descriptor of workers that died, or of clients that went."""
     when, killed, counts = "when all had been killed", 0, []
-    crew.kill(crew.expect_full("before the first client came"), when)
+    workers = crew.expect_full("before the first client came")
+    _expect_closed(crew, workers)
+    crew.kill(workers, when)
     for _ in range(2):
         crew.rest()
         counts.append(watch.count_descriptors(crew.trial.pid))
@@ -578,6 +581,18 @@ def check_descriptors(crew: Crew) -> str:
     if (more := counts[1] - counts[0]) >= killed:
         raise Violated(f"{killed} workers were killed and replaced, and {more} descriptors were never closed")
     return f"{killed} workers were killed and replaced, and no descriptor was left"
+
+
+def _expect_closed(crew: Crew, workers: set[int]) -> None:
+    """Have clients come and go, and expect that their workers keep no descriptor of them."""
+    held = []
+    for count in (VISITORS // 4, VISITORS):  # a worker may open something of its own for its first clients
+        for _ in range(count):
+            crew.leave(crew.come())
+        crew.rest()
+        held.append(sum(map(watch.count_descriptors, workers)))
+    if (more := held[1] - held[0]) > VISITORS // 4:
+        raise Violated(f"{VISITORS} clients came and left, and their workers have {more} descriptors more than before")
 
 
 def check_quiet_end(crew: Crew) -> str:

@@ -25,6 +25,9 @@ FLOOD_BYTES = 40 * MIB
 PACE_MS, MOST_TURNS = 4, 200
 """What a call of `respond` costs where one client always has more to ask, and how often that one may come first."""
 
+AHEAD_BYTES = 1 << 18
+"""How much of what such a client has asked the kernel may hold for the server, and for the client."""
+
 QUIET_LOOKS = 10
 """Looks at a server that takes nothing, 0.1 s apart, before it counts as one that takes no more."""
 
@@ -67,6 +70,8 @@ class Greedy:
 
     def __init__(self, trial: Trial) -> None:
         self._trial, self._over = trial, threading.Event()
+        # What it has asked must not run out, however little the server receives at once, or others come by that.
+        trial.listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, AHEAD_BYTES)
         self.peer = Peer(trial)
         self._turns = 0
         self._thread = threads.start(threading.Thread(target=self._ask_on, daemon=True))
@@ -74,7 +79,7 @@ class Greedy:
     def _ask_on(self) -> None:
         connection, block, last_s = self.peer.connection, bytes(1 << 16), 0.0
         connection.setblocking(False)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 18)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, AHEAD_BYTES)
         while not self._over.wait(0.001):
             with suppress(OSError):
                 while connection.send(block):

@@ -1,6 +1,7 @@
 """Small pieces of HTML: a card with an edge in its colour, a fold, a quiet note."""
 
 import html
+from typing import Any
 
 TONES = {
     "open": "var(--jp-brand-color1, #1976d2)",
@@ -24,3 +25,11 @@ def fold(summary: str, inside: str) -> str:
 def note(sentence: str) -> str:
     """Return a sentence as HTML, in the second colour of text."""
     return f'<span style="color: var(--jp-ui-font-color2, inherit)">{html.escape(sentence)}</span>'
+
+
+def as_html(thing: Any) -> str:
+    """Return what a notebook would show of a thing, as HTML: its own, or its text as it stands."""
+    from IPython.core.formatters import DisplayFormatter  # a lesson has it; importing the package must not need it
+
+    shown = {} if isinstance(thing, str) else DisplayFormatter().format(thing)[0]
+    return str(shown.get("text/html") or f"<pre>{html.escape(str(thing))}</pre>")

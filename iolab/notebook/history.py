@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from iolab.display import tables
+from iolab.display.html import as_html
 from iolab.measurement.run import Run
 
 MOST_ROWS, MOST_CURVES = 12, 5
@@ -73,7 +74,7 @@ class History:
             tables.notes(latest.run.doubts),
             self._curves(),
             f"<p>{each_connection}</p>",
-            _page(latency(latest.run)),
+            as_html(latency(latest.run)),
         ]
 
     def _curves(self) -> str:
@@ -84,7 +85,7 @@ class History:
         if len(answered) < 2:
             return ""
         names = [self._label(place) for place in answered]
-        return _page(percentiles(*(self.attempts[place].run for place in answered), labels=names))
+        return as_html(percentiles(*(self.attempts[place].run for place in answered), labels=names))
 
     def _label(self, place: int) -> str:
         attempt = self.attempts[place]
@@ -133,7 +134,3 @@ def _choice(text: str, changed: bool) -> str:
 
 
 CHANGED = "var(--jp-warn-color1, #f57c00)"
-
-
-def _page(figure: Any) -> str:
-    return str(figure._repr_mimebundle_()[0]["text/html"])

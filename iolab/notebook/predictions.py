@@ -14,7 +14,7 @@ from typing import Any
 import ipywidgets
 
 from iolab import progress
-from iolab.display.html import card, fold, note
+from iolab.display.html import as_html, card, fold, note
 from iolab.errors import UsageError, guard
 from iolab.notebook.controls import busy_note, present, status
 from iolab.traffic.workload import Limits
@@ -66,14 +66,16 @@ class Prediction:
             return guess in self.choices
         return isinstance(guess, (int, float)) and self.low <= guess <= self.high
 
-    def score(self, measured: Guess, seen: str = "") -> "Score":
+    def score(self, measured: Guess, *evidence: Any, seen: str = "") -> "Score":
         """Compare the guess with what was measured, lock it, and record both; `seen` is the figure behind it.
 
         Of choices with bounds, a number is enough: it belongs to one of them, and is the figure behind it.
+        Figures, tables and lines of text that answer the question are its `evidence`: they stand above the
+        score, or folded in it as long as there is no guess.
         """
         if self.bounds and not isinstance(measured, str):
             measured, seen = self.choices[bisect(self.bounds, measured)], seen or self.write(measured)
-        score = Score(self, measured, seen)
+        score = Score(self, measured, evidence, seen)
         if score.right is not None and not self.locked:
             outcome = {"guess": self.guess, "measured": measured, "right": score.right}
             progress.record("scores", self.key, outcome)
@@ -113,6 +115,7 @@ class Score:
 
     prediction: Prediction
     measured: Guess
+    evidence: tuple[Any, ...] = ()
     seen: str = ""
 
     @property
@@ -174,11 +177,21 @@ class Score:
 
     __repr__ = __str__
 
+    def _ipython_display_(self) -> None:
+        from IPython.display import display  # a lesson has it; importing the package must not need it
+
+        if self.prediction.guess is not None:
+            for each in self.evidence:
+                print(each) if isinstance(each, str) else display(each)
+        display({"text/plain": str(self), "text/html": self._repr_html_()}, raw=True)
+
     def _repr_html_(self) -> str:
         tone = {None: "open", True: "right", False: "wrong"}[self.right]
         first = f"<b>{html.escape(self.verdict)}</b>"
         if self.right is None:
-            return card(tone, first, fold("Show what was measured", html.escape(self.comparison)))
+            hidden = self.evidence if self.prediction.guess is None else ()
+            inside = html.escape(self.comparison) + "".join(map(as_html, hidden))
+            return card(tone, first, fold("Show what was measured", inside))
         return card(tone, f"{first} {html.escape(self.comparison)}", html.escape(self.lesson), self._others())
 
     def _others(self) -> str:

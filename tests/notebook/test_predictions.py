@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from IPython.utils.capture import capture_output
 from nbconvert import HTMLExporter
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+import iolab
 from iolab import settings
 from iolab.errors import UsageError
-from iolab.notebook.predictions import Prediction, choice_buttons, number_field, predict, question_box
+from iolab.notebook.predictions import Prediction, Score, choice_buttons, number_field, predict, question_box
 
 CHOICES = {"faster": "What most machines say.", "slower": "Tempting, but no."}
 
@@ -23,6 +25,13 @@ def choice() -> Prediction:
 
 def number() -> Prediction:
     return predict("n", "How many?", low=1, high=1000, unit="µs")
+
+
+def shown(score: Score) -> str:
+    """Return what a notebook shows of a score, one output after another, as text."""
+    with capture_output() as captured:
+        score._ipython_display_()
+    return str(captured.stdout) + "".join(str(each.data) for each in captured.outputs)
 
 
 class TestAGuess:
@@ -114,6 +123,17 @@ class TestAScore:
         before, _, folded = score._repr_html_().partition("<details>")
         assert "Guess first" in before and "faster" not in before and "Measured: faster." in folded
         assert not progress_file.exists()
+
+    def test_folds_its_evidence_until_there_is_a_guess(self) -> None:
+        evidence = iolab.Table([{"model": "epoll", "replies": 30}]), "30 & no more"
+        unanswered = choice().score("faster", *evidence)
+        before, _, folded = unanswered._repr_html_().partition("<details>")
+        assert "epoll" not in before and "<td" in folded and "epoll" in folded and "<pre>30 &amp; no more" in folded
+        assert "epoll" not in shown(unanswered).partition("<details>")[0]
+        asked = choice()
+        asked.commit("slower")
+        answered = asked.score("faster", *evidence)
+        assert "epoll" not in answered._repr_html_() and "epoll" in shown(answered).partition("Not what was")[0]
 
     @pytest.mark.parametrize(
         ("guess", "says"),

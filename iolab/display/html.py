@@ -1,6 +1,7 @@
-"""Small pieces of HTML: a card with an edge in its colour, a fold, a quiet note."""
+"""Small pieces of HTML: a card with an edge in its colour, a fold, a quiet note, a sentence with code in it."""
 
 import html
+import re
 from typing import Any
 
 TONES = {
@@ -25,6 +26,11 @@ def fold(summary: str, inside: str) -> str:
 def note(sentence: str) -> str:
     """Return a sentence as HTML, in the second colour of text."""
     return f'<span style="color: var(--jp-ui-font-color2, inherit)">{html.escape(sentence)}</span>'
+
+
+def prose(sentence: str) -> str:
+    """Return a sentence as HTML, with what stands between backticks as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(sentence))
 
 
 def as_html(thing: Any) -> str:

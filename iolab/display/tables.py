@@ -1,6 +1,5 @@
 """Rows of figures as tables, in HTML and in plain text, with the same headings and formats everywhere."""
 
-import html
 import math
 import numbers
 import re
@@ -10,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
+from iolab.display.html import prose
 from iolab.errors import UsageError, guard, require_list
 
 HEADINGS = {
@@ -116,28 +116,24 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 def as_html(rows: Sequence[Mapping[str, Any]], caption: str = "") -> str:
     """Return rows as an HTML table with a caption, the first column as row headings; `code` is set as code."""
     if not rows:
-        return f"<p>{_markup(caption)}</p>"
+        return f"<p>{prose(caption)}</p>"
     headings = columns(rows)
     head = "".join(
-        f'<th scope="col"{_alignment(rows[0][key])}>{_markup(heading)}</th>' for key, heading in headings.items()
+        f'<th scope="col"{_alignment(rows[0][key])}>{prose(heading)}</th>' for key, heading in headings.items()
     )
     body = "".join(f"<tr>{_cells(row, list(headings))}</tr>" for row in rows)
     # A caption is only as wide as its table: over few columns a long one would be a tower.
     wide = ' style="min-width: 30em"' if len(caption) > LONG_CAPTION else ""
     return (
-        f"<table{wide}><caption>{_markup(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f"<table{wide}><caption>{prose(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
 
 
 def _cells(row: Mapping[str, Any], keys: list[str]) -> str:
-    first, *rest = (_markup(cell(key, row)) for key in keys)
+    first, *rest = (prose(cell(key, row)) for key in keys)
     return f'<th scope="row" style="text-align: left">{first}</th>' + "".join(
         f"<td{_alignment(row[key])}>{cell}</td>" for key, cell in zip(keys[1:], rest, strict=True)
     )
-
-
-def _markup(text: str) -> str:
-    return re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
 def _alignment(value: Any) -> str:
@@ -194,7 +190,7 @@ class Table(Readable, list[Mapping[str, Any]]):
 
 def notes(sentences: Sequence[object]) -> str:
     """Return sentences as an HTML list, to stand under a table; nothing for none."""
-    items = "".join(f"<li>{_markup(str(sentence))}</li>" for sentence in sentences)
+    items = "".join(f"<li>{prose(str(sentence))}</li>" for sentence in sentences)
     return f"<ul>{items}</ul>" if items else ""
 
 

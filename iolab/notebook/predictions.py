@@ -4,7 +4,6 @@ Until the score a guess can be changed, or one who chooses with the arrow keys c
 it the first guess is what counts, in every later run of the lesson.
 """
 
-import html
 import math
 from bisect import bisect
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import Any
 import ipywidgets
 
 from iolab import progress
-from iolab.display.html import as_html, card, fold, note
+from iolab.display.html import as_html, card, fold, note, prose
 from iolab.errors import UsageError, guard
 from iolab.notebook.controls import busy_note, present, status
 from iolab.traffic.workload import Limits
@@ -187,19 +186,19 @@ class Score:
 
     def _repr_html_(self) -> str:
         tone = {None: "open", True: "right", False: "wrong"}[self.right]
-        first = f"<b>{html.escape(self.verdict)}</b>"
+        first = f"<b>{prose(self.verdict)}</b>"
         if self.right is None:
             hidden = self.evidence if self.prediction.guess is None else ()
-            inside = html.escape(self.comparison) + "".join(map(as_html, hidden))
+            inside = prose(self.comparison) + "".join(map(as_html, hidden))
             return card(tone, first, fold("Show what was measured", inside))
-        return card(tone, f"{first} {html.escape(self.comparison)}", html.escape(self.lesson), self._others())
+        return card(tone, f"{first} {prose(self.comparison)}", prose(self.lesson), self._others())
 
     def _others(self) -> str:
         """Return the other choices with their reasons, folded, for a learner who was right."""
         others = {name: why for name, why in self.prediction.reasons.items() if name != self.measured}
         if not self.right or not others:
             return ""
-        rows = "".join(f"<li><b>{html.escape(name)}</b>: {html.escape(why)}</li>" for name, why in others.items())
+        rows = "".join(f"<li><b>{prose(name)}</b>: {prose(why)}</li>" for name, why in others.items())
         return fold("Why not the others?", f"<ul>{rows}</ul>")
 
 
@@ -210,15 +209,15 @@ def times_text(factor: float) -> str:
 
 def question_text(prediction: Prediction) -> str:
     """Return the question and its answers as HTML for a page without a kernel."""
-    items = "".join(f"<li>{html.escape(choice)}</li>" for choice in prediction.choices)
-    answers = f"<ul>{items}</ul>" if items else html.escape(f"Your guess: {prediction._expected}.")
-    return card("open", f"<b>{html.escape(prediction.question)}</b>", answers)
+    items = "".join(f"<li>{prose(choice)}</li>" for choice in prediction.choices)
+    answers = f"<ul>{items}</ul>" if items else prose(f"Your guess: {prediction._expected}.")
+    return card("open", f"<b>{prose(prediction.question)}</b>", answers)
 
 
 def question_box(prediction: Prediction) -> Any:
     """Return the question above the control that answers it, and below it the receipt."""
     control = choice_buttons(prediction) if prediction.choices else number_field(prediction)
-    question = ipywidgets.HTML(f"<b>{html.escape(prediction.question)}</b>")
+    question = ipywidgets.HTML(f"<b>{prose(prediction.question)}</b>")
     line = ipywidgets.HTML()
 
     def show(refusal: str = "") -> None:
@@ -241,7 +240,7 @@ def question_box(prediction: Prediction) -> Any:
 
 def receipt(prediction: Prediction) -> str:
     """Return what became of the guess, as HTML."""
-    guess = html.escape(prediction.write(prediction.guess))
+    guess = prose(prediction.write(prediction.guess))
     if prediction.locked:
         return f"<b>Locked:</b> {guess}. It has been scored, and your first guess is what counts."
     if prediction.guess is None:
@@ -249,7 +248,7 @@ def receipt(prediction: Prediction) -> str:
     if not prediction.receipt.startswith(progress.SAVED):
         return note(prediction.receipt)
     rest = prediction.receipt.removeprefix(progress.SAVED)
-    return f"<b>✓ Saved:</b> {guess}. You can change it until it is scored.{html.escape(rest)}"
+    return f"<b>✓ Saved:</b> {guess}. You can change it until it is scored.{prose(rest)}"
 
 
 def choice_buttons(prediction: Prediction) -> Any:

@@ -174,6 +174,12 @@ class TestTheQuestion:
         assert str(choice()) == "Which is it? (faster / slower)"
         assert str(number()) == "How many? (a number of µs from 1 to 1,000)"
 
+    def test_shows_code_as_code(self) -> None:
+        asked = predict("c", "Is `a < b`?", {"yes": "`a` is 2.", "no": ""})
+        asked.commit("yes")
+        assert "<code>a &lt; b</code>" in question_box(asked).children[0].value
+        assert "<code>a</code> is 2." in asked.score("no")._repr_html_()
+
     def test_starts_without_a_value(self) -> None:
         assert choice_buttons(choice()).value is None
         assert number_field(number()).value == ""

@@ -27,7 +27,7 @@ from iolab.course.drills import (
     tracing,
 )
 from iolab.course.drills.drill import UNFILLED, Drill
-from iolab.display.html import card, fold
+from iolab.display.html import card, fold, prose
 from iolab.errors import guard, unknown
 from iolab.kernel.signals import descriptor_of
 from iolab.xrays.facts import ACCEPTS, BIRTHS, RECEIVES
@@ -84,7 +84,7 @@ class Turn:
 
     def _repr_html_(self) -> str:
         head, _, rest = str(self).partition(". ") if self.right is not None else (UNFILLED, "", "")
-        first = f"<b>{html.escape(head)}{'.' * bool(rest)}</b> {inline_code(rest)}"
+        first = f"<b>{html.escape(head)}{'.' * bool(rest)}</b> {prose(rest)}"
         solution = f"<pre>{html.escape(self.drill.solution.rstrip())}</pre>"
         if self.right:
             return card("right", first, fold("How the course writes it", solution))
@@ -95,14 +95,8 @@ class Turn:
 def hints(drill: Drill, last: str) -> str:
     """Return the hints folded, each in the one before it."""
     for name, hint in reversed(list(zip(HINTS, drill.hints, strict=True))):
-        last = fold(name, f"<div>{inline_code(hint)}</div>{last}")
+        last = fold(name, f"<div>{prose(hint)}</div>{last}")
     return last
-
-
-def inline_code(sentence: str) -> str:
-    """Return a sentence as HTML, with what stands between backticks as code."""
-    parts = html.escape(sentence).split("`")
-    return "".join(f"<code>{part}</code>" if number % 2 else part for number, part in enumerate(parts))
 
 
 @guard

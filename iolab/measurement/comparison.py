@@ -145,7 +145,7 @@ def usual_baseline(names: Sequence[str]) -> str:
 
 def as_columns(judgement: Judgement) -> dict[str, Any]:
     """Return a judgement as columns of a ranking."""
-    interval = judgement.interval and [round(judgement.interval.low, 3), round(judgement.interval.high, 3)]
+    interval = judgement.interval and [judgement.interval.low, judgement.interval.high]
     return {
         "ratio": None if judgement.ratio is None else round(judgement.ratio, 3),
         "interval": interval,

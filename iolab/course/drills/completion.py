@@ -1,11 +1,13 @@
 """The drills of lesson 06: what to order once something is done, and what to do about a send that fell short."""
 
 import socket
+from errno import ECONNRESET
 
 from iolab.course.drills.attempt import SETTLE_S, Attempt
 from iolab.course.drills.drill import Drill
 from iolab.kernel import aio
 from iolab.replies import upper
+from iolab.traffic.faults import reset
 
 Order = tuple[str, int] | tuple[str, int, bytes]
 
@@ -46,15 +48,16 @@ def _tell(orders: list[Order] | tuple[Order, ...]) -> str:
 
 
 def check_turn(attempt: Attempt) -> str:
-    """Have one client silent, and one ask, get its reply, ask again, and leave."""
+    """Have one client silent, one ask, get its reply, ask again, and leave, and one reset."""
     if reason := aio.why_not():
         return f"It could not be tried: {reason}."
-    (silent, _), (busy, client) = attempt.pair(), attempt.pair()
-    connections, replying, descriptor = {each.fileno(): each for each in (silent, busy)}, set[int](), busy.fileno()
+    (silent, _), (busy, client), (broken, rude) = attempt.pair(), attempt.pair(), attempt.pair()
+    connections, replying = {each.fileno(): each for each in (silent, busy, broken)}, set[int]()
+    descriptor, failing = busy.fileno(), broken.fileno()
     with Orders(attempt) as requests:
         for each in connections:
             requests.read(each, 65536)
-        requests.expect(("read", silent.fileno()), ("read", descriptor))
+        requests.expect(*(("read", each) for each in connections))
 
         def turn(story: str, *expected: Order) -> None:
             attempt.story = story
@@ -69,7 +72,11 @@ def check_turn(attempt: Attempt) -> str:
         turn(f"The read from {descriptor} brought b''.")
         if descriptor in connections or busy.fileno() >= 0:
             raise attempt.wrong("Your function did not drop and close that connection.")
-    return "One client asked twice and left. The other said nothing, and nobody waited for it."
+        reset(rude)
+        turn(f"The read from {failing} failed: its result was {-ECONNRESET}, a reset.")
+        if failing in connections or broken.fileno() >= 0:
+            raise attempt.wrong("Your function did not drop and close that connection.")
+    return "One client asked twice and left, one reset. The third said nothing, and nobody waited for it."
 
 
 def check_rest(attempt: Attempt) -> str:
@@ -88,6 +95,8 @@ def check_rest(attempt: Attempt) -> str:
         attempt.story = "Then the other four were sent."
         attempt.call(requests, unsent, descriptor, 4)
         requests.expect(("read", descriptor))
+        if unsent:
+            raise attempt.wrong(f"Your function left {unsent} in `unsent`, as if a write were still on order.")
         client.shutdown(socket.SHUT_WR)
         requests.wait()
     return "The rest was ordered, and after it the next read."

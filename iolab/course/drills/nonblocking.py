@@ -9,6 +9,8 @@ from iolab.replies import upper
 
 REPLY = bytes(range(251)) * 40_000
 """Ten million bytes, of which no two neighbouring parts are alike; no send takes them all."""
+LEAST_ROOM = 1 << 15
+"""No kernel of ours has a smaller buffer to send from (tcp(7), tcp_wmem)."""
 
 
 def check_round(attempt: Attempt) -> str:
@@ -52,6 +54,8 @@ def check_send(attempt: Attempt) -> str:
     rest = _send(attempt, server, REPLY)
     if len(rest) == len(REPLY):
         raise attempt.wrong("Your function returned them all, as if nothing had been sent.")
+    if (sent := len(REPLY) - len(rest)) < LEAST_ROOM:
+        raise attempt.wrong(f"It sent {sent:,}, and there was room for many more: hand `send` all that is left.")
     attempt.story = "The client does not read, and its buffers are full."
     while (smaller := _send(attempt, server, rest)) != rest:
         rest = smaller

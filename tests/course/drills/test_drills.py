@@ -233,6 +233,7 @@ class TestSend:
             ("unsent[sent:]", "b''", "It received"),
             ("BlockingIOError", "ValueError", "buffers are full. Your function raised BlockingIOError"),
             ("sent = 0", "sent = len(unsent)", "others than were sent"),
+            ("send(unsent)", "send(unsent[:4096])", "It sent 4,096, and there was room for many more"),
         ],
     )
     def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
@@ -425,6 +426,11 @@ class TestTurnOfCompletions:
             ("requests.write(descriptor, respond(received))", "pass", "; it ordered nothing."),
             ("elif received", "elif not received", "; it ordered nothing."),
             ("connections.pop(descriptor).close()", "pass", "did not drop and close that connection"),
+            (
+                "elif received",
+                "elif result",
+                "a reset. Then your function should order nothing; it ordered a write of b''",
+            ),
         ],
     )
     def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
@@ -442,6 +448,7 @@ class TestRest:
             ("[result:]", "[:result]", "should order a write of b'cdef' to "),
             ("unsent[descriptor] = rest", "pass", "Your function left {} in `unsent`."),
             ("requests.read(descriptor, 65536)", "pass", "Then the other four were sent. Then your function should or"),
+            ("unsent.pop(descriptor)", "unsent[descriptor]", "in `unsent`, as if a write were still on order"),
         ],
     )
     def test_what_is_wrong_is_said(self, old: str, new: str, says: str) -> None:
